@@ -1,0 +1,253 @@
+"""From a table of recordings to arrays: segments, noise, features, cached on disk."""
+
+import json
+import zlib
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .audio import load_recording
+from .corpus import corpus_checksum
+from .errors import CorpusError, ParameterError
+from .features import extract_features, trivial_features
+from .files import atomic_path
+from .segments import random_segments, regular_segments
+
+REPRESENTATIONS = ("spectrum", "halves", "waveform")
+KEYS = ["device", "recording", "split", "draw", "start"]
+FORMAT = 1  # raise it when the meaning of a cached array changes
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Segments of a corpus, ready for a classifier.
+
+    Attributes
+    ----------
+    X : np.ndarray [shape=(n_segments, ...)], float32
+        One row per segment: spectrum (n, 2049), halves (n, 2, 1025) or waveform (n, 4096).
+    segments : pandas.DataFrame [n_segments rows]
+        device, recording, split, draw (number of the independent test set), start [samples].
+    devices : tuple of str
+        Class names, in the order of the probability columns.
+    settings : dict
+        Everything that made the arrays, the corpus checksum included.
+    probe : pandas.DataFrame
+        One row per excerpt of a recording: the six trivial numbers of the leakage probe.
+    """
+
+    X: np.ndarray
+    segments: pd.DataFrame
+    devices: tuple
+    settings: dict
+    probe: pd.DataFrame
+
+    @property
+    def y(self):
+        """Class number of every segment, np.ndarray [shape=(n_segments,)], int64."""
+        return pd.Categorical(self.segments["device"], categories=list(self.devices)).codes.astype(np.int64)
+
+    def mask(self, split, *, draw=None):
+        """Return which rows belong to "train" or "test" (and to one draw), np.ndarray of bool."""
+        chosen = (self.segments["split"] == split).to_numpy()
+        return chosen if draw is None else chosen & (self.segments["draw"] == draw).to_numpy()
+
+
+def build_dataset(
+    corpus,
+    *,
+    segment_length=4096,
+    train_segments=1000,
+    test_segments=100,
+    draws=1,
+    segmentation="random",
+    representation="spectrum",
+    noise="wavelet",
+    wavelet="sym8",
+    level=17,
+    threshold="minimaxi",
+    mode="soft",
+    rescale="sln",
+    scale=1.0,
+    seed=0,
+    data_dir=None,
+):
+    """Cut segments out of every recording and turn them into features.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        From `corpus.load_corpus`.
+    segment_length : int
+        Samples of a segment.
+    train_segments, test_segments : int
+        Segments per training and per test recording.
+    draws : int
+        Independent sets of test segments, the voters of section III-C5. The table's column ``draw`` tells them apart;
+        draw 0 is the paper's test set.
+    segmentation : {"random", "regular"}
+        Uniform random starts that may overlap, or one segment after the other through the whole recording (then
+        ``train_segments``, ``test_segments`` and ``draws`` are not used).
+    representation : {"spectrum", "halves", "waveform"}
+        Equation (3) on the segment, the same on its two halves, or the samples themselves.
+    noise, wavelet, level, threshold, mode, rescale, scale
+        As in `features.extract_features`. A waveform is kept as it is: nothing is extracted.
+    seed : int
+        Seed of the starts. A recording's starts depend on the seed and its own name only.
+    data_dir : str or Path, optional
+        Folder for the cache; none = not cached.
+
+    Returns
+    -------
+    dataset : Dataset
+
+    Raises
+    ------
+    ParameterError
+        If a value is not allowed.
+    CorpusError
+        If a device has the name of a table column.
+
+    Notes
+    -----
+    Notebook 01, sections II and III-A/B. The cache key covers the audio's checksum and every setting; a cached folder
+    appears under its final name only when it is complete.
+    """
+    settings = {key: value for key, value in locals().items() if key not in ("corpus", "data_dir")}
+    check_settings(settings)
+    settings |= {"corpus": corpus.attrs.get("name", ""), "corpus_checksum": corpus_checksum(corpus), "format": FORMAT}
+    if clash := set(KEYS) & set(corpus["device"]):
+        raise CorpusError(f"{settings['corpus']}: a device cannot be named {clash.pop()!r}")
+    if data_dir is None:
+        return make_dataset(corpus, settings)
+    folder = Path(data_dir) / "cache" / f"dataset-{settings_key(settings)}"
+    if not (folder / "settings.json").exists():
+        save_dataset(make_dataset(corpus, settings), folder)
+    return load_dataset(folder)
+
+
+def make_dataset(corpus, settings):
+    """Compute the arrays, one recording after the other, so that only one recording is in memory."""
+    blocks, tables, probes = [], [], []
+    for row in corpus.itertuples():
+        y, _ = load_recording(row.path, samplerate=row.samplerate)
+        segments, table = cut(y, row, settings)
+        blocks.append(represent(segments, settings))
+        tables.append(table)
+        probes.append(trivial_features(y).assign(device=row.device, recording=row.recording, split=row.split))
+    devices = tuple(sorted(corpus["device"].unique()))
+    table, probe = (pd.concat(parts, ignore_index=True) for parts in (tables, probes))
+    return Dataset(np.concatenate(blocks), table, devices, settings, probe)
+
+
+def cut(y, row, settings):
+    """Return the segments of one recording and their rows of the table."""
+    length = settings["segment_length"]
+    if settings["segmentation"] == "regular":
+        parts = [regular_segments(y, length=length)]
+    else:
+        n = settings[f"{row.split}_segments"]
+        draws = settings["draws"] if row.split == "test" else 1
+        name = zlib.crc32(f"{row.device}/{row.recording}".encode())
+        parts = [
+            random_segments(y, n=n, length=length, rng=np.random.default_rng([settings["seed"], draw, name]))
+            for draw in range(draws)
+        ]
+    segments = np.concatenate([part for part, _ in parts])
+    starts = np.concatenate([start for _, start in parts])
+    draw = np.repeat(np.arange(len(parts)), [len(start) for _, start in parts])
+    table = pd.DataFrame({"device": row.device, "recording": row.recording, "split": row.split, "draw": draw, "start": starts})
+    return segments, table.assign(n_samples=len(y))
+
+
+def represent(segments, settings):
+    """Return one row of the dataset per segment."""
+    if settings["representation"] == "waveform":
+        return segments
+    if settings["representation"] == "halves":
+        segments = segments.reshape(len(segments), 2, -1)
+    names = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
+    return extract_features(segments, **{name: settings[name] for name in names})
+
+
+def held_out_stretch(dataset, *, share=0.1, seed=0):
+    """Choose validation segments from stretches of the training recordings that no other training segment touches.
+
+    Parameters
+    ----------
+    dataset : Dataset
+    share : float in (0, 1)
+        Length of the one held-out stretch of every training recording, as a share of the recording.
+    seed : int
+        Seed of the stretches' positions.
+
+    Returns
+    -------
+    train, validation : np.ndarray [shape=(n_segments,)], bool
+        Segments outside and inside the stretch; those that reach over its edge are in neither.
+
+    Raises
+    ------
+    ParameterError
+        If no segment lies inside any stretch: the recordings are too short for this share.
+
+    Notes
+    -----
+    Segments overlap, so a random tenth of them would be near copies of the rest. Test recordings are never used.
+    """
+    if not 0 < share < 1:
+        raise ParameterError(f"share={share} is not between 0 and 1")
+    table, length = dataset.segments, dataset.settings["segment_length"]
+    train, validation = np.zeros((2, len(table)), bool)
+    rng = np.random.default_rng(seed)
+    for _, rows in table[table["split"] == "train"].groupby(["device", "recording"], sort=True):
+        n, start = rows["n_samples"].iloc[0], rows["start"].to_numpy()
+        size = max(int(share * n), length)
+        left = rng.integers(0, n - size + 1)
+        inside = (start >= left) & (start + length <= left + size)
+        train[rows.index] = (start + length <= left) | (start >= left + size)
+        validation[rows.index] = inside
+    if not validation.any() or not train.any():
+        raise ParameterError(f"share={share}: no segment lies wholly inside (or outside) the held-out stretches")
+    return train, validation
+
+
+def check_settings(settings):
+    """Raise ParameterError for the first setting that is not allowed; the noise settings are checked where used."""
+    choices = {"segmentation": ("random", "regular"), "representation": REPRESENTATIONS, "noise": ("wavelet", "none")}
+    for name, allowed in choices.items():
+        if settings[name] not in allowed:
+            raise ParameterError(f"{name}={settings[name]!r} is not one of {', '.join(allowed)}")
+    for name in ("segment_length", "train_segments", "test_segments", "draws"):
+        if not isinstance(settings[name], int) or settings[name] < 1:
+            raise ParameterError(f"{name}={settings[name]!r} is not a whole number above 0")
+    if settings["representation"] == "halves" and settings["segment_length"] % 2:
+        raise ParameterError(f"segment_length={settings['segment_length']} cannot be halved")
+
+
+def settings_key(settings):
+    """Return a short hash of the settings, for the name of a cache folder."""
+    return blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=10).hexdigest()
+
+
+def save_dataset(dataset, folder):
+    """Write a dataset as a folder of plain files; the folder appears when it is complete."""
+    with atomic_path(folder) as temporary:
+        temporary.mkdir()
+        np.save(temporary / "X.npy", dataset.X)
+        dataset.segments.to_parquet(temporary / "segments.parquet")
+        dataset.probe.to_parquet(temporary / "probe.parquet")
+        content = {"devices": dataset.devices, "settings": dataset.settings}
+        (temporary / "settings.json").write_text(json.dumps(content, indent=1))
+
+
+def load_dataset(folder):
+    """Read what `save_dataset` wrote; the arrays are memory-mapped and never unpickled."""
+    folder = Path(folder)
+    content = json.loads((folder / "settings.json").read_text())
+    segments, probe = (pd.read_parquet(folder / f"{name}.parquet") for name in ("segments", "probe"))
+    X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)
+    return Dataset(X, segments, tuple(content["devices"]), content["settings"], probe)

@@ -1,0 +1,53 @@
+"""Write a file or a folder whole or not at all."""
+
+import os
+import shutil
+from contextlib import contextmanager
+from pathlib import Path
+
+from .errors import DevidError
+
+
+@contextmanager
+def atomic_path(path):
+    """Yield a temporary path beside ``path`` and rename it to ``path`` when the block ends well.
+
+    Parameters
+    ----------
+    path : str or Path
+        The file or folder to be. Missing parent folders are made.
+
+    Yields
+    ------
+    temporary : Path
+        Same folder and same suffix as ``path``; the block writes a file or makes a folder there.
+
+    Raises
+    ------
+    DevidError
+        If the operating system refuses to write, for one because the disk is full. Names ``path``.
+
+    Notes
+    -----
+    Whatever happens in the block (an error, Ctrl-C), the temporary file or folder is removed.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield temporary
+        if temporary.is_dir() and path.is_dir():
+            shutil.rmtree(path)  # a folder cannot be renamed onto a folder that has files
+        os.replace(temporary, path)
+    except OSError as error:
+        raise DevidError(f"{path}: cannot be written: {error.strerror or error}") from error
+    finally:
+        remove(temporary)
+
+
+def remove(path):
+    """Remove a file or a folder, whichever is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)

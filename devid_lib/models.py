@@ -1,0 +1,323 @@
+"""Keras model builders, all uncompiled: `training.fit` compiles them after a recipe."""
+
+import os
+
+import numpy as np
+
+from .errors import ParameterError
+
+SYSTEMS = {
+    "softmax": "softmax regression, equations (4)-(5)",
+    "mlp-1": "multilayer perceptron, one hidden layer",
+    "mlp-2": "multilayer perceptron, two hidden layers",
+    "mlp-3": "multilayer perceptron, three hidden layers",
+    "averaged-mlp-1": "two half-segments through one hidden layer each",
+    "averaged-mlp-2": "two half-segments through two hidden layers each",
+    "averaged-mlp-3": "two half-segments through three hidden layers each",
+    "cnn": "convolutional network on raw samples, filters started as sine waves",
+    "cnn-random": "convolutional network on raw samples, filters started at random",
+}
+MLP_HIDDEN = {1: (1000,), 2: (1000, 1000), 3: (1000, 1000, 500)}
+AVERAGED_HIDDEN = {1: (500,), 2: (500, 500), 3: (500, 500, 100)}
+
+
+def import_keras():
+    """Import Keras on TensorFlow with its start-up chatter off: 4-7 s, so only where a model is needed."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    import keras
+
+    return keras
+
+
+def softmax(n_features, n_devices, *, weight_decay=1e-3, standardize=False, seed=0):
+    """Build softmax regression: one linear layer, the posterior of equation (4).
+
+    Parameters
+    ----------
+    n_features, n_devices : int
+        Length of a feature vector, number of classes.
+    weight_decay : float >= 0
+        lambda of equation (5); the penalty is lambda / 2 times the sum of squares.
+    standardize : bool
+        Put a `Normalization` layer in front: zero mean and unit variance over the training segments.
+    seed : int
+        Seed of the starting weights.
+
+    Returns
+    -------
+    model : keras.Model [input (n, n_features), output (n, n_devices)]
+        Uncompiled; outputs are probabilities.
+
+    Raises
+    ------
+    ParameterError
+        If a size is below 1.
+
+    Notes
+    -----
+    Notebook 03, section III-C1.
+    """
+    keras = import_keras()
+    check_sizes(n_features=n_features, n_devices=n_devices)
+    inputs, x = spectrum_input(keras, (n_features,), standardize)
+    decay = keras.regularizers.L2(weight_decay / 2)
+    start = keras.initializers.RandomNormal(stddev=0.005, seed=seed)
+    outputs = keras.layers.Dense(
+        n_devices, "softmax", kernel_initializer=start, kernel_regularizer=decay, bias_regularizer=decay, name="device"
+    )(x)
+    return keras.Model(inputs, outputs, name="softmax")
+
+
+def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, dropout=0.0, standardize=False, seed=0):
+    """Build a multilayer perceptron: tanh layers under a softmax output.
+
+    Parameters
+    ----------
+    n_features, n_devices : int
+        Length of a feature vector, number of classes.
+    hidden : tuple of int
+        Units of each hidden layer; as published 1000, 1000-1000, 1000-1000-500.
+    weight_decay : float >= 0
+        Factor of the sum of squared weights (biases are left alone).
+    dropout : float in [0, 1)
+        Share of units switched off after each hidden layer while training.
+    standardize : bool
+        Put a `Normalization` layer in front.
+    seed : int
+        Seed of the starting weights (Glorot uniform) and of dropout.
+
+    Returns
+    -------
+    model : keras.Model [input (n, n_features), output (n, n_devices)]
+        Uncompiled, named ``mlp-<number of hidden layers>``.
+
+    Raises
+    ------
+    ParameterError
+        If a size is below 1.
+
+    Notes
+    -----
+    Notebook 04, section III-C2 and figure 2.
+    """
+    keras = import_keras()
+    check_sizes(n_features=n_features, n_devices=n_devices, hidden=min(hidden, default=0))
+    inputs, x = spectrum_input(keras, (n_features,), standardize)
+    x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed)
+    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
+    return keras.Model(inputs, outputs, name=f"mlp-{len(hidden)}")
+
+
+def averaged_mlp(
+    n_features, n_devices, *, hidden=(500, 500, 100), n_parts=2, weight_decay=1e-4, dropout=0.0, standardize=False, seed=0
+):
+    """Build the model-averaging network: each part of the segment has hidden layers of its own.
+
+    Parameters
+    ----------
+    n_features, n_devices : int
+        Length of the feature vector of one part, number of classes.
+    hidden : tuple of int
+        Units of each hidden layer of one part; as published 500, 500-500, 500-500-100.
+    n_parts : int
+        Parts that a segment is cut into.
+    weight_decay, dropout, standardize, seed
+        As in `mlp`.
+
+    Returns
+    -------
+    model : keras.Model [input (n, n_parts, n_features), output (n, n_devices)]
+        Uncompiled, named ``averaged-mlp-<number of hidden layers>``. The parts' last hidden layers are
+        concatenated before the softmax.
+
+    Raises
+    ------
+    ParameterError
+        If a size is below 1.
+
+    Notes
+    -----
+    Notebook 06, section III-C4 and figure 4.
+    """
+    keras = import_keras()
+    check_sizes(n_features=n_features, n_devices=n_devices, n_parts=n_parts, hidden=min(hidden, default=0))
+    inputs, x = spectrum_input(keras, (n_parts, n_features), standardize)
+    parts = [
+        hidden_layers(
+            keras, x[:, part], hidden, weight_decay=weight_decay, dropout=dropout, seed=seed + 100 * part, prefix=f"part{part + 1}_"
+        )
+        for part in range(n_parts)
+    ]
+    x = keras.layers.Concatenate(name="last_hidden")(parts)
+    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
+    return keras.Model(inputs, outputs, name=f"averaged-mlp-{len(hidden)}")
+
+
+def cnn(
+    n_samples,
+    n_devices,
+    *,
+    filters=100,
+    kernel=197,
+    pool=100,
+    stride=1,
+    hidden=(500, 500, 500),
+    start="sine",
+    weight_decay=1e-4,
+    dropout=0.5,
+    standardize=False,
+    seed=0,
+):
+    """Build the convolutional network that takes the raw samples of a segment.
+
+    Parameters
+    ----------
+    n_samples, n_devices : int
+        Samples of a segment, number of classes.
+    filters, kernel, pool : int
+        One convolution of ``filters`` filters of ``kernel`` taps, then the maximum over ``pool`` samples.
+    stride : int
+        Step of the convolution [samples]; it must divide ``pool``. 1 is as published; the pooled maximum over every
+        fourth sample is nearly the same and costs a quarter.
+    hidden : tuple of int
+        Units of the tanh layers behind the convolution.
+    start : {"sine", "random"}
+        Starting filters: sine waves of period 4, 5, 6 ... samples as published, or Glorot uniform.
+    weight_decay, dropout, standardize, seed
+        As in `mlp`. ``standardize`` scales all samples by one common mean and variance.
+
+    Returns
+    -------
+    model : keras.Model [input (n, n_samples), output (n, n_devices)]
+        Uncompiled, named ``cnn`` (sine) or ``cnn-random``.
+
+    Raises
+    ------
+    ParameterError
+        If a size is below 1, ``stride`` does not divide ``pool`` or ``start`` is not listed.
+
+    Notes
+    -----
+    Notebook 05, section III-C3. The first of 100 filters has a period of 4 samples (11 kHz at 44.1 kHz), the last of
+    103 (428 Hz).
+    """
+    keras = import_keras()
+    check_sizes(n_samples=n_samples - kernel, n_devices=n_devices, filters=filters, kernel=kernel, pool=pool, stride=stride)
+    if pool % stride:
+        raise ParameterError(f"stride={stride} does not divide pool={pool}")
+    if start not in ("sine", "random"):
+        raise ParameterError(f"start={start!r} is not one of 'sine', 'random'")
+    inputs = keras.Input((n_samples,), name="samples")
+    x = keras.layers.Reshape((n_samples, 1))(inputs)
+    if standardize:
+        x = keras.layers.Normalization(name="standardize")(x)
+    x = keras.layers.Conv1D(
+        filters, kernel, strides=stride, kernel_initializer=glorot(keras, seed), name="filters"
+    )(x)
+    x = keras.layers.MaxPooling1D(pool // stride, name="pool")(x)
+    x = keras.layers.Activation("tanh")(x)
+    x = keras.layers.Flatten()(x)
+    x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed + 1)
+    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
+    model = keras.Model(inputs, outputs, name="cnn" if start == "sine" else "cnn-random")
+    if start == "sine":
+        model.get_layer("filters").set_weights([sine_filters(filters, kernel), np.zeros(filters, np.float32)])
+    return model
+
+
+def build(system, input_shape, n_devices, *, standardize=False, stride=1, seed=0):
+    """Build one of the paper's systems by its name.
+
+    Parameters
+    ----------
+    system : str
+        A key of `SYSTEMS`.
+    input_shape : tuple of int
+        Shape of one row of the dataset: (n_features,), (2, n_features) or (n_samples,).
+    n_devices : int
+        Number of classes.
+    standardize, stride, seed
+        As in the builders.
+
+    Returns
+    -------
+    model : keras.Model
+        Uncompiled, named ``system``.
+
+    Raises
+    ------
+    ParameterError
+        If ``system`` is not listed.
+    """
+    if system not in SYSTEMS:
+        raise ParameterError(f"system={system!r} is not one of {', '.join(SYSTEMS)}")
+    n_inputs, options = input_shape[-1], {"standardize": standardize, "seed": seed}
+    if system == "softmax":
+        return softmax(n_inputs, n_devices, **options)
+    if system.startswith("cnn"):
+        start = "random" if system.endswith("random") else "sine"
+        return cnn(n_inputs, n_devices, start=start, stride=stride, **options)
+    depth = int(system[-1])
+    if system.startswith("averaged"):
+        return averaged_mlp(n_inputs, n_devices, hidden=AVERAGED_HIDDEN[depth], n_parts=input_shape[0], **options)
+    return mlp(n_inputs, n_devices, hidden=MLP_HIDDEN[depth], **options)
+
+
+def sine_filters(filters=100, kernel=197):
+    """Return the published starting filters: filter k is a sine wave of period k + 4 samples.
+
+    Parameters
+    ----------
+    filters, kernel : int
+        Number of filters and of taps.
+
+    Returns
+    -------
+    weights : np.ndarray [shape=(kernel, 1, filters)], float32
+    """
+    periods = np.arange(filters) + 4
+    return np.sin(2 * np.pi * np.arange(kernel)[:, None] / periods).astype(np.float32)[:, None, :]
+
+
+def last_hidden(model):
+    """Return the model from the input to the last hidden layer, for looking into it (notebook 09)."""
+    return import_keras().Model(model.inputs, model.get_layer("device").input, name=f"{model.name}-last-hidden")
+
+
+def spectrum_input(keras, shape, standardize):
+    """Return an input layer and, if wanted, the `Normalization` layer behind it."""
+    inputs = keras.Input(shape, name="features")
+    axes = tuple(range(1, len(shape) + 1))
+    return inputs, keras.layers.Normalization(axes, name="standardize")(inputs) if standardize else inputs
+
+
+def hidden_layers(keras, x, hidden, *, weight_decay, dropout, seed, prefix=""):
+    """Stack tanh layers; layer i takes seed + i."""
+    decay = keras.regularizers.L2(weight_decay)
+    for i, units in enumerate(hidden):
+        start = glorot(keras, seed + i)
+        name = f"{prefix}hidden{i + 1}"
+        x = keras.layers.Dense(units, "tanh", kernel_initializer=start, kernel_regularizer=decay, name=name)(x)
+        if dropout:
+            x = keras.layers.Dropout(dropout, seed=seed + i)(x)
+    return x
+
+
+def device_layer(keras, x, n_devices, *, weight_decay, seed):
+    """Return the softmax output, started near zero as published."""
+    start = keras.initializers.RandomNormal(stddev=0.01, seed=seed + 50)
+    decay = keras.regularizers.L2(weight_decay)
+    return keras.layers.Dense(n_devices, "softmax", kernel_initializer=start, kernel_regularizer=decay, name="device")(x)
+
+
+def glorot(keras, seed):
+    """Return Glorot's uniform starting distribution, as in the authors' code."""
+    return keras.initializers.GlorotUniform(seed=seed)
+
+
+def check_sizes(**sizes):
+    """Raise ParameterError for the first size below 1."""
+    for name, value in sizes.items():
+        if value < 1:
+            raise ParameterError(f"{name}={value} is below 1")

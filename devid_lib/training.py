@@ -1,0 +1,344 @@
+"""Recipes: how a model is fitted, and with which segments its epochs are judged."""
+
+import time
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+
+from .audio import load_recording
+from .dataset import held_out_stretch
+from .errors import ParameterError
+from .evaluation import predictions_table, vote
+from .features import extract_features
+from .models import import_keras
+from .segments import regular_segments
+
+DEFAULT_SCALE = 2**15 * 12**0.5
+NOISE_SETTINGS = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """How to fit one family of models.
+
+    Attributes
+    ----------
+    optimizer : {"adam", "rmsprop", "lbfgs"}
+    learning_rate : float
+    batch_size, epochs : int
+        Largest number of epochs (iterations for L-BFGS).
+    validate_every : int
+        Epochs from one validation to the next.
+    patience : int
+        Validations without improvement after which training stops.
+    select_on : {"validation", "test", "nothing"}
+        Which segments choose the epoch to keep: held-out stretches of the training recordings, or, as the authors did
+        and nobody should, the test segments.
+    shuffle : bool
+        Draw a new order of the segments every epoch.
+    """
+
+    optimizer: str
+    learning_rate: float
+    batch_size: int
+    epochs: int
+    validate_every: int = 1
+    patience: int = 1000
+    select_on: str = "validation"
+    shuffle: bool = True
+
+
+AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": False}
+RECIPES = {
+    "published": {
+        "softmax": Recipe("lbfgs", 1.0, 0, 400, select_on="nothing"),
+        "mlp": Recipe("rmsprop", 1e-4, 9000, 300, **AS_PUBLISHED),
+        "averaged": Recipe("rmsprop", 1e-4, 3000, 500, **AS_PUBLISHED),
+        "cnn": Recipe("rmsprop", 1e-4, 500, 3000, **AS_PUBLISHED),
+    },
+    "default": {
+        "softmax": Recipe("adam", 1e-3, 256, 40, patience=5),
+        "mlp": Recipe("adam", 3e-4, 256, 30, patience=4),
+        "averaged": Recipe("adam", 3e-4, 256, 30, patience=4),
+        "cnn": Recipe("adam", 3e-4, 128, 12, patience=3),
+    },
+}
+
+
+def model_options(recipe, dataset_settings=None):
+    """Return the builder options that belong to a recipe.
+
+    Parameters
+    ----------
+    recipe : {"default", "published"}
+
+    Returns
+    -------
+    options : dict
+        ``standardize`` and ``stride`` for `models.build`.
+    """
+    check_recipe(recipe)
+    return {"standardize": recipe == "default", "stride": 4 if recipe == "default" else 1}
+
+
+def feature_scale(recipe, segment_length):
+    """Return the factor on the spectrum's magnitudes before log(1 + .).
+
+    Parameters
+    ----------
+    recipe : {"default", "published"}
+    segment_length : int
+        Samples of a segment.
+
+    Returns
+    -------
+    scale : float
+        1 as published. By default magnitudes are counted in units of the rounding noise of 16-bit audio, whose
+        root-mean-square spectrum is 2^-15 sqrt(n / 12): below it a 16-bit file holds nothing.
+
+    Notes
+    -----
+    Notebook 02. log(1 + m) is linear for m << 1 and logarithmic for m >> 1. On full scale = 1 the noise of a quiet device
+    falls in the linear part, where a halved level halves the feature; in units of rounding noise both quiet and loud
+    devices are in the logarithmic part, where a gain only shifts the feature, and standardisation removes the common
+    shift.
+    """
+    check_recipe(recipe)
+    return 1.0 if recipe == "published" else DEFAULT_SCALE / segment_length**0.5
+
+
+def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, loss="crossentropy", share=0.1):
+    """Compile and fit a model; it keeps the weights of its best epoch.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `models`.
+    dataset : Dataset
+        Only training segments are fitted; test segments are looked at by the published recipe alone, to select the
+        epoch, which makes its accuracy optimistic.
+    recipe : {"default", "published"}
+        A key of `RECIPES`.
+    seed : int
+        Seed of shuffling, dropout and the held-out stretches.
+    epochs, batch_size : int
+        Replace the recipe's own where not 0.
+    loss : {"crossentropy", "squared_error"}
+        Cross-entropy as the authors ran, or half the summed squared error of equation (6).
+    share : float
+        Held-out share of every training recording, see `dataset.held_out_stretch`.
+
+    Returns
+    -------
+    history : pandas.DataFrame
+        One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds since the start. ``attrs`` holds the
+        recipe, what the epoch was selected on, the kept epoch and the seconds in all.
+
+    Raises
+    ------
+    ParameterError
+        If a name is not listed or the training segments are too few to hold some out.
+
+    Notes
+    -----
+    Notebooks 03 to 06.
+    """
+    settings = recipe_for(model.name, recipe, epochs=epochs, batch_size=batch_size)
+    import_keras().utils.set_random_seed(seed)
+    train, judge = training_masks(dataset, settings, share=share, seed=seed)
+    started = time.perf_counter()
+    x, y = np.ascontiguousarray(dataset.X[train]), dataset.y[train]
+    standardize(model, x)
+    if settings.optimizer == "lbfgs":
+        history = fit_lbfgs(model, x, y, iterations=settings.epochs)
+    else:
+        validation = (np.ascontiguousarray(dataset.X[judge]), dataset.y[judge])
+        history = fit_epochs(model, x, y, validation, settings, loss=loss)
+    history.attrs |= {"recipe": recipe, "select_on": settings.select_on, "seconds": time.perf_counter() - started}
+    return history
+
+
+def fit_epochs(model, x, y, validation, settings, *, loss):
+    """Fit by gradient descent, epoch by epoch, and restore the weights of the best validation."""
+    keep, clock = callbacks(import_keras(), settings)
+    compile_model(model, settings, loss=loss)
+    fitted = model.fit(
+        x,
+        y,
+        batch_size=settings.batch_size,
+        epochs=settings.epochs,
+        shuffle=settings.shuffle,
+        validation_data=validation,
+        validation_freq=settings.validate_every,
+        callbacks=[keep, clock],
+        verbose=0,
+    )
+    model.set_weights(keep.weights)
+    every = settings.validate_every
+    history = pd.DataFrame({name: values for name, values in fitted.history.items() if not name.startswith("val_")})
+    for name in ("val_loss", "val_accuracy"):
+        history.loc[every - 1 :: every, name] = fitted.history[name]
+    history = history.assign(epoch=np.arange(1, len(history) + 1), seconds=clock.seconds)
+    history.attrs["epoch"] = keep.epoch
+    return history
+
+
+def callbacks(keras, settings):
+    """Return the callback that remembers the best weights and stops, and the one that notes the time."""
+
+    class KeepBest(keras.callbacks.Callback):
+        best, bad, epoch, weights = np.inf, 0, 0, None
+
+        def on_epoch_end(self, epoch, logs=None):
+            if "val_loss" not in logs and epoch + 1 < self.params["epochs"]:
+                return
+            value = -logs.get("val_accuracy", -np.inf) if settings.select_on == "test" else logs.get("val_loss", np.inf)
+            if value < self.best or self.weights is None:
+                self.best, self.bad, self.epoch, self.weights = value, 0, epoch + 1, self.model.get_weights()
+            else:
+                self.bad += 1
+            self.model.stop_training = self.bad >= settings.patience
+
+    class Clock(keras.callbacks.Callback):
+        def on_train_begin(self, logs=None):
+            self.start, self.seconds = time.perf_counter(), []
+
+        def on_epoch_end(self, epoch, logs=None):
+            self.seconds.append(time.perf_counter() - self.start)
+
+    return KeepBest(), Clock()
+
+
+def compile_model(model, settings, *, loss):
+    """Compile with the recipe's optimiser; RMSProp is Graves's centred form (2013), as in the authors' code."""
+    keras = import_keras()
+    losses = {"crossentropy": "sparse_categorical_crossentropy", "squared_error": squared_error}
+    if loss not in losses:
+        raise ParameterError(f"loss={loss!r} is not one of {', '.join(losses)}")
+    if settings.optimizer == "adam":
+        optimizer = keras.optimizers.Adam(settings.learning_rate)
+    else:
+        optimizer = keras.optimizers.RMSprop(settings.learning_rate, rho=0.95, momentum=0.9, epsilon=1e-4, centered=True)
+    model.compile(optimizer, losses[loss], metrics=["accuracy"])
+
+
+def squared_error(y, probabilities):
+    """Half the summed squared error between the posterior and the true device's unit vector, equation (6)."""
+    ops = import_keras().ops
+    target = ops.one_hot(ops.cast(ops.reshape(y, (-1,)), "int32"), probabilities.shape[-1])
+    return 0.5 * ops.sum(ops.square(target - probabilities), axis=-1)
+
+
+def fit_lbfgs(model, x, y, *, iterations):
+    """Minimise equation (5) for softmax regression by L-BFGS, as in the authors' code."""
+    from scipy.optimize import minimize
+
+    layer = model.get_layer("device")
+    decay, shapes = 2 * float(layer.kernel_regularizer.l2), [w.shape for w in layer.get_weights()]
+    target, split = np.eye(shapes[1][0], dtype=np.float32)[y], int(np.prod(shapes[0]))
+
+    def cost(theta):
+        W, b = theta[:split].reshape(shapes[0]).astype(np.float32), theta[split:].astype(np.float32)
+        logits = x @ W + b
+        logits -= logits.max(axis=1, keepdims=True)
+        p = np.exp(logits)
+        p /= p.sum(axis=1, keepdims=True)
+        error = (p - target) / len(x)
+        value = -np.log(np.maximum((p * target).sum(axis=1), 1e-30)).mean() + decay / 2 * theta @ theta
+        gradient = np.concatenate([(x.T @ error).ravel(), error.sum(axis=0)]) + decay * theta
+        curve.append({"loss": float(value), "accuracy": float((p.argmax(axis=1) == y).mean())})
+        return float(value), gradient.astype(np.float64)
+
+    curve, start = [], np.concatenate([w.ravel() for w in layer.get_weights()]).astype(np.float64)
+    theta = minimize(cost, start, jac=True, method="L-BFGS-B", options={"maxiter": iterations}).x.astype(np.float32)
+    layer.set_weights([theta[:split].reshape(shapes[0]), theta[split:]])
+    history = pd.DataFrame(curve).assign(epoch=np.arange(1, len(curve) + 1))
+    history.attrs["epoch"] = len(curve)
+    return history
+
+
+def standardize(model, x):
+    """Adapt the `Normalization` layer, if the model has one, to the training segments."""
+    for layer in model.layers:
+        if layer.name == "standardize":
+            layer.adapt(x if len(layer.mean.shape) == x.ndim else x[..., None])
+
+
+def training_masks(dataset, settings, *, share, seed):
+    """Return which segments are fitted and which choose the epoch."""
+    if settings.select_on == "validation":
+        return held_out_stretch(dataset, share=share, seed=seed)
+    return dataset.mask("train"), dataset.mask("test", draw=0)
+
+
+def recipe_for(name, recipe, *, epochs=0, batch_size=0):
+    """Return the `Recipe` for a model's name, with epochs and batch size replaced where not 0."""
+    check_recipe(recipe)
+    settings = RECIPES[recipe][name.split("-")[0]]
+    changes = {"epochs": epochs, "batch_size": batch_size}
+    return replace(settings, **{key: value for key, value in changes.items() if value})
+
+
+def check_recipe(recipe):
+    """Raise ParameterError unless the recipe is listed."""
+    if recipe not in RECIPES:
+        raise ParameterError(f"recipe={recipe!r} is not one of {', '.join(RECIPES)}")
+
+
+def predict(model, dataset, *, split="test", batch_size=2048):
+    """Return the class probabilities of a part of the dataset.
+
+    Parameters
+    ----------
+    model : keras.Model
+    dataset : Dataset
+    split : {"test", "train"}
+    batch_size : int
+
+    Returns
+    -------
+    predictions : pandas.DataFrame
+        device, recording, draw, start, and one probability column per device.
+    """
+    chosen = dataset.mask(split)
+    probabilities = model.predict(np.ascontiguousarray(dataset.X[chosen]), batch_size=batch_size, verbose=0)
+    return predictions_table(probabilities, dataset.segments[chosen], dataset.devices)
+
+
+def identify(model, path, *, devices, settings, samplerate):
+    """Name the device of a questioned recording: all its segments, one after the other, vote.
+
+    Parameters
+    ----------
+    model : keras.Model
+        Trained on spectra.
+    path : str or Path
+        The questioned recording.
+    devices : sequence of str
+        `Dataset.devices` of the training.
+    settings : dict
+        `Dataset.settings` of the training.
+    samplerate : int
+        The rate that the training recordings were brought to [Hz].
+
+    Returns
+    -------
+    posterior : pandas.Series
+        Mean probability of every device, largest first. The true device may be none of them, and the number is no
+        measure of that.
+
+    Raises
+    ------
+    AudioError
+        If the recording cannot be used.
+
+    Notes
+    -----
+    Notebook 90 measures its speed.
+    """
+    y, _ = load_recording(path, samplerate=samplerate)
+    segments, _ = regular_segments(y, length=settings["segment_length"])
+    x = extract_features(segments, **{name: settings[name] for name in NOISE_SETTINGS})
+    posterior = vote(model.predict(x, batch_size=1024, verbose=0))
+    return pd.Series(posterior, index=list(devices)).sort_values(ascending=False)
