@@ -4,7 +4,6 @@ import errno
 import hashlib
 import itertools
 import numbers
-import os
 import struct
 import tempfile
 from collections.abc import Callable
@@ -16,10 +15,10 @@ import numpy as np
 import soundfile as sf
 import soxr
 
-from devid_lib.errors import AudioError, ParameterError
+from .errors import AudioError, ParameterError
 
 AUDIO_SUFFIXES = frozenset(
-    ".wav .wave .rf64 .flac .mp3 .ogg .oga .opus .aif .aiff .aifc .caf "
+    ".wav .wave .rf64 .w64 .au .flac .mp2 .mp3 .ogg .oga .opus .aif .aiff .aifc .caf "
     ".m4a .mp4 .mov .aac .amr .awb .3gp .3gpp .3g2 .wma .asf .mka .webm .dss .ds2".split()
 )
 """Suffixes, in lower case, of the files that a folder scan takes as recordings."""
@@ -31,6 +30,7 @@ LONG_RECORDING = 600 * 44100  # samples; what is longer lives in a temporary fil
 _SIZE_UNKNOWN = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}
 _BYTE_ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
 _DURATION_SLACK = 0.25  # seconds by which encoder delay and padding may shorten what an m4a or WMA header declares
+_OGG_PAGE = 27 + 255 + 255 * 255  # largest size of a page [bytes]
 _MALFORMED = 3  # libsndfile's SF_ERR_MALFORMED_FILE
 _DECODE_ERRORS = (sf.LibsndfileError, av.FFmpegError, ValueError)
 
@@ -42,7 +42,7 @@ class _Header:
     frames: int  # as declared; 0 where the format declares none that can be relied on
     format: str
     subtype: str
-    read: Callable  # read(path) yields blocks [shape=(frames, channels)]
+    read: Callable  # read(path) yields blocks [shape=(channels, frames)]
 
 
 def load_recording(path, *, samplerate=None):
@@ -72,12 +72,13 @@ def load_recording(path, *, samplerate=None):
 
     Notes
     -----
-    Notebooks 00 and 01. One channel is chosen, not averaged, because averaging cancels the noise that is looked for.
+    Notebooks 00 and 01. One channel is chosen, not averaged, because averaging cancels the noise that is looked for:
+    the one with the most energy about its mean, since an unused input can have a DC offset louder than speech.
     """
     path, target = Path(path), check_samplerate(samplerate)
     header = _read_header(path)
     channel = _louder_channel(path, header)
-    blocks = (block[:, channel] for block in _checked_blocks(path, header))
+    blocks = (block[channel] for block in _checked_blocks(path, header))
     target = target or header.samplerate
     if target != header.samplerate:
         blocks = _resampled(blocks, header.samplerate, target)
@@ -108,10 +109,10 @@ def inspect_recording(path):
     frames, energies, peaks = 0, np.zeros(header.channels), np.zeros(header.channels)
     hashes = [hashlib.sha256() for _ in range(header.channels)]
     for block in _checked_blocks(path, header):
-        frames += len(block)
-        for c, samples in enumerate(np.ascontiguousarray(block.T)):
+        frames += block.shape[1]
+        energies += _energies(block)
+        for c, samples in enumerate(block):
             hashes[c].update(samples)
-            energies[c] += np.dot(samples, samples)
             peaks[c] = max(peaks[c], samples.max(), -samples.min())
     loudest = int(np.argmax(energies))
     return {
@@ -153,7 +154,7 @@ def _read_header(path):
         raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from None
     try:
         return _pyav_header(path)
-    except (*_DECODE_ERRORS, IndexError, OSError) as error:
+    except (*_DECODE_ERRORS, OSError) as error:
         raise AudioError(f"{path}: not audio, or damaged beyond reading: {_reason(error)}") from None
 
 
@@ -169,7 +170,9 @@ def _check_file(path):
     if not path.is_file():
         raise AudioError(f"{path}: not a file")
     try:
-        size, missing = path.stat().st_size, _missing_bytes(path)
+        size = path.stat().st_size
+        with open(path, "rb") as file:
+            missing = _missing_bytes(file, size)
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
     if size == 0:
@@ -178,22 +181,50 @@ def _check_file(path):
         raise AudioError(f"{path}: truncated, its header promises {missing} bytes of sound that are not there")
 
 
-def _missing_bytes(path):
-    """Return how many bytes of sound a WAV or AIFF header promises beyond the end of the file."""
-    with open(path, "rb") as file:
-        order = _BYTE_ORDERS.get(file.read(12)[:4])
-        end, size64 = file.seek(0, os.SEEK_END), 0
-        file.seek(12)
-        while order and len(head := file.read(8)) == 8:
-            name, size = struct.unpack(f"{order}4sI", head)
-            start = file.tell()
-            if name == b"ds64":  # RF64: the real size of the data chunk that follows
-                size64 = int.from_bytes(file.read(16)[8:], "little")
-            if name in (b"data", b"SSND"):
-                size = size64 or (0 if size in _SIZE_UNKNOWN else size)
-                return max(0, start + size - end)
-            file.seek(start + size + size % 2)
+def _missing_bytes(file, size):
+    """Return how many bytes of sound a WAV, AIFF, Ogg or MP3 file promises beyond its end."""
+    head = file.read(12)
+    if head[:4] in _BYTE_ORDERS:
+        return max(0, _chunk_end(file, _BYTE_ORDERS[head[:4]]) - size)
+    if head[:4] == b"OggS":
+        return max(0, _last_page_end(file, size) - size)
+    tag = 10 + int("".join(f"{byte:07b}" for byte in head[6:10]), 2) if head[:3] == b"ID3" else 0
+    missing = _first_frame_promise(file, tag) - (size - tag)
+    return missing if missing > size // 100 else 0  # some encoders count their own tags
+
+
+def _chunk_end(file, order):
+    """Return where the sound of a WAV or AIFF file should end; 0 where its header does not say."""
+    size64 = 0
+    while len(head := file.read(8)) == 8:
+        name, size = struct.unpack(f"{order}4sI", head)
+        start = file.tell()
+        if name == b"ds64":  # RF64: the real size of the data chunk that follows
+            size64 = int.from_bytes(file.read(16)[8:], "little")
+        if name in (b"data", b"SSND"):
+            return start + (size64 or (0 if size in _SIZE_UNKNOWN else size))
+        file.seek(start + size + size % 2)
     return 0
+
+
+def _last_page_end(file, size):
+    """Return where the last page of an Ogg file should end: its length is the sum of up to 255 bytes in its head."""
+    file.seek(max(0, size - 2 * _OGG_PAGE))
+    tail = file.read()
+    page = tail.rfind(b"OggS")
+    lengths = tail[page + 27 :][: tail[page + 26]] if 0 <= page < len(tail) - 26 else b""
+    return size - len(tail) + page + 27 + tail[page + 26] + sum(lengths) if lengths else 0
+
+
+def _first_frame_promise(file, start):
+    """Return how many bytes of MP3 the encoder noted in the first frame, where it left a Xing or Info field; else 0."""
+    file.seek(start)
+    head = file.read(256)
+    field = max(head.find(b"Xing"), head.find(b"Info"))
+    if head[:1] != b"\xff" or field < 0 or len(head) < field + 16:
+        return 0
+    flags, first, second = struct.unpack(">3I", head[field + 4 : field + 16])
+    return {2: first, 3: second}.get(flags & 3, 0)
 
 
 def _soundfile_header(path):
@@ -205,12 +236,14 @@ def _soundfile_header(path):
 def _soundfile_blocks(path):
     with sf.SoundFile(path) as file:
         while len(block := file.read(BLOCK, dtype="float32", always_2d=True)):
-            yield block
+            yield np.ascontiguousarray(block.T)
 
 
 def _pyav_header(path):
     """Return a header from the first decoded frame, since an AAC header may state half the real rate."""
     with _pyav_open(path) as container:
+        if not container.streams.audio:
+            raise ValueError("it holds pictures or data, no sound")
         stream = container.streams.audio[0]
         name, codec = container.format.name.split(",")[0], stream.codec_context.name
         seconds = float((stream.duration or 0) * stream.time_base) if name in ("mov", "asf") else 0
@@ -225,7 +258,8 @@ def _pyav_header(path):
 
 def _pyav_open(path):
     # A playlist under an audio suffix must not reach into the network.
-    return av.open(str(path.absolute()), options={"protocol_whitelist": "file"})
+    # Names of singers in some old character set are no reason to refuse the sound.
+    return av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
 
 
 def _pyav_frames(path):
@@ -246,21 +280,21 @@ def _pyav_blocks(path):
         parts.append(part)
         n += part.shape[1]
         if n >= BLOCK:
-            yield np.concatenate(parts, axis=1).T
+            yield np.concatenate(parts, axis=1)
             parts, n = [], 0
     if parts:
-        yield np.concatenate(parts, axis=1).T
+        yield np.concatenate(parts, axis=1)
 
 
 def _checked_blocks(path, header):
-    """Yield the blocks of a recording [shape=(frames, channels)], refusing what no device records."""
-    frames, low, high = 0, np.inf, -np.inf
+    """Yield the blocks of a recording [shape=(channels, frames)], refusing what no device records."""
+    frames, low, high = 0, np.full(header.channels, np.inf), np.full(header.channels, -np.inf)
     try:
         for block in header.read(path):
-            lowest, highest = block.min(), block.max()
-            if not np.isfinite([lowest, highest]).all():  # a NaN anywhere is both
+            low, high = np.minimum(low, block.min(axis=1)), np.maximum(high, block.max(axis=1))
+            if not np.isfinite([low, high]).all():  # a NaN anywhere is both
                 raise AudioError(f"{path}: NaN or infinite samples near {frames / header.samplerate:.1f} s")
-            low, high, frames = min(low, lowest), max(high, highest), frames + len(block)
+            frames += block.shape[1]
             yield block
     except _DECODE_ERRORS as error:
         raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from None
@@ -268,24 +302,29 @@ def _checked_blocks(path, header):
         raise AudioError(f"{path}: empty, holds no samples")
     if frames < header.frames:
         raise AudioError(f"{path}: truncated, {frames} samples instead of the {header.frames} that its header promises")
-    if low == high:
-        raise AudioError(f"{path}: digital silence, every sample is {low:g}")
+    if (low == high).all():
+        raise AudioError(f"{path}: digital silence, every sample is {low[0]:g}")
 
 
 def _louder_channel(path, header):
-    """Return the index of the channel with the most energy over the whole recording."""
+    """Return the index of the channel with the most energy about its mean over the whole recording."""
     if header.channels == 1:
         return 0
     energies = np.zeros(header.channels)
     for block in _checked_blocks(path, header):
-        energies += [np.dot(samples, samples) for samples in np.ascontiguousarray(block.T)]
+        energies += _energies(block)
     return int(np.argmax(energies))
+
+
+def _energies(block):
+    """Return the energy of every channel about its mean; with one channel nobody asks."""
+    return block.shape[1] * block.var(axis=1, dtype=np.float64) if len(block) > 1 else 0.0
 
 
 def _resampled(blocks, rate, target):
     stream = soxr.ResampleStream(rate, target, 1, dtype="float32", quality="HQ")
     for block in blocks:
-        yield stream.resample_chunk(np.ascontiguousarray(block))
+        yield stream.resample_chunk(block)
     yield stream.resample_chunk(np.empty(0, np.float32), last=True)
 
 
@@ -293,7 +332,7 @@ def _gathered(path, blocks):
     """Return blocks as one array: in memory, or in a temporary file when there are many."""
     head, n = [], 0
     for block in blocks:
-        head.append(np.ascontiguousarray(block))
+        head.append(block)
         n += len(block)
         if n > LONG_RECORDING:
             return _spilled(path, itertools.chain(head, blocks))
@@ -305,7 +344,7 @@ def _spilled(path, blocks):
     try:
         with tempfile.TemporaryFile() as file:
             for block in blocks:
-                file.write(np.ascontiguousarray(block).data)
+                file.write(block.data)
             file.flush()
             return np.memmap(file, dtype=np.float32, mode="r+")
     except OSError as error:

@@ -159,7 +159,9 @@ def cut(y, row, settings):
     segments = np.concatenate([part for part, _ in parts])
     starts = np.concatenate([start for _, start in parts])
     draw = np.repeat(np.arange(len(parts)), [len(start) for _, start in parts])
-    table = pd.DataFrame({"device": row.device, "recording": row.recording, "split": row.split, "draw": draw, "start": starts})
+    table = pd.DataFrame(
+        {"device": row.device, "recording": row.recording, "split": row.split, "draw": draw, "start": starts}
+    )
     return segments, table.assign(n_samples=len(y))
 
 

@@ -1,13 +1,15 @@
 """From class probabilities to figures: votes, accuracy with interval and chance level, confusion, leakage probe."""
 
+import re
+
 import numpy as np
 import pandas as pd
-from scipy.stats import binomtest
 
 from .errors import ParameterError
 
 KEYS = ["device", "recording", "draw", "start"]
 TRIVIAL_NUMBERS = ["rms_db", "floor_p5_db", "floor_p10_db", "floor_p50_db", "zero_share", "dc_offset"]
+BLOCK = 1_000_000  # probabilities that vote at a time
 
 
 def predictions_table(probabilities, segments, devices):
@@ -26,9 +28,18 @@ def predictions_table(probabilities, segments, devices):
     -------
     predictions : pandas.DataFrame [n rows]
         device, recording, draw, start, and one column per device.
+
+    Raises
+    ------
+    ParameterError
+        If ``probabilities`` does not have one row per segment and one column per device.
     """
+    probabilities, devices = np.asarray(probabilities, np.float32), list(devices)
+    if probabilities.shape != (len(segments), len(devices)):
+        expected = f"{len(segments)} segments and {len(devices)} devices"
+        raise ParameterError(f"probabilities of shape {probabilities.shape} do not fit {expected}")
     table = segments[KEYS].reset_index(drop=True)
-    return pd.concat([table, pd.DataFrame(np.asarray(probabilities, np.float32), columns=list(devices))], axis=1)
+    return pd.concat([table, pd.DataFrame(probabilities, columns=devices)], axis=1)
 
 
 def device_names(predictions):
@@ -103,7 +114,7 @@ def voted(predictions, *, unit, rule="sum"):
     if unit == "recording":
         groups = predictions.groupby(["device", "recording"], sort=True).indices.values()
         return merged(predictions, list(groups), rule)
-    if not (unit.startswith("vote") and unit[4:].isdigit() and int(unit[4:]) > 0):
+    if not re.fullmatch("vote[1-9][0-9]*", unit):
         raise ParameterError(f"unit={unit!r} is not 'segment', 'recording' or 'vote' and a number")
     voters, draws = int(unit[4:]), predictions["draw"].max() + 1
     if voters > draws:
@@ -120,7 +131,12 @@ def merged(predictions, groups, rule):
     names = device_names(predictions)
     probabilities = predictions[names].to_numpy()
     table = predictions[KEYS].iloc[[rows[0] for rows in groups]].reset_index(drop=True)
-    posterior = np.stack([vote(probabilities[rows], rule=rule) for rows in groups])
+    posterior, sizes = np.empty(table.shape[:1] + (len(names),)), np.array([len(rows) for rows in groups])
+    for size in np.unique(sizes):  # groups of equal size vote in one go, as many as fit into some 10 MB
+        same = np.flatnonzero(sizes == size)
+        for part in np.array_split(same, 1 + len(same) * size * len(names) // BLOCK):
+            rows = np.stack([groups[i] for i in part], axis=1)
+            posterior[part] = vote(probabilities[rows], rule=rule)
     return pd.concat([table, pd.DataFrame(posterior, columns=names)], axis=1)
 
 
@@ -173,7 +189,7 @@ def bootstrap_interval(values, groups, *, level=0.95, n_resamples=2000, seed=0):
 
 def zero_error_bound(n, *, level=0.95):
     """Return the largest error rate that ``n`` decisions without an error still allow (Clopper & Pearson, 1934)."""
-    return 1 - float(binomtest(n, n).proportion_ci(2 * level - 1).low)
+    return 1 - (1 - level) ** (1 / n)  # at that error rate, n right decisions in a row have probability 1 - level
 
 
 def accuracy(predictions):
@@ -240,7 +256,13 @@ def vote_curve(predictions, *, voters, rule="sum", repeats=20, seed=0):
     Returns
     -------
     table : pandas.DataFrame
-        voters, value, low, high, n.
+        voters, value, low, high, n, chance. Recordings with fewer segments than voters are left out, and so is a
+        row for which none is left.
+
+    Raises
+    ------
+    ParameterError
+        If a number of voters is below 1, or ``rule`` is not listed.
 
     Notes
     -----
@@ -249,6 +271,8 @@ def vote_curve(predictions, *, voters, rule="sum", repeats=20, seed=0):
     rng, rows = np.random.default_rng(seed), []
     groups = list(predictions.groupby(["device", "recording"], sort=True).indices.values())
     for k in voters:
+        if k < 1:
+            raise ParameterError(f"voters={k} is below 1")
         chosen = [rng.permutation(group)[:k] for group in groups for _ in range(repeats) if len(group) >= k]
         if chosen:
             rows.append({"voters": k} | accuracy(merged(predictions, chosen, rule)))
@@ -300,9 +324,11 @@ def confusion(predictions):
 
 def confused_pairs(predictions, *, n=5):
     """Return the ``n`` most frequent confusions: true, decided, share of the true device's segments."""
-    matrix = confusion(predictions).rename_axis(index="true", columns="decided")
-    pairs = matrix.mask(np.eye(len(matrix), dtype=bool)).stack().rename("share").reset_index()
-    return pairs[pairs["share"] > 0].sort_values("share", ascending=False, kind="stable").head(n).reset_index(drop=True)
+    matrix = confusion(predictions)
+    shares = matrix.to_numpy() * ~np.eye(len(matrix), dtype=bool)
+    true, decided = np.nonzero(shares)
+    pairs = {"true": matrix.index[true], "decided": matrix.columns[decided], "share": shares[true, decided]}
+    return pd.DataFrame(pairs).sort_values("share", ascending=False, kind="stable", ignore_index=True).head(n)
 
 
 def calibration(predictions, *, n_bins=10):
@@ -322,10 +348,11 @@ def calibration(predictions, *, n_bins=10):
     error : float
         Expected calibration error, the mean absolute gap weighted by n (Naeini, Cooper & Hauskrecht, 2015).
     """
-    confidence = predictions[device_names(predictions)].to_numpy().max(axis=1)
+    confidence = predictions[device_names(predictions)].to_numpy(np.float64).max(axis=1)
     bins = np.clip((confidence * n_bins).astype(int), 0, n_bins - 1)
     table = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct(predictions).astype(float)})
-    table = table.groupby("bin").agg(confidence=("confidence", "mean"), accuracy=("accuracy", "mean"), n=("bin", "size"))
+    means = {"confidence": ("confidence", "mean"), "accuracy": ("accuracy", "mean"), "n": ("bin", "size")}
+    table = table.groupby("bin").agg(**means)
     error = float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["n"]))
     return table.reset_index(drop=True), error
 

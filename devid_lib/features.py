@@ -1,14 +1,19 @@
 """Features: what the classifiers see of a segment, equations (2) and (3) of the paper."""
 
-from numbers import Real
+from numbers import Integral, Real
 
 import numpy as np
+import pandas as pd
 import scipy.fft
 
-from devid_lib.errors import ParameterError
-from devid_lib.noise import CHUNK, as_float, check_name, check_settings, check_signal, extract_noise, map_chunks
+from .errors import ParameterError
+from .noise import CHUNK, as_float, check_name, check_settings, check_signal, extract_noise, map_chunks
 
 NOISES = ("wavelet", "none")
+
+FRAME_S = 0.02  # frame of the leakage probe [s]
+EXCERPT_S = 0.5  # shortest excerpt of the leakage probe [s]
+SILENCE_DB = -120.0  # lowest level that the leakage probe tells apart [dBFS]
 
 
 def fourier_features(x, *, scale=1.0):
@@ -125,3 +130,66 @@ def _log1p(m):
     np.log(u, out=u)
     u += m
     return u
+
+
+def trivial_features(y, *, samplerate=44100, excerpts=10):
+    """Return six trivial numbers of a recording, which tell nothing of the device but how it was set and stored.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n_samples,)], real
+        Recording, full scale = 1. Of a memory-mapped one, one excerpt is read at a time.
+    samplerate : number > 0
+        Rate of ``y`` [Hz]. It makes the frames 20 ms and an excerpt at least 0.5 s long.
+    excerpts : int >= 1
+        Consecutive excerpts of equal length; fewer where the recording is shorter than 0.5 s for each.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row per excerpt, float64: rms_db, the level; floor_p5_db, floor_p10_db, floor_p50_db, percentiles of the
+        frames' levels; all in dB of full scale (a full-scale square wave is 0), not below -120, offset included.
+        zero_share, the share of samples that are exactly 0; dc_offset, the mean. Excerpts are whole frames, so up to
+        ``excerpts`` frames at the end of the recording are not looked at.
+
+    Raises
+    ------
+    ParameterError
+        If ``y`` is not one channel of real numbers, is empty or not finite, or a parameter is not positive.
+
+    Notes
+    -----
+    Notebook 01, for `evaluation.leakage_probe`.
+    """
+    y = check_signal(y, shortest=1)
+    if y.ndim != 1:
+        raise ParameterError(f"a recording has one dimension, (n_samples,); this one has shape {y.shape}")
+    if not isinstance(samplerate, Real) or not 0 < samplerate < np.inf:
+        raise ParameterError(f"samplerate must be a positive number, not {samplerate!r}")
+    if isinstance(excerpts, bool) or not isinstance(excerpts, Integral) or excerpts < 1:
+        raise ParameterError(f"excerpts must be an integer of at least 1, not {excerpts!r}")
+    frame = min(max(1, round(FRAME_S * samplerate)), len(y))
+    n = min(excerpts, max(1, len(y) // max(frame, round(EXCERPT_S * samplerate))))
+    length = len(y) // n // frame * frame
+    return pd.DataFrame([_trivial_numbers(y[i * length : (i + 1) * length].reshape(-1, frame)) for i in range(n)])
+
+
+def _trivial_numbers(frames):
+    """Return the six numbers of one excerpt, cut into frames [shape=(n_frames, frame)]."""
+    power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frames.shape[1]  # no copy of the samples
+    if not np.isfinite(power).all():
+        raise ParameterError("a signal must be finite; this one has NaN or infinite samples")
+    p5, p10, p50 = np.percentile(_level_db(power), [5, 10, 50])
+    return {
+        "rms_db": _level_db(power.mean()),
+        "floor_p5_db": p5,
+        "floor_p10_db": p10,
+        "floor_p50_db": p50,
+        "zero_share": 1 - np.count_nonzero(frames) / frames.size,
+        "dc_offset": frames.mean(dtype=np.float64),
+    }
+
+
+def _level_db(power):
+    """Return the level of a mean square [dBFS]."""
+    return 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))

@@ -110,7 +110,15 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, d
 
 
 def averaged_mlp(
-    n_features, n_devices, *, hidden=(500, 500, 100), n_parts=2, weight_decay=1e-4, dropout=0.0, standardize=False, seed=0
+    n_features,
+    n_devices,
+    *,
+    hidden=(500, 500, 100),
+    n_parts=2,
+    weight_decay=1e-4,
+    dropout=0.0,
+    standardize=False,
+    seed=0,
 ):
     """Build the model-averaging network: each part of the segment has hidden layers of its own.
 
@@ -145,7 +153,13 @@ def averaged_mlp(
     inputs, x = spectrum_input(keras, (n_parts, n_features), standardize)
     parts = [
         hidden_layers(
-            keras, x[:, part], hidden, weight_decay=weight_decay, dropout=dropout, seed=seed + 100 * part, prefix=f"part{part + 1}_"
+            keras,
+            x[:, part],
+            hidden,
+            weight_decay=weight_decay,
+            dropout=dropout,
+            seed=seed + 100 * part,
+            prefix=f"part{part + 1}_",
         )
         for part in range(n_parts)
     ]
@@ -203,7 +217,9 @@ def cnn(
     103 (428 Hz).
     """
     keras = import_keras()
-    check_sizes(n_samples=n_samples - kernel, n_devices=n_devices, filters=filters, kernel=kernel, pool=pool, stride=stride)
+    check_sizes(
+        n_samples=n_samples - kernel, n_devices=n_devices, filters=filters, kernel=kernel, pool=pool, stride=stride
+    )
     if pool % stride:
         raise ParameterError(f"stride={stride} does not divide pool={pool}")
     if start not in ("sine", "random"):
@@ -212,9 +228,7 @@ def cnn(
     x = keras.layers.Reshape((n_samples, 1))(inputs)
     if standardize:
         x = keras.layers.Normalization(name="standardize")(x)
-    x = keras.layers.Conv1D(
-        filters, kernel, strides=stride, kernel_initializer=glorot(keras, seed), name="filters"
-    )(x)
+    x = keras.layers.Conv1D(filters, kernel, strides=stride, kernel_initializer=glorot(keras, seed), name="filters")(x)
     x = keras.layers.MaxPooling1D(pool // stride, name="pool")(x)
     x = keras.layers.Activation("tanh")(x)
     x = keras.layers.Flatten()(x)
@@ -308,7 +322,9 @@ def device_layer(keras, x, n_devices, *, weight_decay, seed):
     """Return the softmax output, started near zero as published."""
     start = keras.initializers.RandomNormal(stddev=0.01, seed=seed + 50)
     decay = keras.regularizers.L2(weight_decay)
-    return keras.layers.Dense(n_devices, "softmax", kernel_initializer=start, kernel_regularizer=decay, name="device")(x)
+    return keras.layers.Dense(n_devices, "softmax", kernel_initializer=start, kernel_regularizer=decay, name="device")(
+        x
+    )
 
 
 def glorot(keras, seed):

@@ -3,17 +3,22 @@
 import ast
 import difflib
 import os
+import sys
 import time
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
 from . import evaluation, models, results, training
+from .audio import load_recording
 from .corpus import corpus_checksum, load_corpus
 from .dataset import build_dataset
 from .errors import ParameterError
+from .files import atomic_path
+from .segments import regular_segments
 
 # name: (default, allowed values or smallest value, help). The parameters cell of every notebook is made from this.
 PARAMETERS = {
@@ -29,17 +34,32 @@ PARAMETERS = {
     "noise": ("wavelet", ("wavelet", "none"), "noise extraction, wavelet or none"),
     "wavelet": ("sym8", None, "any discrete wavelet of PyWavelets"),
     "level": (17, 1, "levels of the wavelet transform"),
-    "threshold": ("minimaxi", ("rigrsure", "heursure", "sqtwolog", "minimaxi"), "rigrsure, heursure, sqtwolog or minimaxi"),
+    "threshold": (
+        "minimaxi",
+        ("rigrsure", "heursure", "sqtwolog", "minimaxi"),
+        "rigrsure, heursure, sqtwolog or minimaxi",
+    ),
     "mode": ("soft", ("soft", "hard"), "soft or hard"),
     "rescale": ("sln", ("one", "sln", "mln"), "noise level, one, sln (finest level) or mln (each level)"),
     "recipe": ("default", tuple(training.RECIPES), "default, or published (selects on the test set)"),
-    "epochs": (0, 0, "0 for the recipe's own"),
-    "batch_size": (0, 0, "0 for the recipe's own"),
+    "epochs": (0, 0, "0 for what the recipe says"),
+    "batch_size": (0, 0, "0 for what the recipe says"),
     "voters": (5, 1, "independent sets of test segments"),
     "test_recordings": ("", None, "names held out for every device, separated by commas"),
     "on_error": ("raise", ("raise", "skip"), "skip leaves bad recordings out and lists them"),
 }
-DATASET = ("segment_length", "train_segments", "test_segments", "noise", "wavelet", "level", "threshold", "mode", "rescale", "seed")
+DATASET = (
+    "segment_length",
+    "train_segments",
+    "test_segments",
+    "noise",
+    "wavelet",
+    "level",
+    "threshold",
+    "mode",
+    "rescale",
+    "seed",
+)
 CORPUS = ("samplerate", "test_recordings", "segment_length", "on_error", "seed", "recording_minutes")
 
 
@@ -134,7 +154,7 @@ def check_params(values):
 
 
 def workspace():
-    """Return the project's folder: ``DEVID_HOME``, or the nearest folder upwards that holds ``devid_lib``, or the current one."""
+    """Return the project's folder: ``DEVID_HOME``, the nearest one upwards that holds ``devid_lib``, or this one."""
     if os.environ.get("DEVID_HOME"):
         return Path(os.environ["DEVID_HOME"])
     here = Path.cwd()
@@ -173,8 +193,10 @@ def load_recordings(session):
     for entry in recordings.attrs["skipped"]:
         print(f"Left out: {entry['path']}: {entry['reason']}")
     sides = recordings.groupby("split").size()
-    print(f"{recordings.attrs['name']}: {recordings['device'].nunique()} devices, {sides['train']} training and "
-          f"{sides['test']} test recordings, none on both sides")
+    print(
+        f"{recordings.attrs['name']}: {recordings['device'].nunique()} devices, {sides['train']} training and "
+        f"{sides['test']} test recordings, none on both sides"
+    )
     results.update_run(
         session.run,
         corpus={
@@ -185,19 +207,23 @@ def load_recordings(session):
             "hours": round(recordings["duration_s"].sum() / 3600, 3),
             "samplerate": int(recordings["samplerate"].iloc[0]),
             "notes": recordings.attrs["notes"],
-            "skipped": [{"path": Path(entry["path"]).name, "reason": entry["reason"]} for entry in recordings.attrs["skipped"]],
+            "skipped": [
+                {"path": Path(entry["path"]).name, "reason": entry["reason"]} for entry in recordings.attrs["skipped"]
+            ],
         },
     )
     return recordings
 
 
-def load_dataset(session, recordings, **changes):
+def load_dataset(session, recordings, *, cached=True, **changes):
     """Build the dataset that the parameters describe, or load it from the cache.
 
     Parameters
     ----------
     session : Session
     recordings : pandas.DataFrame
+    cached : bool
+        Keep it on disk, for the next notebook.
     **changes
         Arguments of `dataset.build_dataset` that differ from the parameters, for one ``noise="none"``.
 
@@ -209,10 +235,44 @@ def load_dataset(session, recordings, **changes):
     options = {name: params[name] for name in DATASET}
     length = params["segment_length"] // (2 if changes.get("representation") == "halves" else 1)
     options |= {"draws": params["voters"], "scale": training.feature_scale(params["recipe"], length)}
-    return build_dataset(recordings, data_dir=in_workspace(params["data_dir"]), **(options | changes))
+    data_dir = in_workspace(params["data_dir"]) if cached else None
+    return build_dataset(recordings, data_dir=data_dir, **(options | changes))
 
 
-def fitted(session, system, dataset):
+def representation(system):
+    """Return what a system takes in: the spectrum of a segment, of its two halves, or its samples."""
+    return "waveform" if system.startswith("cnn") else "halves" if system.startswith("averaged") else "spectrum"
+
+
+def evaluated(session, recordings, system, *, loss="crossentropy", **changes):
+    """Fit one of the paper's systems, or load it where the same settings made it, and predict the test segments.
+
+    Parameters
+    ----------
+    session : Session
+    recordings : pandas.DataFrame
+        From `load_recordings`.
+    system : str
+        A key of `models.SYSTEMS`.
+    loss : {"crossentropy", "squared_error"}
+        As in `training.fit`.
+    **changes
+        As in `load_dataset`.
+
+    Returns
+    -------
+    model : keras.Model
+    history : pandas.DataFrame
+        The learning curve, see `training.fit`.
+    predictions : pandas.DataFrame
+        Test segments of all draws, see `training.predict`.
+    """
+    dataset = load_dataset(session, recordings, representation=representation(system), **changes)
+    model, history = fitted(session, system, dataset, loss=loss)
+    return model, history, training.predict(model, dataset)
+
+
+def fitted(session, system, dataset, *, loss="crossentropy"):
     """Return a fitted model of one of the paper's systems, from the run folder where the same settings made it.
 
     Parameters
@@ -221,6 +281,8 @@ def fitted(session, system, dataset):
     system : str
         A key of `models.SYSTEMS`.
     dataset : Dataset
+    loss : {"crossentropy", "squared_error"}
+        As in `training.fit`.
 
     Returns
     -------
@@ -229,19 +291,25 @@ def fitted(session, system, dataset):
         The learning curve, see `training.fit`.
     """
     params = session.params
-    options = {name: params[name] for name in ("recipe", "seed", "epochs", "batch_size")}
-    settings, name = dataset.settings | options, f"{system}-{dataset.settings['noise']}"
+    options = {name: params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
+    settings, name = dataset.settings | options, f"{system}-{dataset.settings['noise']}-{loss}"
     if (saved := results.load_model(session.run, name, settings)) is not None:
         return saved
     model = models.build(
-        system, dataset.X.shape[1:], len(dataset.devices), seed=params["seed"], **training.model_options(params["recipe"])
+        system,
+        dataset.X.shape[1:],
+        len(dataset.devices),
+        seed=params["seed"],
+        **training.model_options(params["recipe"]),
     )
     history = training.fit(model, dataset, **options)
     results.save_model(session.run, name, model, history, settings)
     return model, history
 
 
-def score(session, predictions, *, system, table="", variant="wavelet", units=("segment", "recording"), save=True):
+def score(
+    session, predictions, *, system, table="", variant="wavelet", units=("segment", "recording"), rule="sum", save=True
+):
     """Score predictions per unit, beside the paper's figure, and save them in the run folder.
 
     Parameters
@@ -251,8 +319,8 @@ def score(session, predictions, *, system, table="", variant="wavelet", units=("
         Segments of all draws, from `training.predict`.
     system, table, variant : str
         Names for ``results.csv``; the variant is the noise extraction.
-    units : sequence of str
-        As in `evaluation.voted`.
+    units, rule
+        As in `evaluation.accuracies`.
     save : bool
         Also save the predictions.
 
@@ -263,17 +331,47 @@ def score(session, predictions, *, system, table="", variant="wavelet", units=("
     """
     if save:
         results.save_predictions(session.run, session.notebook, f"{system}-{variant}", predictions)
-    rows = evaluation.accuracies(predictions, units=units)
+    rows = evaluation.accuracies(predictions, units=units, rule=rule)
     return label(session, rows, system=system, table=table, variant=variant)
 
 
 def label(session, rows, *, system, table="", variant=""):
     """Put the columns of ``results.csv`` on rows of figures."""
-    paper = [results.PAPER.get((table, system, variant, unit)) for unit in rows["unit"]]
+    paper = [results.PAPER.get((table, str(system), str(variant), unit)) for unit in rows["unit"]]
     corpus = results.read_json(session.run / "run.json").get("corpus", {}).get("name", "")
     names = {"notebook": session.notebook, "table": table, "system": system, "variant": variant, "corpus": corpus}
     rows = rows.assign(**names, paper=pd.array(paper, "Float64"), seed=session.params["seed"])
     return rows.reindex(columns=results.COLUMNS)
+
+
+def figures(session, records):
+    """Return other figures as rows of ``results.csv``.
+
+    Parameters
+    ----------
+    session : Session
+    records : sequence of dict
+        system, metric, value, and what else of the columns is known.
+
+    Returns
+    -------
+    rows : pandas.DataFrame
+    """
+    rows = pd.DataFrame(records).assign(paper=pd.NA)
+    rows = rows.assign(**{name: "" for name in ("unit", "system", "variant") if name not in rows})
+    return label(session, rows, system=rows["system"], variant=rows["variant"]).fillna({"unit": "", "variant": ""})
+
+
+def score_devices(session, predictions, *, system, variant):
+    """Return `evaluation.device_report` as rows of ``results.csv``, beside the average that the paper prints."""
+    report = evaluation.device_report(predictions).rename_axis("device").reset_index()
+    rows = report.melt(["device", "n"], ["precision", "recall", "f1"], var_name="metric").assign(unit="segment")
+    rows = label(session, rows, system=system, table="VI", variant=[f"device:{name}" for name in rows["device"]])
+    average = rows["variant"] == "device:average"
+    if variant == "wavelet":
+        paper = results.PAPER_TABLE_VI.loc["average"]
+        rows.loc[average, "paper"] = [paper[metric] for metric in rows.loc[average, "metric"]]
+    return rows
 
 
 def score_probe(session, dataset):
@@ -283,29 +381,140 @@ def score_probe(session, dataset):
     return label(session, rows.replace({"unit": {"segment": "excerpt"}}), system="leakage probe")
 
 
-def show(rows):
+def joined(*rows):
+    """Join rows of ``results.csv``."""
+    return pd.concat([part.astype({"paper": "Float64"}) for part in rows], ignore_index=True)
+
+
+def show(*rows):
     """Return rows of ``results.csv`` as a table for the eye: percent, interval, chance, and the paper's figure."""
+    rows = joined(*rows)
     percent = (100 * rows[["value", "low", "high", "chance", "paper"]].astype(float)).round(1)
-    table = rows[["table", "system", "variant", "unit"]].assign(**{
+    columns = {
         "accuracy [%]": percent["value"],
         "95 % interval": [f"{low:.1f} - {high:.1f}" for low, high in zip(percent["low"], percent["high"], strict=True)],
         "chance [%]": percent["chance"],
         "paper [%]": [f"{value:.0f}" if value == value else "" for value in percent["paper"]],
         "n": rows["n"].astype(int),
-    })
+    }
+    table = rows[["table", "system", "variant", "unit"]].assign(**columns)
     return table.style.format(precision=1).hide(axis="index")
 
 
-def save_figure(session, ax, name):
-    """Save the figure that ``ax`` belongs to in the run folder."""
-    figure = ax.figure if hasattr(ax, "figure") else ax.flat[0].figure
-    results.save_figure(session.run, session.notebook, name, figure)
+def percent(table):
+    """Return a table for the eye, its fractions in percent."""
+    return table.style.format("{:.1%}", subset=table.select_dtypes("number").columns).hide(axis="index")
+
+
+def effect(points):
+    """Say in a word what a change of accuracy by some percentage points means; half a point is called little."""
+    return "changes little" if abs(points) < 0.5 else "helps" if points > 0 else "hurts"
+
+
+def describe(history):
+    """Say in a sentence how a fit went.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        From `training.fit`.
+
+    Returns
+    -------
+    sentence : str
+    """
+    kept, last = history.attrs["epoch"], history.iloc[history.attrs["epoch"] - 1]
+    where = {
+        "validation": "held-out stretches of the training recordings",
+        "test": "the test segments (optimistic, as the authors did)",
+        "nothing": "no segments: the cost was minimised to the end",
+    }[history.attrs["select_on"]]
+    validation = last.get("val_accuracy", np.nan)
+    judged = f", {validation:.1%} there" if pd.notna(validation) else ""
+    return (
+        f"Epoch {kept} of {len(history)} was kept, selected on {where}; accuracy {last['accuracy']:.1%} on the "
+        f"segments fitted{judged}; fitting took {history.attrs['seconds']:.0f} s."
+    )
+
+
+def load(row):
+    """Return the samples and the sample rate of a row of the table of recordings."""
+    return load_recording(row.path, samplerate=int(row.samplerate))
+
+
+def middle(row, *, seconds):
+    """Return some seconds from the middle of a recording, and its sample rate."""
+    y, samplerate = load(row)
+    n = min(len(y), int(seconds * samplerate))
+    start = (len(y) - n) // 2
+    return np.asarray(y[start : start + n]), samplerate
+
+
+def loud_segment(session, row):
+    """Return the segment with the most energy of a recording, and the sample rate."""
+    y, samplerate = load(row)
+    segments, _ = regular_segments(y, length=session.params["segment_length"])
+    return np.asarray(segments[np.argmax(np.square(segments).sum(axis=1))]), samplerate
+
+
+def noise_settings(session):
+    """Return the parameters of `noise.wavelet_noise`."""
+    return {name: session.params[name] for name in ("wavelet", "level", "threshold", "mode", "rescale")}
+
+
+def spectral_weights(model, *, samplerate, devices, smooth_hz=200):
+    """Return the weights of softmax regression over frequency, smoothed by a moving average.
+
+    Parameters
+    ----------
+    model : keras.Model
+        From `models.softmax`.
+    samplerate : int
+        Rate of the recordings [Hz].
+    devices : sequence of str
+    smooth_hz : float
+        Width of the average [Hz].
+
+    Returns
+    -------
+    weights : pandas.DataFrame
+        Index frequency [Hz], one column per device.
+    """
+    weights = model.get_layer("device").get_weights()[0]
+    frequency = pd.Index(np.linspace(0, samplerate / 2, len(weights)), name="frequency [Hz]")
+    width = max(1, round(smooth_hz / (samplerate / 2) * len(weights)))
+    return pd.DataFrame(weights, frequency, list(devices)).rolling(width, center=True, min_periods=1).mean()
+
+
+def saw(session, *bullets):
+    """Show what a notebook found, computed from its run, and keep it for the report: ``conclusions/<notebook>.txt``."""
+    from IPython.display import Markdown
+
+    with atomic_path(session.run / "conclusions" / f"{session.notebook}.txt") as temporary:
+        temporary.write_text("\n".join(bullets) + "\n", encoding="utf-8")
+    return Markdown("\n".join(f"- {bullet}" for bullet in bullets))
+
+
+def save_figure(session, ax, name, caption=""):
+    """Save the figure that ``ax`` belongs to, with a caption for the report."""
+    figure = np.ravel(ax)[0].figure
+    results.save_figure(session.run, session.notebook, name, figure, caption=caption)
 
 
 def finish(session, *rows):
-    """Save the notebook's metrics and its time; return all rows of this notebook."""
-    own = pd.concat([part.astype({"paper": "Float64"}) for part in rows], ignore_index=True)
+    """Save the notebook's metrics, its time and its memory; return all rows of this notebook."""
+    own = joined(*rows)
     results.save_metrics(session.run, session.notebook, own)
-    seconds = round(time.perf_counter() - session.started, 1)
-    results.update_run(session.run, timings={session.notebook: {"seconds": seconds}})
+    timing = {"seconds": round(time.perf_counter() - session.started, 1), "peak_gib": peak_memory()}
+    results.update_run(session.run, timings={session.notebook: timing})
     return own
+
+
+def peak_memory():
+    """Return the largest resident memory of this process so far [GiB], or None on Windows, which has no such count."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 2)

@@ -10,8 +10,35 @@ import pandas as pd
 from .errors import DevidError
 from .files import atomic_path
 
-COLUMNS = ["notebook", "table", "system", "variant", "corpus", "unit", "metric", "value", "low", "high", "n", "chance", "paper", "seed"]
-PACKAGES = ["numpy", "scipy", "pandas", "PyWavelets", "soundfile", "soxr", "av", "scikit-learn", "tensorflow-cpu", "tensorflow", "keras"]
+COLUMNS = [
+    "notebook",
+    "table",
+    "system",
+    "variant",
+    "corpus",
+    "unit",
+    "metric",
+    "value",
+    "low",
+    "high",
+    "n",
+    "chance",
+    "paper",
+    "seed",
+]
+PACKAGES = [
+    "numpy",
+    "scipy",
+    "pandas",
+    "PyWavelets",
+    "soundfile",
+    "soxr",
+    "av",
+    "scikit-learn",
+    "tensorflow-cpu",
+    "tensorflow",
+    "keras",
+]
 
 # Accuracies printed in the paper, as fractions: (table, system, variant, unit). The variant is the noise extraction.
 PAPER = {
@@ -47,7 +74,7 @@ def open_run(run_dir):
     """Make the run folder and its sub-folders where they are missing; return its path."""
     run = Path(run_dir)
     try:
-        for name in ("metrics", "predictions", "figures", "models", "notebooks", "report"):
+        for name in ("metrics", "predictions", "figures", "models", "notebooks", "report", "conclusions"):
             (run / name).mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise DevidError(f"{run}: cannot make the run folder: {error.strerror}") from error
@@ -82,7 +109,9 @@ def save_metrics(run, notebook, rows):
 
 def read_table(path):
     """Read a table of metrics; empty text stays empty text."""
-    return pd.read_csv(path, keep_default_na=False, na_values={name: [""] for name in ("value", "low", "high", "n", "chance", "paper")})
+    return pd.read_csv(
+        path, keep_default_na=False, na_values={name: [""] for name in ("value", "low", "high", "n", "chance", "paper")}
+    )
 
 
 def save_predictions(run, notebook, system, predictions):
@@ -129,11 +158,15 @@ def load_model(run, system, settings):
     return import_keras().saving.load_model(folder / f"{system}.keras", compile=False, safe_mode=True), history
 
 
-def save_figure(run, notebook, name, figure):
-    """Write a figure as PNG and SVG: ``figures/<notebook>-<name>``."""
+def save_figure(run, notebook, name, figure, *, caption=""):
+    """Write a figure as PNG and SVG, and its caption as text: ``figures/<notebook>-<name>``."""
+    with atomic_path(run / "figures" / f"{notebook}-{name}.txt") as temporary:
+        temporary.write_text(caption, encoding="utf-8")
     for suffix in ("png", "svg"):
         with atomic_path(run / "figures" / f"{notebook}-{name}.{suffix}") as temporary:
-            figure.savefig(temporary, dpi=130, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None)
+            figure.savefig(
+                temporary, dpi=130, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None
+            )
 
 
 def versions():

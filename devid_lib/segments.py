@@ -4,7 +4,7 @@ from numbers import Integral
 
 import numpy as np
 
-from devid_lib.errors import ParameterError
+from .errors import ParameterError
 
 
 def random_segments(y, *, n, length=4096, rng):

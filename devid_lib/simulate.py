@@ -5,23 +5,18 @@ a sound field (speech in a room, ambient noise), drawn anew for every recording,
 belong to the device. A classifier that names the device has to find the second behind the first.
 """
 
-import csv
 import functools
 import io
 import json
-import os
-import zlib
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from importlib.resources import files
-from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
 from scipy import signal
 
-from .errors import CorpusError, ParameterError
+from .errors import ParameterError
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # CHOSEN, NOT MEASURED.

@@ -99,10 +99,9 @@ def feature_scale(recipe, segment_length):
 
     Notes
     -----
-    Notebook 02. log(1 + m) is linear for m << 1 and logarithmic for m >> 1. On full scale = 1 the noise of a quiet device
-    falls in the linear part, where a halved level halves the feature; in units of rounding noise both quiet and loud
-    devices are in the logarithmic part, where a gain only shifts the feature, and standardisation removes the common
-    shift.
+    Notebook 02. log(1 + m) is linear for m << 1 and logarithmic for m >> 1. On full scale = 1 the noise of a quiet
+    device falls in the linear part, where a halved level halves the feature; in units of rounding noise both quiet and
+    loud devices are in the logarithmic part, where a gain only shifts the feature.
     """
     check_recipe(recipe)
     return 1.0 if recipe == "published" else DEFAULT_SCALE / segment_length**0.5
@@ -219,7 +218,9 @@ def compile_model(model, settings, *, loss):
     if settings.optimizer == "adam":
         optimizer = keras.optimizers.Adam(settings.learning_rate)
     else:
-        optimizer = keras.optimizers.RMSprop(settings.learning_rate, rho=0.95, momentum=0.9, epsilon=1e-4, centered=True)
+        optimizer = keras.optimizers.RMSprop(
+            settings.learning_rate, rho=0.95, momentum=0.9, epsilon=1e-4, centered=True
+        )
     model.compile(optimizer, losses[loss], metrics=["accuracy"])
 
 

@@ -1,0 +1,401 @@
+"""The table of recordings: from a name, a folder or a CSV, split into training and test by recording (notebook 01)."""
+
+import json
+import os
+import re
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from hashlib import blake2b
+from numbers import Integral, Real
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .audio import AUDIO_SUFFIXES, check_samplerate, inspect_recording
+from .errors import AudioError, CorpusError, DevidError, ParameterError
+from .files import atomic_path
+
+LISTED = ["path", "device", "recording", "split", "session", "speaker"]  # what a folder or a CSV can tell
+COLUMNS = ["path", "device", "recording", "split", "samplerate", "native_samplerate", "channels", "duration_s",
+           "checksum", "session", "speaker"]
+SIMULATED = {"simulated": False, "simulated-control": True}  # name: are all its recorders copies of one?
+
+_INSPECTED = {"samplerate", "channels", "frames", "duration_s", "subtype", "checksum"}
+_CACHE_FORMAT = 1  # raise it when `inspect_recording` reports something else for the same file
+_UNEQUAL = 4  # longest over shortest recording from which on the difference is said aloud
+
+
+def load_corpus(
+    source,
+    *,
+    samplerate=None,
+    test_recordings="",
+    segment_length=4096,
+    on_error="raise",
+    seed=0,
+    recording_minutes=6.5,
+    data_dir="data",
+):
+    """Return the table of recordings of a corpus, every file checked, split into training and test.
+
+    Parameters
+    ----------
+    source : str or Path
+        ``simulated``; ``simulated-control`` (nine copies of one recorder); a folder ``<device>/<recording>.<ext>`` or
+        flat ``<device>-<n>.<ext>``; a CSV, also as ``manifest.csv`` in a folder, with the columns ``path`` (relative
+        to the CSV) and ``device``, if wanted also ``recording``, ``split``, ``session``, ``speaker``.
+    samplerate : int or None
+        Rate that all recordings will be brought to [Hz]; ``None`` or 0 = the lowest in the corpus.
+    test_recordings : str or sequence of str
+        Names, separated by commas, held out for every device. Empty = the CSV's ``split`` or, without one, the last
+        recording of each device (clip10 comes after clip9).
+    segment_length : int
+        A recording has to hold at least one segment [samples at the common rate].
+    on_error : {"raise", "skip"}
+        Refuse bad recordings, all in one message, or leave them out, and with them every device that is left without
+        a training or a test recording.
+    seed, recording_minutes : int, float
+        Of the simulated corpus: its seed, and the length of a recording [min].
+    data_dir : str or Path
+        Folder for the simulated corpus and for the cache of what is known about each file.
+
+    Returns
+    -------
+    table : pandas.DataFrame [one row per recording]
+        path, device, recording, split ("train" or "test"), samplerate (the common one) [Hz], native_samplerate [Hz],
+        channels, duration_s [s], checksum, session, speaker (empty where unknown); by device and recording.
+        ``table.attrs`` holds name, skipped (list of {"path", "reason"}) and notes (list of sentences).
+
+    Raises
+    ------
+    CorpusError
+        If the folder or CSV cannot be used, a device lacks recordings, or the same audio is on both sides of the
+        split or under two devices.
+    AudioError
+        If recordings are missing, damaged, silent or too short.
+    ParameterError
+        If a parameter has a value that is not allowed.
+
+    Notes
+    -----
+    Notebooks 00 and 01; section II of the paper, whose third file of each recorder is the test set.
+    """
+    samplerate, held_out = check_samplerate(samplerate or None), _names(test_recordings)
+    if on_error not in ("raise", "skip"):
+        raise ParameterError(f"on_error={on_error!r} is not one of raise, skip")
+    if isinstance(segment_length, bool) or not isinstance(segment_length, Integral) or segment_length < 1:
+        raise ParameterError(f"segment_length={segment_length!r} is not a whole number above 0")
+    if not isinstance(recording_minutes, Real):
+        raise ParameterError(f"recording_minutes={recording_minutes!r} is not a number")
+
+    table, misplaced = _listed(source, data_dir=Path(data_dir), seed=seed, minutes=recording_minutes)
+    table = _without(table, misplaced, by="path", on_error=on_error, error=CorpusError)
+    _check_names(table)
+    infos = _inspected(table["path"], Path(data_dir) / "cache" / "recordings.json")
+    known, refused = _usable(infos, samplerate, segment_length)
+    table = _without(table, refused, by="path", on_error=on_error, error=AudioError)
+    table = table.assign(**{column: table["path"].map(known[column]) for column in known})
+    table = _split(_in_order(table), held_out)
+    lacking = _lacking(table, held_out if on_error == "raise" else [])
+    table = _without(table, lacking, by="device", on_error=on_error, error=CorpusError)
+    table.attrs["notes"] += _check_copies(table) + _remarks(table)
+    return table[COLUMNS]
+
+
+def corpus_checksum(table):
+    """Return a short hexadecimal name of what a corpus contains.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+        From `load_corpus`; at least device, recording, split, samplerate and checksum.
+
+    Returns
+    -------
+    checksum : str
+        The same for any order of the rows and any place of the files.
+    """
+    columns = [name for name in ("device", "recording", "split", "samplerate", "native_samplerate", "checksum")
+               if name in table]
+    rows = sorted(table[columns].astype(str).to_numpy().tolist())
+    return blake2b(json.dumps([columns, rows]).encode(), digest_size=8).hexdigest()
+
+
+# --- What is there ---------------------------------------------------------------------------------------------------
+def _listed(source, *, data_dir, seed, minutes):
+    """Return what a source lists, unchecked, and {path: reason} of the files that are in no place for a recording."""
+    name = str(source)
+    if name in SIMULATED:
+        from .simulate import simulate_corpus  # it needs the speech that ships with the library: only when asked for
+
+        folder = data_dir / f"{name}-seed{seed}-{minutes:g}min"
+        source = simulate_corpus(folder, seed=seed, minutes=minutes, identical=SIMULATED[name])
+    source = Path(source)
+    if not name.strip() or not source.exists():
+        raise CorpusError(f"{name or repr(name)}: no such folder or CSV, and not one of {', '.join(SIMULATED)}")
+    manifest = source / "manifest.csv" if source.is_dir() else source
+    if manifest.is_file() and manifest.suffix.lower() != ".csv":
+        raise CorpusError(f"{source}: neither a folder nor a CSV")
+    if manifest.is_file():
+        table, misplaced, notes = _csv_table(manifest), {}, []
+        if source.is_dir() and (unlisted := set(map(os.path.normpath, _audio_in(source))) - set(table["path"])):
+            notes.append(f"{len(unlisted)} audio files in the folder are not in its manifest.csv and were not used.")
+    else:
+        table, misplaced, notes = _folder_table(source)
+    if name not in SIMULATED:
+        whole = Path(os.path.abspath(manifest))
+        name = whole.parent.name if whole.name == "manifest.csv" else whole.stem
+    table.attrs.update(name=name, notes=notes, skipped=[])
+    return table, misplaced
+
+
+def _folder_table(folder):
+    """Return the recordings of a folder ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``."""
+    files, notes = [], []
+    for entry in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
+        found = _audio_in(entry)
+        files += found
+        if entry.is_dir() and not found:
+            notes.append(f"The folder {entry.name} holds no audio and is no device.")
+    flat = [file for file in files if file.parent == folder]
+    if not files:
+        raise CorpusError(f"{folder}: no audio in this folder (by suffix: {' '.join(sorted(AUDIO_SUFFIXES))})")
+    if flat and len(flat) < len(files):
+        inside = next(file for file in files if file.parent != folder)
+        raise CorpusError(f"{folder}: {flat[0].name} lies beside device folders ({inside.relative_to(folder)}): "
+                          "use <device>/<recording>.<ext> or <device>-<n>.<ext> for all, or list them in a CSV")
+    rows, misplaced = [], {}
+    for file in files:
+        *folders, _ = file.relative_to(folder).parts
+        match = re.fullmatch(r"(.*\S)\s*-\s*(\d+)", file.stem)
+        if len(folders) == 1:
+            device, recording = folders[0], file.stem
+        elif match and not folders:
+            device, recording = match.groups()
+        else:
+            device = recording = ""
+            misplaced[str(file)] = ("lies deeper than <device>/<recording>.<ext>; a CSV can list it where it is"
+                                    if folders else "its name is not <device>-<n>.<ext>, such as aigo-1.wav")
+        rows.append([str(file), _text(device), _text(recording), "", "", ""])
+    return pd.DataFrame(rows, columns=LISTED), misplaced, notes
+
+
+def _audio_in(entry):
+    """Return a file, or the files in and below a folder, that are neither hidden nor anything else than audio."""
+    def refuse(error):
+        raise CorpusError(f"{error.filename}: cannot be read: {error.strerror}")
+
+    files = [entry]
+    if entry.is_dir():
+        files = [Path(where, name) for where, _, names in os.walk(entry, onerror=refuse) for name in sorted(names)]
+    return [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES
+            and not any(part.startswith(".") for part in file.relative_to(entry).parts)]
+
+
+def _csv_table(file):
+    """Return the recordings of a CSV with ``path, device`` and optionally ``recording, split, session, speaker``."""
+    try:
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig").fillna("")
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{file}: cannot be read as a CSV: {error}") from None
+    table = table.rename(columns=str.strip)
+    if missing := [name for name in ("path", "device") if name not in table]:
+        raise CorpusError(f"{file}: no column {' and no column '.join(missing)}, only {', '.join(table.columns)}")
+    if table.empty:
+        raise CorpusError(f"{file}: lists no recordings")
+    table = table.reindex(columns=LISTED, fill_value="").map(str.strip)
+    if (blank := table[["path", "device"]].eq("").any(axis=1)).any():
+        raise CorpusError(f"{file}: row {int(blank.idxmax()) + 1} has no path or no device")
+    stems = [Path(path).stem for path in table["path"]]
+    table["recording"] = table["recording"].where(table["recording"].ne(""), stems)
+    table["path"] = [os.path.normpath(file.parent / path) for path in table["path"]]
+    table[LISTED[1:]] = table[LISTED[1:]].map(_text)
+    if (twice := table["path"].duplicated()).any():
+        raise CorpusError(_message(f"{file}: lists recordings twice", sorted(set(table["path"][twice]))))
+    table["split"] = table["split"].str.lower()
+    given = set(table["split"])
+    if given != {""} and (unknown := given - {"train", "test"}):
+        raise CorpusError(f"{file}: split must be train or test in every row, not {sorted(unknown)[0]!r}")
+    return table
+
+
+def _check_names(table):
+    """Refuse two recordings of one name under one device."""
+    double = table[table.duplicated(["device", "recording"], keep=False)]
+    if len(double):
+        lines = [f"{device}, {recording}: {', '.join(rows['path'])}"
+                 for (device, recording), rows in double.groupby(["device", "recording"])]
+        raise CorpusError(_message(f"{table.attrs['name']}: recordings of a device with the same name", lines))
+
+
+# --- What is in the files --------------------------------------------------------------------------------------------
+def _inspected(paths, cache_file):
+    """Return {path: what `inspect_recording` says, or the AudioError that it raises}; known files are not read."""
+    try:
+        known = json.loads(cache_file.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError):
+        known = {}
+    cache = dict(known) if isinstance(known, dict) else {}
+    try:
+        with ThreadPoolExecutor(2) as pool:
+            return dict(zip(paths, pool.map(lambda path: _inspect(path, cache), paths), strict=True))
+    finally:  # also after Ctrl-C: what was read need not be read again
+        if cache != known:
+            with suppress(DevidError, OSError), atomic_path(cache_file) as temporary:  # a full disk only costs time
+                temporary.write_text(json.dumps(cache, indent=0), encoding="utf-8")
+
+
+def _inspect(path, cache):
+    """Return what is known about a recording, or the AudioError that says why it cannot be used."""
+    try:
+        status = os.stat(path)
+        key, stamp = os.path.abspath(path), [_CACHE_FORMAT, status.st_size, status.st_mtime_ns]
+        entry = cache.get(key)
+        if not (isinstance(entry, dict) and entry.get("stamp") == stamp and _INSPECTED <= entry.keys()):
+            entry = cache[key] = inspect_recording(path) | {"stamp": stamp}
+        return entry
+    except OSError as error:
+        return AudioError(f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else error.strerror}")
+    except AudioError as error:
+        return error
+
+
+def _usable(infos, samplerate, segment_length):
+    """Return a table of what is in the files, by path, and {path: reason} of those that cannot be used."""
+    good = {path: info for path, info in infos.items() if not isinstance(info, AudioError)}
+    refused = {path: str(info).removeprefix(f"{path}: ") for path, info in infos.items() if path not in good}
+    rates = [info["samplerate"] for info in good.values() if info["frames"] >= segment_length]
+    common = samplerate or min(rates, default=0)
+    for path, info in good.items():
+        rate = common or info["samplerate"]
+        n = info["frames"] * rate // info["samplerate"]
+        if n < segment_length:
+            refused[path] = f"{n} samples at {rate} Hz, shorter than one segment of {segment_length}"
+    names = {"samplerate": "native_samplerate", "subtype": "coding"}
+    known = pd.DataFrame(list(good.values()), index=list(good), columns=sorted(_INSPECTED)).rename(columns=names)
+    return known.assign(samplerate=common), refused
+
+
+# --- Training and test -----------------------------------------------------------------------------------------------
+def _split(table, held_out):
+    """Return an ordered table with its column ``split`` filled."""
+    name, notes, given = table.attrs["name"], table.attrs["notes"], table["split"].ne("").any()
+    if unknown := [recording for recording in held_out if recording not in set(table["recording"])]:
+        there = sorted(set(table["recording"]), key=_natural)
+        raise CorpusError(f"{name}: test_recordings: no device has a recording named {', '.join(unknown)}; "
+                          f"there are {', '.join(there[:10])}{' ...' if len(there) > 10 else ''}")
+    if held_out and given:
+        notes.append(f"The split given in the CSV was replaced by test_recordings={','.join(held_out)}.")
+    if given and not held_out:
+        return table
+    if not held_out:
+        notes.append("No split is given: the last recording of each device is the test set.")
+    test = table["recording"].isin(held_out) if held_out else ~table["device"].duplicated(keep="last")
+    return table.assign(split=np.where(test, "test", "train"))
+
+
+def _lacking(table, held_out):
+    """Return {device: reason} of the devices that have nothing to train with or to test on."""
+    reasons = {}
+    for device, rows in table.groupby("device"):
+        missing = [name for name in held_out if name not in set(rows["recording"])]
+        sides = set(rows["split"])
+        if missing:
+            reasons[device] = f"no recording named {', '.join(missing)}"
+        elif len(rows) == 1:
+            reasons[device] = "one recording only, one is needed to train and another to test"
+        elif len(sides) == 1:
+            reasons[device] = f"no {'training' if sides == {'test'} else 'test'} recording"
+    return reasons
+
+
+def _without(table, reasons, *, by, on_error, error):
+    """Return the table without the recordings (or devices) that have a reason; or refuse it, naming all of them.
+
+    Nothing can be told apart when fewer than two devices are left: that is refused in any case.
+    """
+    if reasons and on_error == "raise":
+        lines = [f"{key}: {reasons[key]}" for key in dict.fromkeys(table[by]) if key in reasons]
+        raise error(_message(f'{table.attrs["name"]}: these cannot be used (on_error="skip" leaves them out)', lines))
+    bad = table[by].isin(list(reasons))
+    kept = table[~bad].reset_index(drop=True)
+    for path, key in zip(table["path"][bad], table[by][bad], strict=True):
+        reason = reasons[key] if by == "path" else f"device {key} was left with {reasons[key]}"
+        kept.attrs["skipped"].append({"path": path, "reason": reason})
+    devices, left_out = sorted(set(kept["device"])), kept.attrs["skipped"]
+    if len(devices) < 2:
+        title = f"{table.attrs['name']}: two devices are needed, found {devices[0] if devices else 'none'}"
+        raise CorpusError(_message(title, [f"left out: {entry['path']}: {entry['reason']}" for entry in left_out]))
+    return kept
+
+
+def _check_copies(table):
+    """Refuse the same audio under two devices or on both sides of the split; return notes on harmless copies."""
+    refused, notes = [], []
+    for _, rows in table[table["checksum"].duplicated(keep=False)].groupby("checksum", sort=False):
+        if len(set(rows["device"])) > 1:
+            refused.append(f"under two devices: {', '.join(rows['path'])}")
+        elif len(set(rows["split"])) > 1:
+            refused.append(f"in training and in test: {', '.join(rows['path'])}")
+        else:
+            device, split = rows.iloc[0][["device", "split"]]
+            notes.append(f"{device}: the same audio more than once in {split}: {', '.join(rows['recording'])}.")
+    if refused:
+        raise CorpusError(_message(f"{table.attrs['name']}: the same audio under different names", refused))
+    return notes
+
+
+def _remarks(table):
+    """Return what a reader of any result on this corpus should know, in plain sentences."""
+    notes, common = [], table["samplerate"].iloc[0]
+    rates = table["native_samplerate"].value_counts().sort_index()
+    if set(rates.index) != {common}:
+        there = ", ".join(f"{n} recordings at {rate} Hz" for rate, n in rates.items())
+        lower = "; what was lower stays empty above half its own rate, which can name the device"
+        notes.append(f"{there}: all were brought to {common} Hz{lower if rates.index[0] < common else ''}.")
+    if (several := table["channels"] > 1).any():
+        notes.append(f"{several.sum()} of {len(table)} recordings have several channels: the louder one is used.")
+    codings = ", ".join(f"{n} {name}" for name, n in table["coding"].value_counts().items())
+    for by, what in (("device", "devices"), ("split", "training and test")):
+        if len({frozenset(names) for _, names in table.groupby(by)["coding"]}) > 1:
+            notes.append(f"File coding differs between {what} ({codings}): it may be learnt instead of the devices.")
+    shortest, longest = table["duration_s"].min(), table["duration_s"].max()
+    if longest > _UNEQUAL * shortest:
+        notes.append(f"Recordings are of very unequal length, {shortest:.1f} to {longest:.1f} s.")
+    sides = table[table["session"].ne("")].groupby(["device", "session"])["split"].nunique()
+    if (sides > 1).any():
+        notes.append(f"{(sides > 1).sum()} of {len(sides)} sessions are both in training and in test: "
+                     "other sessions may be harder.")
+    return notes
+
+
+# --- Small tools -----------------------------------------------------------------------------------------------------
+def _in_order(table):
+    """Return the table by device and, within it, by recording in natural order."""
+    keys = list(zip(table["device"], map(_natural, table["recording"]), strict=True))
+    return table.iloc[sorted(range(len(table)), key=keys.__getitem__)].reset_index(drop=True)
+
+
+def _natural(name):
+    """Return a sort key that puts clip10 after clip9."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name.casefold())], name
+
+
+def _names(test_recordings):
+    """Return the names in a text with commas, or in a sequence."""
+    sequence = isinstance(test_recordings, list | tuple)
+    names = test_recordings if sequence else str("" if test_recordings is None else test_recordings).split(",")
+    return [name for name in dict.fromkeys(_text(str(name)) for name in names) if name]
+
+
+def _text(name):
+    """Return a name in composed Unicode: file systems and keyboards write an umlaut differently."""
+    return unicodedata.normalize("NFC", name).strip()
+
+
+def _message(title, lines, limit=10):
+    """Return an error message: a title and a line for each case, the first ones only when there are many."""
+    more = [f"and {len(lines) - limit} more"] if len(lines) > limit else []
+    return "\n  ".join([f"{title}:" if lines else title, *lines[:limit], *more])

@@ -1,0 +1,341 @@
+"""Reading recordings: every format, the louder channel, resampling, memory, and files that cannot be used."""
+
+import tracemalloc
+
+import av
+import numpy as np
+import pytest
+import soundfile as sf
+import soxr
+
+from devid_lib import audio
+from devid_lib.audio import inspect_recording, load_recording
+from devid_lib.errors import AudioError, ParameterError
+
+TONE, AMPLITUDE = 440.0, 0.3
+
+
+def tone(samplerate, *, seconds=1.0, frequency=TONE, amplitude=AMPLITUDE):
+    t = np.arange(round(seconds * samplerate)) / samplerate
+    return (amplitude * np.sin(2 * np.pi * frequency * t)).astype(np.float32)
+
+
+def encode(path, y, samplerate, *, codec, container, bit_rate=None, options=None):
+    """Write one channel with FFmpeg; skip the test where its wheel lacks the encoder."""
+    try:
+        av.codec.Codec(codec, "w")
+    except av.codec.codec.UnknownCodecError:
+        pytest.skip(f"this FFmpeg cannot encode {codec}")
+    with av.open(str(path), "w", format=container) as out:
+        stream = out.add_stream(codec, rate=samplerate, layout="mono", options=options or {})
+        if bit_rate:
+            stream.bit_rate = bit_rate
+        frame = av.AudioFrame.from_ndarray(np.rint(y * 32767).astype(np.int16)[None], format="s16", layout="mono")
+        frame.sample_rate = samplerate
+        converter = av.AudioResampler(format=stream.codec_context.format.name, layout="mono", rate=samplerate)
+        for part in [*converter.resample(frame), *converter.resample(None)]:
+            out.mux(stream.encode(part))
+        out.mux(stream.encode(None))
+
+
+def assert_tone(y, samplerate, *, seconds=1.0, level_db=1.0):
+    """Assert frequency, level and length of a decoded tone, whatever delay and padding its coder adds."""
+    assert y.dtype == np.float32 and y.ndim == 1
+    assert abs(len(y) / samplerate - seconds) < 0.15
+    middle = y[len(y) // 4 : len(y) // 4 + samplerate // 2]
+    spectrum = np.abs(np.fft.rfft(middle * np.hanning(len(middle))))
+    assert abs(np.argmax(spectrum) * samplerate / len(middle) - TONE) <= 2
+    assert abs(20 * np.log10(np.sqrt(np.mean(middle**2)) / (AMPLITUDE / np.sqrt(2)))) < level_db
+
+
+LOSSLESS = [  # (suffix, format, subtype, largest error)
+    (".wav", "WAV", "PCM_U8", 2**-6), (".wav", "WAV", "PCM_16", 2**-14), (".wav", "WAV", "PCM_24", 2**-22),
+    (".wav", "WAV", "PCM_32", 2**-22), (".wav", "WAV", "FLOAT", 0), (".wav", "WAV", "DOUBLE", 0),
+    (".WAV", "WAVEX", "PCM_16", 2**-14), (".rf64", "RF64", "PCM_16", 2**-14), (".flac", "FLAC", "PCM_16", 2**-14),
+    (".flac", "FLAC", "PCM_24", 2**-22), (".aiff", "AIFF", "PCM_16", 2**-14), (".aif", "AIFF", "PCM_24", 2**-22),
+    (".caf", "CAF", "PCM_16", 2**-14), (".caf", "CAF", "ALAC_16", 2**-14),
+]
+LOSSY = [  # (suffix, format, subtype, sample rate)
+    (".wav", "WAV", "ULAW", 8000), (".wav", "WAV", "ALAW", 8000), (".wav", "WAV", "IMA_ADPCM", 44100),
+    (".wav", "WAV", "MS_ADPCM", 44100), (".wav", "WAV", "GSM610", 8000), (".mp3", "MP3", "MPEG_LAYER_III", 44100),
+    (".ogg", "OGG", "VORBIS", 44100), (".opus", "OGG", "OPUS", 48000),
+]
+FFMPEG = [  # (suffix, container, encoder, sample rate, bit rate)
+    (".m4a", "ipod", "aac", 44100, 128000), (".m4a", "ipod", "alac", 44100, None),
+    (".aac", "adts", "aac", 44100, 128000), (".3gp", "3gp", "aac", 44100, 128000),
+    (".wma", "asf", "wmav1", 22050, 64000), (".wma", "asf", "wmav2", 44100, 128000),
+    (".amr", "amr", "libopencore_amrnb", 8000, 12200), (".3gp", "3gp", "libopencore_amrnb", 8000, 12200),
+    (".mp3", "mp3", "libmp3lame", 44100, 128000), (".mka", "matroska", "aac", 44100, 128000),
+]
+
+
+@pytest.mark.parametrize(("suffix", "container", "subtype", "error"), LOSSLESS)
+def test_lossless_formats_are_read_exactly(tmp_path, suffix, container, subtype, error):
+    path, y = tmp_path / f"a{suffix}", tone(22050)
+    sf.write(path, y, 22050, format=container, subtype=subtype)
+    read, sr = load_recording(path)
+    assert sr == 22050 and read.shape == y.shape and read.dtype == np.float32
+    assert np.abs(read - y).max() <= error
+
+
+@pytest.mark.parametrize(("suffix", "container", "subtype", "samplerate"), LOSSY)
+def test_lossy_formats_of_libsndfile(tmp_path, suffix, container, subtype, samplerate):
+    path = tmp_path / f"a{suffix}"
+    sf.write(path, tone(samplerate), samplerate, format=container, subtype=subtype)
+    y, sr = load_recording(path)
+    assert sr == samplerate
+    assert_tone(y, sr)
+    assert inspect_recording(path)["frames"] == len(y)
+
+
+@pytest.mark.parametrize(("suffix", "container", "codec", "samplerate", "bit_rate"), FFMPEG)
+def test_formats_of_ffmpeg(tmp_path, suffix, container, codec, samplerate, bit_rate):
+    path = tmp_path / f"a{suffix}"
+    encode(path, tone(samplerate), samplerate, codec=codec, container=container, bit_rate=bit_rate)
+    y, sr = load_recording(path)
+    assert sr == samplerate
+    assert_tone(y, sr, level_db=3.0 if "amr" in codec else 1.0)
+    info = inspect_recording(path)
+    assert (info["samplerate"], info["channels"], info["frames"]) == (sr, 1, len(y))
+    assert info["peak"] == pytest.approx(np.abs(y).max())
+
+
+def test_every_tested_suffix_is_known():
+    assert {suffix.lower() for suffix, *_ in [*LOSSLESS, *LOSSY, *FFMPEG]} <= audio.AUDIO_SUFFIXES
+    assert not audio.AUDIO_SUFFIXES & {".txt", ".csv", ".json", ".md", ".pdf", ".jpg", ""}
+
+
+def test_content_decides_and_not_the_suffix(tmp_path):
+    sf.write(tmp_path / "a.flac", tone(8000), 8000)
+    wrong = (tmp_path / "a.flac").rename(tmp_path / "a.mp3")
+    assert inspect_recording(wrong)["format"] == "FLAC"
+
+
+def test_mp3_is_read_to_its_end_without_a_length_in_it(tmp_path):
+    # A quiet start makes a first frame from which the length is guessed wrongly.
+    y = np.concatenate([1e-4 * tone(44100, seconds=1), tone(44100, seconds=4)])
+    encode(tmp_path / "a.mp3", y, 44100, codec="libmp3lame", container="mp3", options={"write_xing": "0", "q": "4"})
+    read, sr = load_recording(tmp_path / "a.mp3")
+    assert abs(len(read) / sr - 5) < 0.1
+
+
+def test_odd_characters_in_tags_do_no_harm(tmp_path):
+    text = b"\x03caf\xe9"  # said to be UTF-8, is not
+    frame = b"TIT2" + len(text).to_bytes(4, "big") + b"\0\0" + text
+    sf.write(tmp_path / "plain.mp3", tone(44100), 44100)
+    sound = (tmp_path / "plain.mp3").read_bytes()
+    (tmp_path / "a.mp3").write_bytes(b"ID3\x04\0\0" + len(frame).to_bytes(4, "big") + frame + sound)
+    assert np.array_equal(load_recording(tmp_path / "a.mp3")[0], load_recording(tmp_path / "plain.mp3")[0])
+
+
+@pytest.mark.parametrize("louder", [0, 1, 2])
+def test_louder_channel_is_taken_and_not_the_mean(tmp_path, louder):
+    channels = np.stack([0.1 * tone(8000), -0.1 * tone(8000), 0.1 * tone(8000, frequency=600)], axis=1)
+    channels[:, louder] *= 2
+    sf.write(tmp_path / "a.wav", channels, 8000, subtype="FLOAT")
+    sf.write(tmp_path / "mono.wav", channels[:, louder], 8000, subtype="FLOAT")
+    assert np.array_equal(load_recording(tmp_path / "a.wav")[0], channels[:, louder])
+    info = inspect_recording(tmp_path / "a.wav")
+    assert info["channels"] == 3
+    assert info["checksum"] == inspect_recording(tmp_path / "mono.wav")["checksum"]
+
+
+@pytest.mark.parametrize("block", [500, 1 << 18])
+def test_dc_offset_does_not_make_a_channel_louder(tmp_path, monkeypatch, block):
+    monkeypatch.setattr(audio, "BLOCK", block)
+    unused = np.full(8000, 0.5, np.float32)
+    sf.write(tmp_path / "a.wav", np.stack([unused, 0.01 * tone(8000)], axis=1), 8000, subtype="FLOAT")
+    y, _ = load_recording(tmp_path / "a.wav")
+    assert np.array_equal(y, 0.01 * tone(8000))
+    assert inspect_recording(tmp_path / "a.wav")["peak"] == pytest.approx(0.01 * AMPLITUDE, rel=1e-3)
+
+
+def test_louder_channel_of_a_compressed_file(tmp_path):
+    sf.write(tmp_path / "a.mp3", np.stack([0.01 * tone(44100, frequency=2000), tone(44100)], axis=1), 44100)
+    y, sr = load_recording(tmp_path / "a.mp3")
+    assert_tone(y, sr)
+
+
+@pytest.mark.parametrize(("native", "target"), [(44100, 16000), (48000, 44100), (8000, 44100)])
+def test_resampling_keeps_a_tone(tmp_path, native, target):
+    sf.write(tmp_path / "a.wav", tone(native), native, subtype="FLOAT")
+    y, sr = load_recording(tmp_path / "a.wav", samplerate=target)
+    assert sr == target and len(y) == pytest.approx(target, abs=1)
+    inside = slice(target // 10, -target // 10)
+    assert np.abs(y[inside] - tone(target)[: len(y)][inside]).max() < 1e-3
+
+
+def test_resampling_takes_out_what_the_new_rate_cannot_hold(tmp_path):
+    sf.write(tmp_path / "a.wav", tone(44100) + tone(44100, frequency=10000), 44100, subtype="FLOAT")
+    y, sr = load_recording(tmp_path / "a.wav", samplerate=16000)
+    assert np.abs(y[1600:-1600] - tone(16000)[1600:-1600]).max() < 1e-3
+
+
+def test_blocks_leave_no_seams(tmp_path, monkeypatch):
+    y = np.random.default_rng(0).standard_normal(20000).astype(np.float32) / 10
+    sf.write(tmp_path / "a.wav", y, 16000, subtype="FLOAT")
+    whole = soxr.resample(y, 16000, 11025, quality="HQ")
+    monkeypatch.setattr(audio, "BLOCK", 777)
+    assert np.array_equal(load_recording(tmp_path / "a.wav")[0], y)
+    assert np.allclose(load_recording(tmp_path / "a.wav", samplerate=11025)[0], whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("samplerate", [None, 8000])
+def test_long_recording_is_a_memory_map_and_costs_little(tmp_path, monkeypatch, samplerate):
+    rng = np.random.default_rng(0)
+    sf.write(tmp_path / "a.flac", rng.standard_normal((1_000_000, 2)) / 20, 16000)
+    short, sr = load_recording(tmp_path / "a.flac", samplerate=samplerate)
+    assert not isinstance(short, np.memmap)
+    monkeypatch.setattr(audio, "LONG_RECORDING", 50_000)
+    monkeypatch.setattr(audio, "BLOCK", 1 << 14)
+    tracemalloc.start()
+    long, _ = load_recording(tmp_path / "a.flac", samplerate=samplerate)
+    info = inspect_recording(tmp_path / "a.flac")
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert isinstance(long, np.memmap) and long.dtype == np.float32
+    assert np.allclose(long, short, atol=1e-6 if samplerate else 0)
+    assert info["frames"] == 1_000_000
+    assert peak < 1_500_000  # bytes; the samples of one channel are 4,000,000
+
+
+def test_a_full_disk_is_said_so(tmp_path, monkeypatch):
+    sf.write(tmp_path / "a.wav", tone(8000), 8000)
+    monkeypatch.setattr(audio, "LONG_RECORDING", 1000)
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(audio.tempfile, "TemporaryFile", full)
+    with pytest.raises(AudioError, match="a.wav: .*no disk space"):
+        load_recording(tmp_path / "a.wav")
+
+
+def test_inspection_tells_what_is_in_the_file(tmp_path):
+    y = np.rint(tone(16000, seconds=0.5) * 32767).astype(np.int16)  # libsndfile rounds floats differently by format
+    for name in ("a.wav", "b.flac", "c.aiff"):
+        sf.write(tmp_path / name, y, 16000, subtype="PCM_16")
+    info = inspect_recording(tmp_path / "a.wav")
+    assert (info["samplerate"], info["channels"], info["frames"], info["duration_s"]) == (16000, 1, 8000, 0.5)
+    assert (info["format"], info["subtype"]) == ("WAV", "PCM_16")
+    assert info["peak"] == pytest.approx(AMPLITUDE, abs=1e-3)
+    assert info["checksum"] == inspect_recording(tmp_path / "b.flac")["checksum"]
+    assert info["checksum"] == inspect_recording(str(tmp_path / "c.aiff"))["checksum"]
+    sf.write(tmp_path / "other.wav", -y, 16000, subtype="PCM_16")
+    assert info["checksum"] != inspect_recording(tmp_path / "other.wav")["checksum"]
+
+
+def refused(path, reason):
+    """Assert that both functions refuse a file with a message that names it and the reason."""
+    for function in (load_recording, inspect_recording):
+        with pytest.raises(AudioError, match=reason) as error:
+            function(path)
+        assert str(error.value).startswith(f"{path}: ")
+
+
+def test_missing_file_and_folder_are_refused(tmp_path):
+    refused(tmp_path / "none.wav", "no such file")
+    refused(tmp_path, "not a file")
+
+
+RANDOM = np.random.default_rng(0).bytes(50000)
+NOT_AUDIO = {
+    "text": b"not a recording\n" * 500, "random": RANDOM, "zeros": bytes(50000), "one byte": b"R",
+    "web page": b"<!DOCTYPE html><html><body>404</body></html>" * 20, "riff head": b"RIFF\x00\x00\x00\x00WAVE",
+    "playlist": b"#EXTM3U\n#EXT-X-TARGETDURATION:10\n#EXTINF:9,\nhttp://localhost:9/a.ts\n",
+    "picture": b"\x89PNG\r\n\x1a\n" + RANDOM[:2000], "ogg head": b"OggS" + bytes(10),
+}
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3", ".m4a", ".amr", ".raw"])
+@pytest.mark.parametrize("content", NOT_AUDIO)
+def test_what_is_not_audio_is_refused(tmp_path, content, suffix):
+    path = tmp_path / f"a{suffix}"
+    path.write_bytes(NOT_AUDIO[content])
+    refused(path, "not audio|truncated or damaged|digital silence")
+
+
+def test_a_picture_is_refused_with_a_readable_reason(tmp_path):
+    with av.open(str(tmp_path / "a.png"), "w", format="image2") as out:
+        stream = out.add_stream("png", rate=1)
+        stream.width = stream.height = 16
+        stream.pix_fmt = "rgb24"
+        out.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((16, 16, 3), np.uint8), format="rgb24")))
+        out.mux(stream.encode(None))
+    (tmp_path / "a.png").rename(tmp_path / "a.wav")
+    refused(tmp_path / "a.wav", "no sound")
+
+
+def test_empty_files_are_refused(tmp_path):
+    (tmp_path / "a.wav").touch()
+    refused(tmp_path / "a.wav", "empty file")
+    sf.write(tmp_path / "b.wav", np.empty(0, np.float32), 8000)
+    refused(tmp_path / "b.wav", "no sound|no samples")
+
+
+@pytest.mark.parametrize("keep", [0.05, 0.6, 0.97])
+@pytest.mark.parametrize(("suffix", "container", "subtype"), [
+    (".wav", "WAV", "PCM_16"), (".wav", "WAV", "IMA_ADPCM"), (".wav", "RIFX", "PCM_16"), (".rf64", "RF64", "PCM_16"),
+    (".aiff", "AIFF", "PCM_16"), (".flac", "FLAC", "PCM_16"), (".ogg", "OGG", "VORBIS"), (".opus", "OGG", "OPUS"),
+    (".mp3", "MP3", "MPEG_LAYER_III"),
+])
+def test_truncated_files_are_refused(tmp_path, suffix, container, subtype, keep):
+    path, y = tmp_path / f"a{suffix}", np.random.default_rng(0).standard_normal(144000) / 20
+    if container == "RIFX":
+        sf.write(path, y, 48000, format="WAV", subtype=subtype, endian="BIG")
+    else:
+        sf.write(path, y, 48000, format=container, subtype=subtype)
+    assert inspect_recording(path)["frames"] > 143000
+    path.write_bytes(path.read_bytes()[: int(keep * path.stat().st_size)])
+    refused(path, "truncated|damaged")
+
+
+@pytest.mark.parametrize(("suffix", "container", "codec"), [
+    (".m4a", "ipod", "aac"), (".wma", "asf", "wmav2"), (".amr", "amr", "libopencore_amrnb"), (".aac", "adts", "aac"),
+])
+def test_truncated_files_of_ffmpeg_are_refused(tmp_path, suffix, container, codec):
+    samplerate, path = 8000 if "amr" in codec else 44100, tmp_path / f"a{suffix}"
+    encode(path, tone(samplerate, seconds=3), samplerate, codec=codec, container=container,
+           bit_rate=None if "amr" in codec else 64000)
+    path.write_bytes(path.read_bytes()[: int(0.6 * path.stat().st_size)])
+    refused(path, "truncated|damaged")
+
+
+@pytest.mark.parametrize("declared", [0, 0xFFFFFFFF])
+def test_wav_that_was_streamed_without_its_length_is_read(tmp_path, declared):
+    path, y = tmp_path / "a.wav", tone(8000)
+    sf.write(path, y, 8000, subtype="PCM_16")
+    content = bytearray(path.read_bytes())
+    content[4:8] = content[40:44] = declared.to_bytes(4, "little")
+    path.write_bytes(content)
+    read, _ = load_recording(path)
+    assert len(read) == 8000 and np.abs(read - y).max() < 2**-14
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_U8", "FLOAT"])
+@pytest.mark.parametrize(("value", "channels"), [(0.0, 1), (0.0, 2), (0.25, 1)])
+def test_digital_silence_is_refused(tmp_path, subtype, value, channels):
+    sf.write(tmp_path / "a.wav", np.full((8000, channels), value), 8000, subtype=subtype)
+    refused(tmp_path / "a.wav", "digital silence")
+
+
+def test_two_constant_channels_are_silence_too(tmp_path):
+    sf.write(tmp_path / "a.wav", np.stack([np.zeros(8000), np.full(8000, 0.25)], axis=1), 8000)
+    refused(tmp_path / "a.wav", "digital silence")
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("channel", [0, 1])
+def test_samples_that_are_not_finite_are_refused(tmp_path, value, channel):
+    y = np.stack([tone(8000)] * 2, axis=1)
+    y[4321, channel] = value
+    sf.write(tmp_path / "a.wav", y, 8000, subtype="FLOAT")
+    refused(tmp_path / "a.wav", "NaN or infinite")
+
+
+@pytest.mark.parametrize("samplerate", [0, -8000, 44100.5, np.nan, np.inf, "44100", True])
+def test_sample_rates_that_are_none_are_refused(tmp_path, samplerate):
+    sf.write(tmp_path / "a.wav", tone(8000), 8000)
+    with pytest.raises(ParameterError, match="samplerate"):
+        load_recording(tmp_path / "a.wav", samplerate=samplerate)
+    assert audio.check_samplerate(8000.0) == 8000

@@ -1,0 +1,232 @@
+"""Equation (3), the histogram and the six trivial numbers: by hand and against numpy."""
+
+import tracemalloc
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from devid_lib import features, noise
+from devid_lib.errors import ParameterError
+from devid_lib.evaluation import TRIVIAL_NUMBERS
+from devid_lib.features import extract_features, fourier_features, fourier_histogram, trivial_features
+from devid_lib.noise import wavelet_noise
+
+property_test = settings(max_examples=30, deadline=None, derandomize=True)
+
+
+def test_impulse_is_flat():
+    x = np.zeros(4096)
+    x[1234] = 1
+    out = fourier_features(x)
+    assert out.shape == (2049,)
+    assert out.dtype == np.float32
+    np.testing.assert_allclose(out, np.log(2), rtol=1e-6)
+    np.testing.assert_allclose(fourier_features(0.5 * x, scale=10), np.log(6), rtol=1e-6)  # log(10 * 0.5 + 1)
+
+
+def test_constant_is_in_bin_zero():
+    out = fourier_features(np.full(8, 0.25))
+    np.testing.assert_allclose(out, [np.log(3), 0, 0, 0, 0], atol=1e-6)  # 8 * 0.25 = 2
+
+
+@pytest.mark.parametrize(("k", "magnitude"), [(3, 0.5 * 16 / 2), (8, 0.5 * 16)])
+def test_cosine_on_a_bin(k, magnitude):
+    x = 0.5 * np.cos(2 * np.pi * k * np.arange(16) / 16)
+    expected = np.zeros(9)
+    expected[k] = np.log(magnitude + 1)  # half of it in the negative frequency, except at half the rate
+    np.testing.assert_allclose(fourier_features(x), expected, atol=1e-6)
+
+
+@property_test
+@given(
+    n=st.integers(2, 500),
+    seed=st.integers(0, 2**32 - 1),
+    scale=st.floats(1e-4, 1e4),
+    level=st.floats(1e-8, 1),
+    dtype=st.sampled_from((np.float32, np.float64)),
+)
+def test_equals_numpy(n, seed, scale, level, dtype):
+    x = (level * np.random.default_rng(seed).standard_normal((2, n))).astype(dtype)
+    expected = np.log1p(scale * np.abs(np.fft.rfft(x.astype(np.float64))))
+    np.testing.assert_allclose(fourier_features(x, scale=scale), expected, rtol=0, atol=1e-5)
+
+
+def test_faint_components_keep_their_digits():
+    x = np.zeros((2, 64), np.float64)
+    x[:, 0] = 1e-9, 3e-5
+    expected = np.log1p([1e-9, 3e-5])
+    np.testing.assert_allclose(fourier_features(x)[:, 5], expected, rtol=1e-6)
+    np.testing.assert_allclose(fourier_features(x.astype(np.float32))[:, 5], expected, rtol=1e-5)
+
+
+def test_histogram_is_the_sum_of_the_magnitudes():
+    x = np.random.default_rng(0).standard_normal((3, 200, 33)).astype(np.float32)
+    histogram = fourier_histogram(x)
+    assert histogram.shape == (17,)
+    assert histogram.dtype == np.float64
+    np.testing.assert_allclose(histogram, np.abs(np.fft.rfft(x)).sum(axis=(0, 1)), rtol=1e-5)
+    np.testing.assert_allclose(fourier_histogram(x[0, 0]), np.abs(np.fft.rfft(x[0, 0])), rtol=1e-4, atol=1e-5)
+
+
+def test_histogram_by_hand():
+    # impulses of height 1 and 2 have magnitudes 1 and 2 in every bin; the constant 0.5 has 4 * 0.5 = 2 in bin 0
+    x = [[1.0, 0, 0, 0], [0, 2, 0, 0], [0.5, 0.5, 0.5, 0.5]]
+    np.testing.assert_allclose(fourier_histogram(np.array(x)), [5, 3, 3], atol=1e-6)
+
+
+@property_test
+@given(
+    shape=st.sampled_from(((64,), (5, 101), (2, 3, 64), (0, 64))),
+    threshold=st.sampled_from(noise.RULES),
+    mode=st.sampled_from(noise.MODES),
+    rescale=st.sampled_from(noise.RESCALES),
+    wavelet=st.sampled_from(("sym8", "haar", "bior2.2", "dmey")),
+    level=st.sampled_from((1, 17)),
+    scale=st.sampled_from((1, 100.0)),
+    dtype=st.sampled_from((np.float32, np.float64)),
+)
+def test_extraction_is_noise_then_spectrum(shape, scale, dtype, **options):
+    x = (0.1 * np.random.default_rng(1).standard_normal(shape)).astype(dtype)
+    together = extract_features(x, scale=scale, **options)
+    assert together.shape == (*shape[:-1], shape[-1] // 2 + 1)
+    assert together.dtype == np.float32
+    np.testing.assert_array_equal(together, fourier_features(wavelet_noise(x, **options), scale=scale))
+
+
+def test_extraction_is_within_1e5_of_the_plain_definition():
+    x = (0.1 * np.random.default_rng(2).standard_normal((300, 4096))).astype(np.float32)
+    plain = np.log1p(np.abs(np.fft.rfft(wavelet_noise(x.astype(np.float64)))))
+    np.testing.assert_allclose(extract_features(x), plain, rtol=0, atol=1e-5)
+
+
+def test_without_noise_extraction_it_is_the_spectrum_of_the_segment():
+    x = np.random.default_rng(3).standard_normal((4, 50))
+    np.testing.assert_array_equal(extract_features(x, noise="none"), fourier_features(x))
+    assert not np.allclose(extract_features(x), fourier_features(x))
+
+
+def test_chunks_and_threads_do_not_matter(monkeypatch):
+    x = np.random.default_rng(4).standard_normal((50, 64)).astype(np.float32)
+    expected, histogram = extract_features(x), fourier_histogram(x)
+    monkeypatch.setattr(noise, "CHUNK", 3)
+    monkeypatch.setattr(features, "CHUNK", 3)
+    monkeypatch.setattr(noise, "THREADS", 5)
+    np.testing.assert_array_equal(extract_features(x), expected)
+    np.testing.assert_allclose(fourier_histogram(x), histogram, rtol=1e-12)
+
+
+@pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf, "1", None, 1j])
+def test_scale_is_refused(scale):
+    for function in (fourier_features, extract_features):
+        with pytest.raises(ParameterError, match="scale"):
+            function(np.ones(8), scale=scale)
+
+
+@pytest.mark.parametrize("function", [fourier_features, fourier_histogram, extract_features])
+def test_bad_signals_are_refused(function):
+    for x, reason in ((np.ones(1), "samples"), (np.array([0.0, np.nan]), "finite"), (np.ones(4, complex), "real")):
+        with pytest.raises(ParameterError, match=reason):
+            function(x)
+
+
+def test_names_are_refused():
+    for option in ({"noise": "wiener"}, {"wavelet": "sym0"}, {"threshold": "x"}, {"mode": "x"}, {"rescale": "x"}):
+        with pytest.raises(ParameterError, match=repr(*option.values())):
+            extract_features(np.ones(8), **option)
+
+
+# The six trivial numbers.
+
+
+def test_trivial_numbers_of_a_square_wave_with_an_offset():
+    y = np.tile([0.75, -0.25], 5000)  # mean 0.25, mean square (0.5625 + 0.0625)/2 = 0.3125, 10 log10 of it -5.05150
+    table = trivial_features(y, samplerate=1000)
+    assert list(table.columns) == TRIVIAL_NUMBERS
+    assert table.shape == (10, 6)
+    np.testing.assert_allclose(table[[name for name in TRIVIAL_NUMBERS if name.endswith("_db")]], -5.05150, atol=1e-5)
+    np.testing.assert_allclose(table["dc_offset"], 0.25)
+    assert (table["zero_share"] == 0).all()
+
+
+def test_trivial_numbers_of_silence():
+    table = trivial_features(np.zeros(1000, np.float32), samplerate=1000, excerpts=2)
+    assert table.to_numpy().tolist() == [[-120, -120, -120, -120, 1, 0]] * 2
+
+
+def test_trivial_percentiles_and_level_by_hand():
+    # 21 frames of 20 samples (20 ms) at 0, -1 ... -20 dB, in a mixed order: 5 % of 20 steps is one step from below
+    levels = np.random.default_rng(0).permutation(-np.arange(21.0))
+    y = np.repeat(10 ** (levels / 20), 20) * np.tile([1, -1], 210)
+    row = trivial_features(y, samplerate=1000, excerpts=1).iloc[0]
+    np.testing.assert_allclose(row[["floor_p5_db", "floor_p10_db", "floor_p50_db"]], [-19, -18, -10])
+    # geometric series: (1 - q^21) / (1 - q) / 21 with q = 10^-0.1 is 0.22966
+    assert row["rms_db"] == pytest.approx(10 * np.log10(0.22966), abs=1e-3)
+
+
+def test_trivial_zeros_and_excerpts_are_consecutive():
+    # three excerpts of a second: all zeros, a quarter zeros, none
+    second = np.full(1000, 0.1)
+    quarter = second.copy()
+    quarter[::4] = 0
+    table = trivial_features(np.concatenate([0 * second, quarter, -second]), samplerate=1000, excerpts=3)
+    np.testing.assert_allclose(table["zero_share"], [1, 0.25, 0])
+    np.testing.assert_allclose(table["dc_offset"], [0, 0.075, -0.1])
+    np.testing.assert_allclose(table["rms_db"], [-120, 10 * np.log10(0.0075), -20])
+
+
+@pytest.mark.parametrize(
+    ("seconds", "excerpts", "rows"), [(60, 10, 10), (5, 10, 10), (4.9, 10, 9), (0.6, 10, 1), (0.01, 10, 1), (60, 3, 3)]
+)
+def test_a_short_recording_has_fewer_excerpts(seconds, excerpts, rows):
+    y = np.random.default_rng(0).standard_normal(int(seconds * 8000))
+    table = trivial_features(y, samplerate=8000, excerpts=excerpts)
+    assert len(table) == rows
+    assert np.isfinite(table.to_numpy()).all()
+
+
+@pytest.mark.parametrize("samplerate", [0.5, 1, 60, 44100, 1e9])
+def test_trivial_numbers_at_any_rate(samplerate):
+    for n in (1, 3, 100):
+        table = trivial_features(np.full(n, 0.1), samplerate=samplerate)
+        np.testing.assert_allclose(table["rms_db"], -20)
+
+
+def test_trivial_numbers_do_not_depend_on_the_type():
+    y = (1000 * np.random.default_rng(0).standard_normal(20000)).astype(np.int16)
+    for dtype in (np.float32, np.float64, np.int32):
+        np.testing.assert_allclose(trivial_features(y.astype(dtype)), trivial_features(y), rtol=1e-6)
+
+
+def test_trivial_numbers_of_a_memory_map_are_streamed(tmp_path):
+    y = np.memmap(tmp_path / "y.raw", np.float32, "w+", shape=8_000_000)  # 32 MB
+    y[::3] = 0.5
+    tracemalloc.start()
+    try:
+        table = trivial_features(y)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 2e6
+    np.testing.assert_allclose(table["zero_share"], 2 / 3, atol=1e-6)
+    np.testing.assert_allclose(table["rms_db"], 10 * np.log10(0.25 / 3), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("y", "options", "reason"),
+    [
+        (np.zeros(0), {}, "samples"),
+        (np.zeros((2, 50)), {}, r"\(2, 50\)"),
+        (np.array([1.0, np.nan]), {}, "finite"),
+        (np.array([1.0, np.inf]), {}, "finite"),
+        (np.ones(9, complex), {}, "real"),
+        (np.ones(9), {"samplerate": 0}, "samplerate"),
+        (np.ones(9), {"samplerate": "44100"}, "'44100'"),
+        (np.ones(9), {"excerpts": 0}, "excerpts"),
+        (np.ones(9), {"excerpts": 2.0}, "2.0"),
+    ],
+)
+def test_trivial_features_refuses(y, options, reason):
+    with pytest.raises(ParameterError, match=reason):
+        trivial_features(y, **options)
