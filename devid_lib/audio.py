@@ -31,6 +31,8 @@ _SIZE_UNKNOWN = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}
 _BYTE_ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
 _DURATION_SLACK = 0.25  # seconds by which encoder delay and padding may shorten what an m4a or WMA header declares
 _OGG_PAGE = 27 + 255 + 255 * 255  # largest size of a page [bytes]
+_ASF_MAGIC = b"0&\xb2u"
+_ASF_PROPERTIES = bytes.fromhex("a1dcab8c 47a9cf11 8ee400c0 0c205365")
 _MALFORMED = 3  # libsndfile's SF_ERR_MALFORMED_FILE
 _DECODE_ERRORS = (sf.LibsndfileError, av.FFmpegError, ValueError)
 
@@ -182,12 +184,14 @@ def _check_file(path):
 
 
 def _missing_bytes(file, size):
-    """Return how many bytes of sound a WAV, AIFF, Ogg or MP3 file promises beyond its end."""
+    """Return how many bytes of sound a WAV, AIFF, Ogg, WMA or MP3 file promises beyond its end."""
     head = file.read(12)
     if head[:4] in _BYTE_ORDERS:
         return max(0, _chunk_end(file, _BYTE_ORDERS[head[:4]]) - size)
     if head[:4] == b"OggS":
         return max(0, _last_page_end(file, size) - size)
+    if head[:4] == _ASF_MAGIC:
+        return max(0, _asf_end(file) - size)
     tag = 10 + int("".join(f"{byte:07b}" for byte in head[6:10]), 2) if head[:3] == b"ID3" else 0
     missing = _first_frame_promise(file, tag) - (size - tag)
     return missing if missing > size // 100 else 0  # some encoders count their own tags
@@ -214,6 +218,15 @@ def _last_page_end(file, size):
     page = tail.rfind(b"OggS")
     lengths = tail[page + 27 :][: tail[page + 26]] if 0 <= page < len(tail) - 26 else b""
     return size - len(tail) + page + 27 + tail[page + 26] + sum(lengths) if lengths else 0
+
+
+def _asf_end(file):
+    """Return where a WMA file says that it ends; 0 where it was streamed. FFmpeg trusts the disk instead."""
+    head = file.read(1 << 16)
+    at = head.find(_ASF_PROPERTIES)
+    if at < 0 or len(head) < at + 92 or head[at + 88] & 1:
+        return 0
+    return int.from_bytes(head[at + 40 : at + 48], "little")
 
 
 def _first_frame_promise(file, start):

@@ -197,7 +197,7 @@ def _audio_in(entry):
 def _csv_table(file):
     """Return the recordings of a CSV with ``path, device`` and optionally ``recording, split, session, speaker``."""
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False, encoding="utf-8-sig").fillna("")
+        table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False).fillna("")
     except (OSError, ValueError) as error:
         raise CorpusError(f"{file}: cannot be read as a CSV: {error}") from None
     table = table.rename(columns=str.strip)

@@ -134,7 +134,8 @@ def merged(predictions, groups, rule):
     posterior, sizes = np.empty(table.shape[:1] + (len(names),)), np.array([len(rows) for rows in groups])
     for size in np.unique(sizes):  # groups of equal size vote in one go, as many as fit into some 10 MB
         same = np.flatnonzero(sizes == size)
-        for part in np.array_split(same, 1 + len(same) * size * len(names) // BLOCK):
+        blocks = 1 + len(same) * size * len(names) // BLOCK
+        for part in np.array_split(same, min(blocks, len(same))):
             rows = np.stack([groups[i] for i in part], axis=1)
             posterior[part] = vote(probabilities[rows], rule=rule)
     return pd.concat([table, pd.DataFrame(posterior, columns=names)], axis=1)

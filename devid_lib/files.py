@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from .errors import DevidError
@@ -35,6 +35,7 @@ def atomic_path(path):
     temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
+        remove(temporary)  # a killed process of the same number may have left one
         yield temporary
         if temporary.is_dir() and path.is_dir():
             shutil.rmtree(path)  # a folder cannot be renamed onto a folder that has files
@@ -50,4 +51,5 @@ def remove(path):
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
-        path.unlink(missing_ok=True)
+        with suppress(OSError):  # its folder may be a file, or gone
+            path.unlink(missing_ok=True)

@@ -5,6 +5,36 @@ import pandas as pd
 
 from .errors import ParameterError
 from .features import extract_features
+from .noise import analysis, check_settings, check_signal, noise_levels, thresholds
+
+
+def detail_bands(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="soft", rescale="sln"):
+    """Return the detail coefficients of one segment and the threshold of each scale.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(n,)], real
+        Segment, full scale = 1.
+    wavelet, level, threshold, mode, rescale
+        As in `noise.wavelet_noise`.
+
+    Returns
+    -------
+    details : list of np.ndarray
+        Coefficients of every scale, the finest first.
+    thresholds : list of float
+        The part of a coefficient up to its threshold is noise.
+
+    Notes
+    -----
+    Notebook 02.
+    """
+    options = {"wavelet": wavelet, "level": level, "threshold": threshold, "mode": mode, "rescale": rescale}
+    settings = check_settings(**options)
+    _, details = analysis(check_signal(x)[np.newaxis], settings["wavelet"], level)
+    sigmas = noise_levels(details, rescale)
+    limits = [thresholds(d, sigma, threshold, len(x)) for d, sigma in zip(details, sigmas, strict=True)]
+    return [d[0] for d in details], [float(limit[0, 0]) for limit in limits]
 
 
 def noise_spectra(dataset, *, samplerate):

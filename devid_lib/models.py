@@ -30,7 +30,7 @@ def import_keras():
     return keras
 
 
-def softmax(n_features, n_devices, *, weight_decay=1e-3, standardize=False, seed=0):
+def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
     """Build softmax regression: one linear layer, the posterior of equation (4).
 
     Parameters
@@ -39,8 +39,6 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, standardize=False, seed
         Length of a feature vector, number of classes.
     weight_decay : float >= 0
         lambda of equation (5); the penalty is lambda / 2 times the sum of squares.
-    standardize : bool
-        Put a `Normalization` layer in front: zero mean and unit variance over the training segments.
     seed : int
         Seed of the starting weights.
 
@@ -60,7 +58,7 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, standardize=False, seed
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices)
-    inputs, x = spectrum_input(keras, (n_features,), standardize)
+    inputs = x = keras.Input((n_features,), name="features")
     decay = keras.regularizers.L2(weight_decay / 2)
     start = keras.initializers.RandomNormal(stddev=0.005, seed=seed)
     outputs = keras.layers.Dense(
@@ -69,7 +67,7 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, standardize=False, seed
     return keras.Model(inputs, outputs, name="softmax")
 
 
-def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, dropout=0.0, standardize=False, seed=0):
+def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, dropout=0.0, seed=0):
     """Build a multilayer perceptron: tanh layers under a softmax output.
 
     Parameters
@@ -82,8 +80,6 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, d
         Factor of the sum of squared weights (biases are left alone).
     dropout : float in [0, 1)
         Share of units switched off after each hidden layer while training.
-    standardize : bool
-        Put a `Normalization` layer in front.
     seed : int
         Seed of the starting weights (Glorot uniform) and of dropout.
 
@@ -103,7 +99,7 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, d
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices, hidden=min(hidden, default=0))
-    inputs, x = spectrum_input(keras, (n_features,), standardize)
+    inputs = x = keras.Input((n_features,), name="features")
     x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed)
     outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
     return keras.Model(inputs, outputs, name=f"mlp-{len(hidden)}")
@@ -117,7 +113,6 @@ def averaged_mlp(
     n_parts=2,
     weight_decay=1e-4,
     dropout=0.0,
-    standardize=False,
     seed=0,
 ):
     """Build the model-averaging network: each part of the segment has hidden layers of its own.
@@ -130,7 +125,7 @@ def averaged_mlp(
         Units of each hidden layer of one part; as published 500, 500-500, 500-500-100.
     n_parts : int
         Parts that a segment is cut into.
-    weight_decay, dropout, standardize, seed
+    weight_decay, dropout, seed
         As in `mlp`.
 
     Returns
@@ -150,7 +145,7 @@ def averaged_mlp(
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices, n_parts=n_parts, hidden=min(hidden, default=0))
-    inputs, x = spectrum_input(keras, (n_parts, n_features), standardize)
+    inputs = x = keras.Input((n_parts, n_features), name="features")
     parts = [
         hidden_layers(
             keras,
@@ -180,7 +175,6 @@ def cnn(
     start="sine",
     weight_decay=1e-4,
     dropout=0.5,
-    standardize=False,
     seed=0,
 ):
     """Build the convolutional network that takes the raw samples of a segment.
@@ -198,8 +192,8 @@ def cnn(
         Units of the tanh layers behind the convolution.
     start : {"sine", "random"}
         Starting filters: sine waves of period 4, 5, 6 ... samples as published, or Glorot uniform.
-    weight_decay, dropout, standardize, seed
-        As in `mlp`. ``standardize`` scales all samples by one common mean and variance.
+    weight_decay, dropout, seed
+        As in `mlp`.
 
     Returns
     -------
@@ -226,8 +220,6 @@ def cnn(
         raise ParameterError(f"start={start!r} is not one of 'sine', 'random'")
     inputs = keras.Input((n_samples,), name="samples")
     x = keras.layers.Reshape((n_samples, 1))(inputs)
-    if standardize:
-        x = keras.layers.Normalization(name="standardize")(x)
     x = keras.layers.Conv1D(filters, kernel, strides=stride, kernel_initializer=glorot(keras, seed), name="filters")(x)
     x = keras.layers.MaxPooling1D(pool // stride, name="pool")(x)
     x = keras.layers.Activation("tanh")(x)
@@ -240,7 +232,7 @@ def cnn(
     return model
 
 
-def build(system, input_shape, n_devices, *, standardize=False, stride=1, seed=0):
+def build(system, input_shape, n_devices, *, stride=1, seed=0):
     """Build one of the paper's systems by its name.
 
     Parameters
@@ -251,7 +243,7 @@ def build(system, input_shape, n_devices, *, standardize=False, stride=1, seed=0
         Shape of one row of the dataset: (n_features,), (2, n_features) or (n_samples,).
     n_devices : int
         Number of classes.
-    standardize, stride, seed
+    stride, seed
         As in the builders.
 
     Returns
@@ -266,7 +258,7 @@ def build(system, input_shape, n_devices, *, standardize=False, stride=1, seed=0
     """
     if system not in SYSTEMS:
         raise ParameterError(f"system={system!r} is not one of {', '.join(SYSTEMS)}")
-    n_inputs, options = input_shape[-1], {"standardize": standardize, "seed": seed}
+    n_inputs, options = input_shape[-1], {"seed": seed}
     if system == "softmax":
         return softmax(n_inputs, n_devices, **options)
     if system.startswith("cnn"):
@@ -297,13 +289,6 @@ def sine_filters(filters=100, kernel=197):
 def last_hidden(model):
     """Return the model from the input to the last hidden layer, for looking into it (notebook 09)."""
     return import_keras().Model(model.inputs, model.get_layer("device").input, name=f"{model.name}-last-hidden")
-
-
-def spectrum_input(keras, shape, standardize):
-    """Return an input layer and, if wanted, the `Normalization` layer behind it."""
-    inputs = keras.Input(shape, name="features")
-    axes = tuple(range(1, len(shape) + 1))
-    return inputs, keras.layers.Normalization(axes, name="standardize")(inputs) if standardize else inputs
 
 
 def hidden_layers(keras, x, hidden, *, weight_decay, dropout, seed, prefix=""):

@@ -177,14 +177,14 @@ def extract_noise(x, *, wavelet, level, threshold, mode, rescale):
     # the wavelet is not orthogonal (to 6e-5 for rbio3.1 at level 17).
     if threshold in ADAPTIVE or mode == "hard" or not wavelet.orthogonal:
         x = x.astype(np.float64)
-    approximation, details = _analysis(x, wavelet, level)
+    approximation, details = analysis(x, wavelet, level)
     missing = x - _synthesis(approximation, details, wavelet, n) if wavelet.name in INEXACT else 0
-    for d, sigma in zip(details, _noise_levels(details, rescale), strict=True):
-        _keep_noise(d, _thresholds(d, sigma, threshold, n), mode)
+    for d, sigma in zip(details, noise_levels(details, rescale), strict=True):
+        _keep_noise(d, thresholds(d, sigma, threshold, n), mode)
     return (_synthesis(None, details, wavelet, n) + missing).astype(dtype, copy=False)
 
 
-def _analysis(x, wavelet, level):
+def analysis(x, wavelet, level):
     """Return the approximation and the detail coefficients of each level, the finest first."""
     details = []
     for _ in range(level):
@@ -210,7 +210,7 @@ def _keep_noise(d, t, mode):
         d[np.abs(d) > t * (1 + 1e-12)] = 0
 
 
-def _noise_levels(details, rescale):
+def noise_levels(details, rescale):
     """Return the noise level of each detail band, each [shape=(k, 1)]."""
     if rescale == "mln":
         return [_robust_sigma(d) for d in details]
@@ -228,7 +228,7 @@ def _robust_sigma(d):
     return (lower + upper) / (2 * 0.6745)
 
 
-def _thresholds(d, sigma, rule, n):
+def thresholds(d, sigma, rule, n):
     """Return the threshold of each row of the detail band ``d`` in segments of ``n`` samples."""
     if rule in UNIVERSAL:
         return sigma * UNIVERSAL[rule](n)

@@ -208,7 +208,8 @@ def load_recordings(session):
             "samplerate": int(recordings["samplerate"].iloc[0]),
             "notes": recordings.attrs["notes"],
             "skipped": [
-                {"path": Path(entry["path"]).name, "reason": entry["reason"]} for entry in recordings.attrs["skipped"]
+                {"path": "/".join(Path(entry["path"]).parts[-2:]), "reason": entry["reason"]}
+                for entry in recordings.attrs["skipped"]
             ],
         },
     )

@@ -18,13 +18,22 @@ from .evaluation import zero_error_bound
 from .files import atomic_path
 
 PROBE = "leakage probe"
-CLASSIFIERS = {
-    "softmax": "Softmax", "mlp-1": "MLP", "mlp-2": "MLP", "mlp-3": "MLP", "averaged-mlp-1": "Averaged MLP",
-    "averaged-mlp-2": "Averaged MLP", "averaged-mlp-3": "Averaged MLP", "cnn": "CNN, sine-wave start",
+CLASSIFIERS = {  # as the paper calls them
+    "softmax": "Softmax",
+    "mlp-1": "MLP",
+    "mlp-2": "MLP",
+    "mlp-3": "MLP",
+    "averaged-mlp-1": "Averaged MLP",
+    "averaged-mlp-2": "Averaged MLP",
+    "averaged-mlp-3": "Averaged MLP",
+    "cnn": "CNN, sine-wave start",
     "cnn-random": "CNN, random start",
-}  # as the paper calls them
+}
+VARIANTS = {"wavelet": "wavelet noise extraction", "none": "no noise extraction"}
+NAMES = {"cnn": "CNN", "mlp": "MLP", "tsne": "t-SNE"}  # words in the names of files that are not plain English
 UNITS = {"segment": "Per segment", "excerpt": "Per excerpt", "recording": "Per recording"}
-FRACTIONS = ("accuracy", "precision", "recall", "f1", "third", "quieter", "same device")  # what metrics in percent end in
+# what the names of metrics end in that are printed in percent
+FRACTIONS = ("accuracy", "precision", "recall", "f1", "third", "quieter", "same device")
 SAME = ("system", "variant", "corpus", "seed")  # what the accuracies on one line of a table share
 THEIRS = "authors’ nine recorders [%]"  # heads every column of the paper's figures
 PUBLISHED = ("Published", "others’ recordings [%]")
@@ -33,12 +42,24 @@ FIGURE_DPI = 130  # of results.save_figure
 
 # table: (title, what it asks, systems it should hold, notebooks that fill it)
 TABLES = {
-    "II": ("Classifiers compared", "How far does one linear layer get, and do hidden layers help?",
-           ("softmax", "mlp-1", "mlp-2", "mlp-3"), "notebooks 03 and 04"),
-    "III": ("Without background noise extraction", "Is the extraction needed, and what does a CNN find by itself?",
-            ("softmax", "mlp-3", "cnn"), "notebook 05"),
-    "IV": ("Model averaging", "Do two half-segments through two networks help?",
-           ("mlp-1", "averaged-mlp-1", "mlp-2", "averaged-mlp-2", "mlp-3", "averaged-mlp-3"), "notebook 06"),
+    "II": (
+        "Classifiers compared",
+        "How far does one linear layer get, and do hidden layers help?",
+        ("softmax", "mlp-1", "mlp-2", "mlp-3"),
+        "notebooks 03 and 04",
+    ),
+    "III": (
+        "Without background noise extraction",
+        "Is the extraction needed, and what does a CNN find by itself?",
+        ("softmax", "mlp-3", "cnn"),
+        "notebook 05",
+    ),
+    "IV": (
+        "Model averaging",
+        "Do two half-segments through two networks help?",
+        ("mlp-1", "averaged-mlp-1", "mlp-2", "averaged-mlp-2", "mlp-3", "averaged-mlp-3"),
+        "notebook 06",
+    ),
     "V": ("Voting", "How fast do errors vanish when segments vote?", (), "notebook 07"),
     "VI": ("Device by device", "Which devices are found, and which are named by mistake?", (), "notebook 08"),
 }
@@ -125,14 +146,15 @@ def read_run(run):
     table[numbers] = table[numbers].apply(pd.to_numeric, errors="coerce").astype(float)
     words = [name for name in results.COLUMNS if name not in numbers]
     table[words] = table[words].astype(object).where(table[words].notna(), "").astype(str)
+    table["seed"] = table["seed"].str.removesuffix(".0")  # pandas makes floats of seeds where one is missing
     return info, without_repeats(table).to_dict("records")
 
 
 def without_repeats(table):
     """Drop figures that several notebooks scored alike, as the probe; the first that belongs to a table stays."""
     key = [*SAME, "unit", "metric", "value"]
-    first = table.sort_values("table", key=lambda names: names.eq(""), kind="stable").duplicated(key).sort_index()
-    return table[~(first & table["table"].eq(""))]
+    tabled_first = table.sort_values("table", key=lambda names: names.eq(""), kind="stable")
+    return table[~(tabled_first.duplicated(key).sort_index() & table["table"].eq(""))]
 
 
 def run_context(run, info, rows):
@@ -252,9 +274,15 @@ def capital(text):
     return text[:1].upper() + text[1:]
 
 
+def plain_words(name):
+    """Return part of a file's name as words."""
+    return " ".join(NAMES.get(word, word) for word in re.split("[-_ ]+", name))
+
+
 def notebook_text(name):
-    """Return a notebook's name for a heading: ``04_mlp`` is "04 · mlp"."""
-    return re.sub(r"^(\d\d)_", r"\1 · ", name).replace("_", " ")
+    """Return a notebook's name for a heading: ``04_mlp`` is "04 · MLP"."""
+    number, _, title = name.partition("_")
+    return f"{number} · {plain_words(title)}" if number.isdigit() and title else plain_words(name)
 
 
 # --- Cells and tables ------------------------------------------------------------------------------------------------
@@ -285,7 +313,7 @@ def number_cells(units, entry):
 
 def name_cell(name, row, context, *, variant=("wavelet", "")):
     """Return a row's name with what sets it apart from the run: variant, corpus, seed, selection on the test set."""
-    tags = [row["variant"]] if row["variant"] not in variant else []
+    tags = [VARIANTS.get(row["variant"], row["variant"])] if row["variant"] not in variant else []
     if row["corpus"] not in (context["name"], ""):
         tags.append(f"corpus {row['corpus']}")
     if row["seed"] not in (context["seed"], ""):
@@ -357,8 +385,13 @@ def accuracy_table(found, *, heads, names, published=("Paper", THEIRS), lookup=N
     decisions = " / ".join(unit_text(unit).lower().removeprefix("per ") for unit in units)
     columns = [cell(unit_text(unit), "accuracy [%]", "ours") for unit in units]
     columns[1:1] = [cell(*published, "paper")] * with_paper
-    head = [*(cell(text, kind="name") for text in heads), *columns, *(lookup(None) if lookup else []),
-            cell("Chance", "[%]"), cell("Decisions", decisions)]
+    head = [
+        *(cell(text, kind="name") for text in heads),
+        *columns,
+        *(lookup(None) if lookup else []),
+        cell("Chance", "[%]"),
+        cell("Decisions", decisions),
+    ]
     rows = []
     for entry, value in zip(found, papers, strict=True):
         cells = [accuracy_cell(entry.get(unit)) for unit in units]
@@ -383,10 +416,16 @@ def paper_tables(rows, context):
         own = [row for row in rows if row["table"] == number]
         parts, left = layouts[number](own, rows, context) if own else ([], [])
         there = {row["system"] for row in own + borrowed(number, own, rows)}
-        tables.append({
-            "number": number, "title": title, "question": question, "parts": parts,
-            "missing": [name for name in systems if name not in there] if own else [], "notebooks": notebooks,
-        })
+        tables.append(
+            {
+                "number": number,
+                "title": title,
+                "question": question,
+                "parts": parts,
+                "missing": [name for name in systems if name not in there] if own else [],
+                "notebooks": notebooks,
+            }
+        )
         rest += left
     order = {id(row): place for place, row in enumerate(rows)}
     return tables, sorted(rest, key=lambda row: order[id(row)])
@@ -471,6 +510,9 @@ def table_v(rows, everything, context):
         row = first(entry)
         for other in accuracies_like(row, everything, units=("segment", "recording")):
             entry.setdefault(other["unit"], other)  # these two may stand in another table
+        if "segment" in entry:
+            single = results.PAPER.get(("II", row["system"], row["variant"], "segment"), float("nan"))
+            entry["segment"] = entry["segment"] | {"paper": single}
         parts.append(voting_table(entry, context) | {"title": name_cell(row["system"], row, context)})
     return parts, rest
 
@@ -479,8 +521,14 @@ def voting_table(entry, context):
     """Return the rows of one voting system."""
     voters = {"segment": "1", "recording": "all segments of a recording"}
     paper = any(known(row["paper"]) for row in entry.values())
-    head = [cell("Voters", kind="name"), cell("Ours", "accuracy [%]", "ours"), *[cell("Paper", THEIRS, "paper")] * paper,
-            cell("Chance", "[%]"), cell("Decisions"), cell("Test recordings")]
+    head = [
+        cell("Voters", kind="name"),
+        cell("Ours", "accuracy [%]", "ours"),
+        *[cell("Paper", THEIRS, "paper")] * paper,
+        cell("Chance", "[%]"),
+        cell("Decisions"),
+        cell("Test recordings"),
+    ]
     rows = []
     for unit in sorted(entry, key=unit_order):
         row = entry[unit]
@@ -509,8 +557,14 @@ def table_vi(rows, _, context):
             if name != "average" and "f1" in figures_of:
                 scores[name] = figures_of["f1"]["value"]
         title = name_cell(system, group[0] | {"variant": ""}, context)
-        parts.append({"title": title | {"main": f"{system}, {unit_text(unit).lower()}"}, "head": head, "rows": lines,
-                      "note": hardest(scores)})
+        parts.append(
+            {
+                "title": title | {"main": f"{system}, {unit_text(unit).lower()}"},
+                "head": head,
+                "rows": lines,
+                "note": hardest(scores),
+            }
+        )
     return parts + [paper_table_vi()] if parts else [], rest
 
 
@@ -531,8 +585,10 @@ def paper_table_vi():
     """Return the paper's table VI: other devices, so it stands beside ours and not in it."""
     table = results.PAPER_TABLE_VI
     head = [cell("Paper’s device", kind="name"), *(cell(text, kind="paper") for text in ("Precision", "Recall", "F1"))]
-    rows = [[cell(name, kind="name"), *(cell(f"{value:.2f}", kind="paper") for value in row)]
-            for name, row in zip(table.index, table[["precision", "recall", "f1"]].to_numpy(), strict=True)]
+    rows = [
+        [cell(name, kind="name"), *(cell(f"{value:.2f}", kind="paper") for value in row)]
+        for name, row in zip(table.index, table[["precision", "recall", "f1"]].to_numpy(), strict=True)
+    ]
     title = cell("The paper’s, of its nine recorders", kind="name")
     return {"title": title, "head": head, "rows": rows, "paper": True}
 
@@ -554,8 +610,7 @@ def rest_tables(notebook, rows, context):
 
 def generic_tables(rows, context):
     """Lay out any rows: accuracies of one system beside each other, other metrics as `metric_tables` does."""
-    judged = [row for row in rows if row["metric"] == "accuracy" and (known(row["low"]) or known(row["chance"]))]
-    found, rest = entries(judged)
+    found, rest = entries([row for row in rows if known(row["low"]) or known(row["chance"])])
 
     def names(entry):
         return [plain_name(first(entry), context)]
@@ -564,7 +619,8 @@ def generic_tables(rows, context):
     found = [entry for entry in found if len(entry) <= MOST_COLUMNS]
     tables = [accuracy_table(found, heads=("System",), names=names, published=PUBLISHED)] if found else []
     tables += [voting_table(entry, context) | {"title": plain_name(first(entry), context)} for entry in curves]
-    return tables + metric_tables([row for row in rows if row not in judged or row in rest], context)
+    bare = [row for row in rows if not (known(row["low"]) or known(row["chance"]))]
+    return tables + metric_tables(rest + bare, context)
 
 
 def plain_name(row, context):
@@ -592,15 +648,18 @@ def metric_tables(rows, context):
 
 def metric_lines(rows, context):
     """Lay out rows of any metric, one line each; columns that stay empty are left out."""
-    lines = [{
-        "System": plain_name(row, context),
-        "Unit": cell(row["unit"], kind="name"),
-        "Metric": cell(row["metric"], kind="name"),
-        "Value": metric_cell(row),
-        PUBLISHED[0]: cell(metric_text(row["metric"], row["paper"]) if known(row["paper"]) else "", kind="paper"),
-        "Chance": cell(metric_text(row["metric"], row["chance"]) if known(row["chance"]) else ""),
-        "n": cell(f"{row['n']:,.0f}" if known(row["n"]) else ""),
-    } for row in rows]
+    lines = [
+        {
+            "System": plain_name(row, context),
+            "Unit": cell(row["unit"], kind="name"),
+            "Metric": cell(row["metric"], kind="name"),
+            "Value": metric_cell(row),
+            PUBLISHED[0]: cell(metric_text(row["metric"], row["paper"]) if known(row["paper"]) else "", kind="paper"),
+            "Chance": cell(metric_text(row["metric"], row["chance"]) if known(row["chance"]) else ""),
+            "n": cell(f"{row['n']:,.0f}" if known(row["n"]) else ""),
+        }
+        for row in rows
+    ]
     kept = [name for name in lines[0] if any(line[name]["main"] or line[name]["small"] for line in lines)]
     head = [cell(name, kind=lines[0][name]["kind"]) for name in kept]
     return {"head": head, "rows": [[line[name] for name in kept] for line in lines]}
@@ -634,7 +693,8 @@ def summary(context):
         and the error rate that no error still allows); several (bool); control and probes, see `control` and `probes`.
     """
     scored = [row for row in context["accuracies"] if row["system"] != PROBE and known(row["value"])]
-    scored = [row for row in scored if row["table"]] or scored  # side experiments count only where there is nothing else
+    in_tables = [row for row in scored if row["table"]]
+    scored = in_tables or scored  # side experiments count only where there is nothing else
     votes = sorted({row["unit"] for row in scored if row["unit"].startswith("vote")}, key=unit_order)
     voters = "vote5" if "vote5" in votes else "".join(votes[-1:])
     best = {unit: top(scored, unit) for unit in ("segment", voters, "recording") if top(scored, unit)}
@@ -660,10 +720,16 @@ def best_tile(unit, scored, row):
     """Return the tile of the best system of a unit; systems that tie with it are counted, not hidden."""
     alike = [other for other in scored if other["unit"] == unit and other["value"] == row["value"]]
     ties = len({(other["system"], other["variant"]) for other in alike}) - 1
-    system = row["system"] + (f" ({row['variant']})" if row["variant"] not in ("", "wavelet") else "")
+    variant = VARIANTS.get(row["variant"], row["variant"]) if row["variant"] not in ("", "wavelet") else ""
+    system = row["system"] + (f" ({variant})" if variant else "")
     title = f"Best {'with ' * unit.startswith('vote')}{unit_text(unit).lower()}"
-    return tile(title, row["value"], interval_text(row), kind="ours",
-                system=system + (f" and {ties} other{'s' * (ties > 1)} alike" if ties > 0 else ""))
+    return tile(
+        title,
+        row["value"],
+        interval_text(row),
+        kind="ours",
+        system=system + (f" and {ties} other{'s' * (ties > 1)} alike" if ties > 0 else ""),
+    )
 
 
 def context_tiles(scored, context):
@@ -692,9 +758,15 @@ def probes(best, context):
     for row in context["probe"]:
         other = best.get("segment" if row["unit"] == "excerpt" else row["unit"])
         if other and known(row["value"]) and known(other["low"]):
-            found.append({"value": percent(row["value"]), "unit": unit_text(row["unit"]).lower(),
-                          "best": percent(other["value"]), "best_unit": unit_text(other["unit"]).lower(),
-                          "above": other["low"] > row["value"]})
+            found.append(
+                {
+                    "value": percent(row["value"]),
+                    "unit": unit_text(row["unit"]).lower(),
+                    "best": percent(other["value"]),
+                    "best_unit": unit_text(other["unit"]).lower(),
+                    "above": other["low"] > row["value"],
+                }
+            )
     return found
 
 
@@ -704,20 +776,24 @@ def probes(best, context):
 def figures(run):
     """Return the figures by notebook: title, caption, the picture itself, and where its full size is."""
     groups = {}
-    for path in sorted((run / "figures").glob("[!.]*.png")):
+    for path in sorted((run / "figures").glob("[!.]*.png"), key=lambda path: path.stem):
         notebook, _, name = path.stem.partition("-")
-        words = (name or notebook).replace("-", " ").replace("_", " ")
         caption = path.with_suffix(".txt")
         full = path.with_suffix(".svg") if path.with_suffix(".svg").exists() else path
         data = path.read_bytes()
-        groups.setdefault(notebook, []).append({
-            "title": capital(words),
-            "caption": caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else "",
-            "data": "data:image/png;base64," + base64.b64encode(data).decode(),
-            "link": f"../figures/{quote(full.name)}",
-        } | shape(data))
-    return [{"id": f"figures-{place}", "title": notebook_text(name), "figures": found}
-            for place, (name, found) in enumerate(groups.items(), start=1)]
+        groups.setdefault(notebook, []).append(
+            {
+                "title": capital(plain_words(name or notebook)),
+                "caption": caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else "",
+                "data": "data:image/png;base64," + base64.b64encode(data).decode(),
+                "link": f"../figures/{quote(full.name)}",
+            }
+            | shape(data)
+        )
+    return [
+        {"id": f"figures-{place}", "title": notebook_text(name), "figures": found}
+        for place, (name, found) in enumerate(groups.items(), start=1)
+    ]
 
 
 def shape(data):
@@ -732,9 +808,14 @@ def conclusions(run):
     for path in sorted((run / "conclusions").glob("[!.]*")):
         if path.suffix in (".txt", ".md"):
             lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
-            bullets = [re.sub(r"\*+(\w[^*]*)\*+", r"\1", line.strip().lstrip("-*• ")) for line in lines if line.strip()]
-            groups.setdefault(notebook_text(path.stem), []).extend(bullets)
+            groups.setdefault(notebook_text(path.stem), []).extend(bullet_text(line) for line in lines if line.strip())
     return [{"title": title, "bullets": bullets} for title, bullets in groups.items() if bullets]
+
+
+def bullet_text(line):
+    """Return a line of Markdown without the mark of a list and without emphasis."""
+    text = re.sub(r"^[-*•]\s+", "", line.strip())
+    return re.sub(r"(?<!\w)(\*{1,2})(\w[^*]*)\1(?!\w)", r"\2", text)
 
 
 def failures(info):
@@ -765,9 +846,11 @@ def timing(name, values, link):
     """Return one line of the table of times: duration, and what else the notebook noted."""
     values = values if isinstance(values, dict) else {"seconds": values}
     seconds = values.get("seconds")
-    noted = {"peak_gib": "at most {} GiB"}
-    more = [noted.get(key, key.replace("_", " ") + " {}").format(as_text(value))
-            for key, value in values.items() if key != "seconds" and value is not None]
+    others = {key: as_text(value) for key, value in values.items() if key != "seconds" and value is not None}
+    more = [
+        f"at most {text} GiB" if key == "peak_gib" else f"{key.replace('_', ' ')} {text}"
+        for key, text in others.items()
+    ]
     spent = duration(seconds) if isinstance(seconds, (int, float)) else "–"
     return {"name": name, "time": spent, "more": ", ".join(more), "link": link}
 

@@ -1,9 +1,11 @@
 """The ``devid`` command: papermill over the notebooks, then the report."""
 
 import argparse
+import os
 import shutil
 import sys
 import time
+from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -12,11 +14,14 @@ import yaml
 from . import results
 from .corpus import load_corpus
 from .errors import DevidError, ParameterError
+from .files import atomic_path
 from .notebook import CORPUS, PARAMETERS, check_names, check_params, corpus_source, in_workspace
 
 PROJECT = Path(__file__).resolve().parent.parent
 PRESETS = PROJECT / "presets"
 NOTEBOOKS = PROJECT / "notebooks"
+TABLE_STARTS, TABLE_ENDS = "<!-- results -->", "<!-- end of results -->"
+EXECUTION = {"kernel_name": "python3", "progress_bar": False}
 README_FIGURES = ("02_noise_fingerprint-device-spectra", "08_confusion_matrix-confusion", "09_tsne-last-hidden")
 
 
@@ -66,7 +71,10 @@ def run(*, preset="paper", corpus=None, only=(), out=None, parameters=None):
     results.update_run(folder, preset=preset, started=time.strftime("%Y-%m-%d %H:%M:%S"), parameters=params)
     results.update_run(folder, timings={"corpus": {"seconds": round(seconds, 1)}})
     failed = {path.stem: reason for path in chosen if (reason := execute(path, folder, params))}
-    finish(folder, time.perf_counter() - started, failed)
+    ran = {path.stem for path in chosen}
+    before = results.read_json(folder / "run.json").get("failed", {})
+    failures = {name: reason for name, reason in before.items() if name not in ran} | failed
+    finish(folder, time.perf_counter() - started, failures)
     return failed
 
 
@@ -111,7 +119,8 @@ def execute(path, folder, params):
     print(f"{name:26} ", end="", flush=True)
     started = time.perf_counter()
     try:
-        papermill.execute_notebook(path, output, params, kernel_name="python3", progress_bar=False, cwd=str(PROJECT))
+        with chatter_in(folder / "kernel.log"):
+            papermill.execute_notebook(path, output, params, cwd=str(PROJECT), **EXECUTION)
         reason = ""
     except papermill.PapermillExecutionError as error:
         reason = f"{error.ename}: {error.evalue}"
@@ -123,6 +132,20 @@ def execute(path, folder, params):
         results.update_run(folder, finished={name: key})
     results.update_run(folder, timings={name: timing(folder, name, seconds)})
     return reason
+
+
+@contextmanager
+def chatter_in(path):
+    """Send what kernels and TensorFlow write to standard error to a file, so that our lines stay clear."""
+    sys.stderr.flush()
+    terminal = os.dup(2)
+    with open(path, "ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(terminal, 2)
+        os.close(terminal)
 
 
 def timing(folder, name, seconds):
@@ -141,27 +164,50 @@ def finish(folder, seconds, failed):
     print(f"{len(failed)} failed: {', '.join(failed)}" if failed else f"all well, {seconds:.0f} s")
 
 
-def copy_figures(run_dir, folder=None):
-    """Copy the figures and the result table that the README shows from a run folder.
+def copy_figures(run_dir, *, project=PROJECT):
+    """Copy the README's figures and results from a run folder, and write the README's result table anew.
 
     Parameters
     ----------
     run_dir : str or Path
         Run folder of a complete run.
-    folder : str or Path, optional
-        Where to; none = the project's ``figures``.
+    project : Path
+        Folder that holds ``README.md`` and ``figures``.
 
     Raises
     ------
     DevidError
-        If the run lacks one of them.
+        If the run lacks a figure, or the README the marks between which the table stands.
     """
-    run_dir, folder = Path(run_dir), Path(folder or PROJECT / "figures")
-    for name in (*(f"figures/{figure}.png" for figure in README_FIGURES), "results.csv"):
+    run_dir, figures = Path(run_dir), project / "figures"
+    names = [*(f"figures/{figure}.png" for figure in README_FIGURES), "results.csv"]
+    for name in names:
         if not (run_dir / name).is_file():
             raise DevidError(f"{run_dir / name}: missing, so this run is not complete")
-        folder.mkdir(exist_ok=True)
-        shutil.copyfile(run_dir / name, folder / Path(name).name)
+    figures.mkdir(exist_ok=True)
+    for name in names:
+        shutil.copyfile(run_dir / name, figures / Path(name).name)
+    readme = project / "README.md"
+    before, mark, rest = readme.read_text(encoding="utf-8").partition(TABLE_STARTS)
+    _, end, after = rest.partition(TABLE_ENDS)
+    if not mark or not end:
+        raise DevidError(f"{readme}: lacks {TABLE_STARTS} or {TABLE_ENDS}")
+    table = readme_table(results.read_table(figures / "results.csv"))
+    with atomic_path(readme) as temporary:
+        temporary.write_text(f"{before}{mark}\n{table}\n{end}{after}", encoding="utf-8")
+
+
+def readme_table(rows):
+    """Return tables II to V of a run as Markdown: our figure, its interval, the paper's figure."""
+    rows = rows[rows["table"].isin(["II", "III", "IV", "V"]) & (rows["metric"] == "accuracy")]
+    columns = ["table", "system", "noise extraction", "decision by", "ours [%]", "95 % interval", "paper [%]"]
+    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    for row in rows.itertuples():
+        paper = "" if row.paper != row.paper else f"{100 * row.paper:.0f}"
+        interval = f"{100 * row.low:.1f} - {100 * row.high:.1f}"
+        cells = (row.table, row.system, row.variant, row.unit, f"{100 * row.value:.1f}", interval, paper)
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def parsed(pairs):

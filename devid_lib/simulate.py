@@ -5,22 +5,33 @@ a sound field (speech in a room, ambient noise), drawn anew for every recording,
 belong to the device. A classifier that names the device has to find the second behind the first.
 """
 
+import contextvars
+import csv
 import functools
 import io
 import json
+import threading
+import time
+import zlib
+from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
 from importlib.resources import files
+from numbers import Integral, Real
+from pathlib import Path
 
 import numpy as np
 import soundfile as sf
 import soxr
 from scipy import signal
+from scipy.io import wavfile
 
-from .errors import ParameterError
+from .errors import CorpusError, ParameterError
+from .files import atomic_path, remove
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # CHOSEN, NOT MEASURED.
 
+VERSION = 1  # raise it when the code below makes other samples of the same constants
 SAMPLERATE = 44100  # [Hz]
 RECORDINGS = 3  # per device
 LENGTH_SPREAD = 0.08  # a recording's length is uniform within +- this share of ``minutes``
@@ -90,8 +101,195 @@ RECORDERS = (
     replace(_ALDER, name="Maple", capsule=((250, -2.0, 0.8), (4200, -2.0, 1.5), (9000, 3.0, 2.0))),
     replace(_BIRCH, name="Rowan", capsule=((180, 2.0, 0.8), (4500, -2.0, 2.0), (11000, -3.0, 2.0))),
 )
+CONTROL = "Cedar"  # the recorder of which the control corpus has nine copies
+
 _FRAME = 441  # step of everything that varies slowly: 10 ms
 _MARKER = "simulation.json"  # its presence says that the corpus is complete
+_UNFINISHED = "simulation-unfinished.json"  # the same, while the corpus is being made
+_STATEMENT = "Simulated recorders: the constants were chosen, not measured; no real device made these recordings."
+_WAV_HEADER = 44  # [bytes]
+_MINUTES = (0.02, 60.0)  # shorter has hardly a segment, longer does not fit into memory
+_STALE_S = 3600.0  # a temporary file of this age belongs to a run that was killed
+_stop = contextvars.ContextVar("stop", default=None)  # the event that ends the work of this thread
+
+
+# --- The corpus ------------------------------------------------------------------------------------------------------
+def simulate_corpus(folder, *, seed=0, minutes=6.5, identical=False, n_jobs=2):
+    """Make the recordings of nine simulated recorders, three of each, once.
+
+    Parameters
+    ----------
+    folder : str or Path
+        Where ``<device>/<n>.wav`` (44.1 kHz, 16 bit, mono), manifest.csv and, last, simulation.json go. It has to be
+        new, empty, or from an earlier call with the same settings, which is finished where it was left.
+    seed : int >= 0
+        The same seed gives the same samples, whatever ``n_jobs`` is.
+    minutes : float
+        Length of a recording, give or take ``LENGTH_SPREAD``, 0.02 to 60 [min].
+    identical : bool
+        Make the control: nine copies of one recorder under nine names. No classifier may do better than chance on it.
+    n_jobs : int >= 1
+        Number of recordings made at a time, each in a thread. One takes about 0.25 GB for 6.5 minutes.
+
+    Returns
+    -------
+    folder : Path
+        The complete corpus: a source for `corpus.load_corpus`.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter has a value that is not allowed.
+    CorpusError
+        If the folder holds anything else: another simulated corpus, or files of yours. Nothing is overwritten.
+    DevidError
+        If a file cannot be written. Names the file.
+
+    Notes
+    -----
+    Notebooks 00 and 01. Training and test recordings are as in the paper: the third of each device is the test.
+    """
+    folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, identical=identical)
+    n_jobs = _positive("n_jobs", n_jobs)
+    _claim(folder, settings)
+    tasks = [task for task in _tasks(settings) if not _is_whole(folder, *task)]
+    if not tasks and (folder / _MARKER).is_file() and (folder / "manifest.csv").is_file():
+        return folder
+    _sweep(folder)
+    _in_threads(functools.partial(_write_recording, folder), tasks, n_jobs)
+    _write_manifest(folder)
+    _write_json(folder / _MARKER, settings)
+    remove(folder / _UNFINISHED)
+    return folder
+
+
+def _settings(*, seed, minutes, identical):
+    """Return, checked, everything that decides what the corpus sounds like."""
+    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
+        raise ParameterError(f"seed must be a whole number of at least 0, not {seed!r}")
+    if isinstance(minutes, bool) or not isinstance(minutes, Real) or not _MINUTES[0] <= minutes <= _MINUTES[1]:
+        raise ParameterError(f"minutes must be a number from {_MINUTES[0]:g} to {_MINUTES[1]:g}, not {minutes!r}")
+    if not isinstance(identical, bool | np.bool_):
+        raise ParameterError(f"identical must be True or False, not {identical!r}")
+    return {"statement": _STATEMENT, "version": VERSION, "constants": _constants_checksum(), "seed": int(seed),
+            "minutes": float(minutes), "identical": bool(identical)}
+
+
+def _constants_checksum():
+    """Return a short name of all constants above and of the speech."""
+    constants = {name: value for name, value in globals().items() if name.isupper() and not name.startswith("_")}
+    speech_file = (files("devid_lib") / "assets" / "speech.ogg").read_bytes()
+    return f"{zlib.crc32(speech_file, zlib.crc32(repr(sorted(constants.items())).encode())):08x}"
+
+
+def _claim(folder, settings):
+    """Make sure that the folder is, or may become, the corpus of these settings, and nothing else."""
+    if folder.exists() and not folder.is_dir():
+        raise CorpusError(f"{folder}: not a folder")
+    for name in (_MARKER, _UNFINISHED):
+        if (folder / name).exists():
+            return _check_same(folder, name, settings)
+    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+        raise CorpusError(f"{folder}: holds files that are no simulated corpus; nothing was overwritten, "
+                          "choose an empty folder")
+    _write_json(folder / _UNFINISHED, settings)
+
+
+def _check_same(folder, name, settings):
+    """Refuse a folder whose settings are other ones."""
+    try:
+        found = dict(json.loads((folder / name).read_text()))
+    except (OSError, TypeError, ValueError) as error:
+        raise CorpusError(f"{folder}: {name} cannot be read ({error}); nothing was overwritten") from None
+    other = [f"{key}={found.get(key)!r} instead of {value!r}" for key, value in settings.items()
+             if key != "statement" and found.get(key) != value]
+    if other:
+        raise CorpusError(f"{folder}: holds a corpus simulated with {', '.join(other)}; nothing was overwritten, "
+                          "choose another folder or delete this one")
+
+
+def _tasks(settings):
+    """Yield one (recorder, number, n_samples, rng) per recording; rng depends on seed, device and number only."""
+    control = next(recorder for recorder in RECORDERS if recorder.name == CONTROL)
+    for i, recorder in enumerate(RECORDERS):
+        if settings["identical"]:
+            recorder = replace(control, name=recorder.name)
+        for number in range(1, RECORDINGS + 1):
+            rng = np.random.default_rng([settings["seed"], i, number])
+            minutes = settings["minutes"] * rng.uniform(1 - LENGTH_SPREAD, 1 + LENGTH_SPREAD)
+            yield recorder, number, int(60 * minutes * SAMPLERATE), rng
+
+
+def _wav(folder, recorder, number):
+    return folder / recorder.name / f"{number}.wav"
+
+
+def _is_whole(folder, recorder, number, n_samples, _):
+    """Tell whether a recording is there, with all its samples."""
+    path = _wav(folder, recorder, number)
+    return path.is_file() and path.stat().st_size == _WAV_HEADER + 2 * n_samples
+
+
+def _write_recording(folder, recorder, number, n_samples, rng):
+    y = recording(recorder, n_samples=n_samples, rng=rng)
+    with atomic_path(_wav(folder, recorder, number)) as temporary:
+        wavfile.write(temporary, SAMPLERATE, y)  # soundfile does not report a full disk as an OSError
+
+
+def _write_manifest(folder):
+    """Write the table of recordings. All have one speaker, and each is a session of its own."""
+    with atomic_path(folder / "manifest.csv") as temporary, open(temporary, "w", newline="") as file:
+        table = csv.writer(file)
+        table.writerow(["path", "device", "recording", "split", "session", "speaker"])
+        for recorder in RECORDERS:
+            for n in range(1, RECORDINGS + 1):
+                split = "test" if n == RECORDINGS else "train"
+                name = recorder.name
+                table.writerow([f"{name}/{n}.wav", name, n, split, f"{name}-{n}", "synthetic"])
+
+
+def _write_json(path, content):
+    with atomic_path(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1) + "\n")
+
+
+def _sweep(folder):
+    """Remove the temporary files that a killed run left."""
+    for path in (*folder.glob(".tmp*"), *folder.glob("*/.tmp*")):
+        if time.time() - path.stat().st_mtime > _STALE_S:
+            remove(path)
+
+
+class _Stopped(Exception):
+    """The rest of the corpus has failed or been interrupted."""
+
+
+def _in_threads(work, tasks, n_jobs):
+    """Do all tasks, some at a time; at the first error, or Ctrl-C, stop the others and wait until they have.
+
+    Threads, because nearly all of the time goes into numpy, scipy and libsndfile, which run side by side: they are
+    as fast as processes here, and need neither the import in every child nor a guarded main module.
+    """
+    stop = threading.Event()
+
+    def stoppable(task):
+        _stop.set(stop)
+        work(*task)
+
+    with ThreadPoolExecutor(n_jobs) as pool:
+        try:
+            for future in as_completed([pool.submit(stoppable, task) for task in tasks]):
+                future.result()
+        except BaseException:
+            stop.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _go_on():
+    """End the work of this thread when the others have been stopped; called once in a while."""
+    if (stop := _stop.get()) and stop.is_set():
+        raise _Stopped
 
 
 # --- The sound field: what belongs to the recording ------------------------------------------------------------------
@@ -304,6 +502,7 @@ def _coded(y, codec):
     file = io.BytesIO()
     with sf.SoundFile(file, "w", samplerate=SAMPLERATE, channels=1, **CODECS[codec]) as out:
         for start in range(0, len(y), SAMPLERATE):  # libsndfile's compressors want short blocks
+            _go_on()
             out.write(y[start : start + SAMPLERATE])
     file.seek(0)
     decoded, _ = sf.read(file, dtype="float32")
@@ -334,6 +533,7 @@ def _noise(n_samples, magnitude, rng, taps=4096):
 
 def _filtered(y, fir):
     """Return the start of the convolution, as long as ``y``."""
+    _go_on()
     return signal.oaconvolve(y, fir)[: len(y)]
 
 

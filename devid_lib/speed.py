@@ -106,10 +106,10 @@ def compare_recipes(session, recordings, *, system):
     -------
     table : pandas.DataFrame
         recipe, selected on, epochs run, epoch kept, seconds, accuracy on the test segments (fraction).
-    histories : dict
-        Recipe: learning curve.
+    histories, predictions : dict
+        Recipe: learning curve, and table of predictions.
     """
-    params, rows, histories = session.params, [], {}
+    params, rows, histories, predictions = session.params, [], {}, {}
     length, devices = params["segment_length"], recordings["device"].nunique()
     for recipe in ("default", "published"):
         scale = training.feature_scale(recipe, length)
@@ -117,11 +117,11 @@ def compare_recipes(session, recordings, *, system):
         options = training.model_options(recipe)
         model = models.build(system, dataset.X.shape[1:], devices, seed=params["seed"], **options)
         history = training.fit(model, dataset, recipe=recipe, seed=params["seed"], epochs=params["epochs"])
-        right = evaluation.correct(training.predict(model, dataset)).mean()
+        histories[recipe], predictions[recipe] = history, training.predict(model, dataset)
+        right = evaluation.correct(predictions[recipe]).mean()
         row = {"recipe": recipe, "selected on": history.attrs["select_on"], "epochs": len(history)}
         rows.append(row | {"epoch": history.attrs["epoch"], "seconds": history.attrs["seconds"], "accuracy": right})
-        histories[recipe] = history
-    return pd.DataFrame(rows), histories
+    return pd.DataFrame(rows), histories, predictions
 
 
 def identification_rate(session, recordings, *, minutes=10):

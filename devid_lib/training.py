@@ -15,6 +15,7 @@ from .models import import_keras
 from .segments import regular_segments
 
 DEFAULT_SCALE = 2**15 * 12**0.5
+SHRINKAGE = 2.0
 NOISE_SETTINGS = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
 
 
@@ -37,6 +38,9 @@ class Recipe:
         and nobody should, the test segments.
     shuffle : bool
         Draw a new order of the segments every epoch.
+    whiten : bool
+        Train on inputs whose common swings are taken out, see `whitening`; afterwards the map is folded into the first
+        layer, and the model takes inputs as they are.
     """
 
     optimizer: str
@@ -47,26 +51,27 @@ class Recipe:
     patience: int = 1000
     select_on: str = "validation"
     shuffle: bool = True
+    whiten: bool = True
 
 
-AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": False}
+AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": False, "whiten": False}
 RECIPES = {
     "published": {
-        "softmax": Recipe("lbfgs", 1.0, 0, 400, select_on="nothing"),
+        "softmax": Recipe("lbfgs", 1.0, 0, 400, select_on="nothing", whiten=False),
         "mlp": Recipe("rmsprop", 1e-4, 9000, 300, **AS_PUBLISHED),
         "averaged": Recipe("rmsprop", 1e-4, 3000, 500, **AS_PUBLISHED),
         "cnn": Recipe("rmsprop", 1e-4, 500, 3000, **AS_PUBLISHED),
     },
     "default": {
-        "softmax": Recipe("adam", 1e-3, 256, 40, patience=5),
-        "mlp": Recipe("adam", 3e-4, 256, 30, patience=4),
-        "averaged": Recipe("adam", 3e-4, 256, 30, patience=4),
+        "softmax": Recipe("adam", 1e-3, 256, 20, patience=3),
+        "mlp": Recipe("adam", 5e-4, 512, 12, patience=3),
+        "averaged": Recipe("adam", 5e-4, 512, 12, patience=3),
         "cnn": Recipe("adam", 3e-4, 128, 12, patience=3),
     },
 }
 
 
-def model_options(recipe, dataset_settings=None):
+def model_options(recipe):
     """Return the builder options that belong to a recipe.
 
     Parameters
@@ -76,10 +81,10 @@ def model_options(recipe, dataset_settings=None):
     Returns
     -------
     options : dict
-        ``standardize`` and ``stride`` for `models.build`.
+        ``stride`` for `models.build`.
     """
     check_recipe(recipe)
-    return {"standardize": recipe == "default", "stride": 4 if recipe == "default" else 1}
+    return {"stride": 4 if recipe == "default" else 1}
 
 
 def feature_scale(recipe, segment_length):
@@ -148,12 +153,13 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, los
     train, judge = training_masks(dataset, settings, share=share, seed=seed)
     started = time.perf_counter()
     x, y = np.ascontiguousarray(dataset.X[train]), dataset.y[train]
-    standardize(model, x)
     if settings.optimizer == "lbfgs":
         history = fit_lbfgs(model, x, y, iterations=settings.epochs)
     else:
-        validation = (np.ascontiguousarray(dataset.X[judge]), dataset.y[judge])
-        history = fit_epochs(model, x, y, validation, settings, loss=loss)
+        maps = input_maps(model, x) if settings.whiten else []
+        x, judged = (mapped(part, maps) if maps else part for part in (x, np.ascontiguousarray(dataset.X[judge])))
+        history = fit_epochs(model, x, y, (judged, dataset.y[judge]), settings, loss=loss)
+        fold(maps)
     history.attrs |= {"recipe": recipe, "select_on": settings.select_on, "seconds": time.perf_counter() - started}
     return history
 
@@ -259,11 +265,61 @@ def fit_lbfgs(model, x, y, *, iterations):
     return history
 
 
-def standardize(model, x):
-    """Adapt the `Normalization` layer, if the model has one, to the training segments."""
-    for layer in model.layers:
-        if layer.name == "standardize":
-            layer.adapt(x if len(layer.mean.shape) == x.ndim else x[..., None])
+def whitening(x, *, shrinkage=SHRINKAGE):
+    """Return the linear map that takes the common swings out of features.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(n, n_features)]
+        Features of the training segments.
+    shrinkage : float > 0
+        In units of an average feature's variance. Principal components that vary much more are brought down to the
+        size of the rest, those that vary much less are left as they are.
+
+    Returns
+    -------
+    mean : np.ndarray [shape=(n_features,)]
+    matrix : np.ndarray [shape=(n_features, n_features)]
+        ``(x - mean) @ matrix`` has unit variance on average.
+
+    Notes
+    -----
+    Notebook 04. More than half of the variance of log spectra is one component, the level of the segment. Left in, it
+    drives every hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997)
+    of the standardised features it is one direction among many.
+    """
+    mean, deviation = x.mean(axis=0), x.std(axis=0) + np.float32(1e-6)
+    z = (x - mean) / deviation
+    variances, components = np.linalg.eigh(z.T @ z / len(z))
+    matrix = (components / np.sqrt(np.maximum(variances, 0) + shrinkage)) @ components.T
+    matrix *= np.sqrt(z.shape[1] / np.sum(variances / (variances + shrinkage)))
+    return mean, matrix / deviation[:, np.newaxis]
+
+
+def input_maps(model, x):
+    """Return what the default recipe does to the inputs: (first layer, mean, matrix or factor) of every part."""
+    if x.ndim == 3:
+        return [(model.get_layer(f"part{i + 1}_hidden1"), *whitening(x[:, i])) for i in range(x.shape[1])]
+    if model.name.startswith("cnn"):
+        return [(model.get_layer("filters"), x.mean(), 1 / x.std())]
+    return [(next(layer for layer in model.layers if layer.weights), *whitening(x))]
+
+
+def mapped(x, maps):
+    """Return inputs after their maps."""
+    if x.ndim == 3:
+        return np.stack([(x[:, i] - mean) @ matrix for i, (_, mean, matrix) in enumerate(maps)], axis=1)
+    _, mean, matrix = maps[0]
+    return (x - mean) * matrix if np.ndim(matrix) == 0 else (x - mean) @ matrix
+
+
+def fold(maps):
+    """Fold the maps into the first layers, so that the model takes inputs as they are."""
+    for layer, mean, matrix in maps:
+        kernel, bias = layer.get_weights()
+        kernel = kernel * matrix if np.ndim(matrix) == 0 else matrix @ kernel
+        shift = mean * kernel.sum(axis=(0, 1)) if np.ndim(mean) == 0 else mean.astype(np.float64) @ kernel
+        layer.set_weights([kernel.astype(np.float32), (bias - shift).astype(np.float32)])
 
 
 def training_masks(dataset, settings, *, share, seed):

@@ -131,7 +131,7 @@ def test_bad_recordings_and_lengths_are_refused(y, options, reason):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("n", 0), ("n", -3), ("n", 2.0), ("n", "2"), ("rng", None), ("rng", -1), ("rng", 1.5), ("rng", True), ("rng", "0")],
+    [("n", 0), ("n", -3), ("n", 2.0), ("n", "2"), ("rng", None), ("rng", -1), ("rng", 1.5), ("rng", True)],
 )
 def test_bad_draws_are_refused(name, value):
     with pytest.raises(ParameterError, match=f"{name}.*{value!r}"):

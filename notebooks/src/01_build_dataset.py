@@ -157,7 +157,8 @@ nb.saw(
     session,
     f"{train.sum()} training and {test.sum()} test segments, {dataset.X.shape[1]} features each; "
     f"{(sides > 1).sum()} recordings are on both sides.",
-    f"The training segments are {cover:.1f} times as long as the recordings they were cut from, so they overlap.",
+    f"End to end the training segments are {cover:.1f} times as long as the recordings they were cut from"
+    f"{': they overlap.' if cover > 1 else ', yet random places make some of them overlap.'}",
     f"Six trivial numbers identify {probe['value'].iloc[-1]:.0%} of the test recordings (chance "
     f"{probe['chance'].iloc[-1]:.0%}): the mark that every classifier here has to beat.",
 )

@@ -86,7 +86,7 @@ print(f"largest difference {error:.1e}")
 # here, one after the other.
 
 # %%
-recipes, histories = speed.compare_recipes(session, recordings, system="mlp-3")
+recipes, histories, predictions = speed.compare_recipes(session, recordings, system="mlp-3")
 recipes
 
 # %%
@@ -132,13 +132,15 @@ except DevidError as error_message:
 # %%
 rows = [{"system": row.task, "metric": row.unit, "value": row.value} for row in ratios.itertuples()]
 rows += [
-    {"system": "mlp-3", "variant": f"{row.recipe} recipe", "unit": "segment", "metric": metric, "value": value}
+    {"system": "mlp-3", "variant": f"{row.recipe} recipe", "metric": "seconds", "value": row.seconds}
     for row in recipes.itertuples()
-    for metric, value in (("accuracy", row.accuracy), ("seconds", row.seconds))
 ]
 rows.append({"system": "features", "metric": "largest difference from the plain definition", "value": error})
-rows = nb.figures(session, rows)
-own = nb.finish(session, rows)
+accuracies = [
+    nb.score(session, predictions, system="mlp-3", variant=f"wavelet, {recipe} recipe", units=["segment"], save=False)
+    for recipe, predictions in predictions.items()
+]
+own = nb.finish(session, nb.figures(session, rows), *accuracies)
 own[["system", "variant", "metric", "value"]]
 
 # %% [markdown]

@@ -1,0 +1,388 @@
+"""Dataset: what every row holds and where it came from, what is held out, and what the cache promises."""
+
+import hashlib
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+from hypothesis import given
+from hypothesis import strategies as st
+
+from devid_lib import dataset as module
+from devid_lib.dataset import Dataset, build_dataset, held_out_stretch
+from devid_lib.errors import AudioError, CorpusError, DevidError, ParameterError
+from devid_lib.evaluation import TRIVIAL_NUMBERS
+from devid_lib.features import extract_features, trivial_features
+
+LENGTH, SAMPLERATE, SAMPLES = 256, 8000, 12000
+SMALL = {"segment_length": LENGTH, "train_segments": 12, "test_segments": 5, "level": 4}
+
+
+def write_corpus(folder, *, devices=("ash", "beech", "cedar"), seed=0):
+    """Write three recordings a device, float WAV, and return their table; the last one is the test recording."""
+    rows = []
+    for i, device in enumerate(devices):
+        for j, name in enumerate(("clip1", "clip2", "clip3")):
+            rng = np.random.default_rng([seed, i, j])
+            y = (0.05 * np.convolve(rng.standard_normal(SAMPLES), [1, 0.3 * i], "same")).astype(np.float32)
+            path = Path(folder, device, f"{name}.wav")
+            path.parent.mkdir(parents=True, exist_ok=True)
+            sf.write(path, y, SAMPLERATE, subtype="FLOAT")
+            rows.append((str(path), device, name, "test" if j == 2 else "train", hashlib.sha256(y).hexdigest()))
+    table = pd.DataFrame(rows, columns=["path", "device", "recording", "split", "checksum"])
+    table = table.assign(samplerate=SAMPLERATE, native_samplerate=SAMPLERATE, channels=1, session="", speaker="")
+    table.attrs |= {"name": "tiny", "skipped": [], "notes": []}
+    return table.assign(duration_s=SAMPLES / SAMPLERATE)
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return write_corpus(tmp_path_factory.mktemp("corpus"))
+
+
+def build(corpus, **changes):
+    return build_dataset(corpus, **(SMALL | changes))
+
+
+def cut_by_hand(corpus, segments):
+    """Return the samples that the table of segments points at, read with soundfile alone."""
+    paths = corpus.set_index(["device", "recording"])["path"]
+    return np.stack([
+        sf.read(paths[row.device, row.recording], start=row.start, frames=LENGTH, dtype="float32")[0]
+        for row in segments.itertuples()
+    ])
+
+
+def starts(dataset, **chosen):
+    """Return the starts of the rows of one recording or draw."""
+    table = dataset.segments
+    for name, value in chosen.items():
+        table = table[table[name] == value]
+    return table["start"].tolist()
+
+
+# --- What a row holds ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("representation", "shape"), [("spectrum", (129,)), ("halves", (2, 65)), ("waveform", (LENGTH,))]
+)
+@pytest.mark.parametrize("noise", ["wavelet", "none"])
+def test_every_row_holds_the_features_of_the_samples_it_names(corpus, representation, shape, noise):
+    dataset = build(corpus, representation=representation, noise=noise, scale=50.0, draws=2)
+    assert dataset.X.shape == (3 * (2 * 12 + 2 * 5), *shape)
+    assert dataset.X.dtype == np.float32
+    samples = cut_by_hand(corpus, dataset.segments)
+    if representation == "waveform":
+        np.testing.assert_array_equal(dataset.X, samples)
+        return
+    parts = samples if representation == "spectrum" else np.stack([samples[:, :128], samples[:, 128:]], axis=1)
+    expected = extract_features(parts, noise=noise, scale=50.0, level=4)
+    np.testing.assert_allclose(dataset.X, expected, rtol=1e-6, atol=1e-6)
+
+
+def test_settings_reach_the_noise_extraction(corpus):
+    settings = {"wavelet": "db4", "level": 3, "threshold": "sqtwolog", "mode": "hard", "rescale": "mln", "scale": 7.0}
+    dataset = build(corpus, **settings)
+    expected = extract_features(cut_by_hand(corpus, dataset.segments), **settings)
+    np.testing.assert_allclose(dataset.X, expected, rtol=1e-6, atol=1e-6)
+    assert dataset.settings.items() >= settings.items()
+
+
+def test_table_names_device_recording_split_and_draw(corpus):
+    dataset = build(corpus, draws=3)
+    sizes = dataset.segments.groupby(["device", "recording", "split", "draw"]).size()
+    assert sizes.xs("train", level="split").eq(12).all()
+    assert sizes.xs("test", level="split").eq(5).all()
+    assert sorted(sizes.index) == sorted(
+        [(device, clip, "train", 0) for device in dataset.devices for clip in ("clip1", "clip2")]
+        + [(device, "clip3", "test", draw) for device in dataset.devices for draw in range(3)]
+    )
+    assert dataset.segments["n_samples"].eq(SAMPLES).all()
+    assert dataset.segments["start"].between(0, SAMPLES - LENGTH).all()
+
+
+def test_labels_follow_the_sorted_device_names(corpus):
+    dataset = build(corpus.iloc[::-1])  # whatever the order of the recordings
+    assert dataset.devices == ("ash", "beech", "cedar")
+    assert dataset.y.dtype == np.int64
+    assert np.array(dataset.devices)[dataset.y].tolist() == dataset.segments["device"].tolist()
+
+
+def test_mask_picks_split_and_draw(corpus):
+    dataset = build(corpus, draws=2)
+    table = dataset.segments
+    assert dataset.mask("train").sum() == 72
+    assert dataset.mask("test").sum() == 30
+    assert not (dataset.mask("train") & dataset.mask("test")).any()
+    np.testing.assert_array_equal(dataset.mask("test", draw=1), table["split"].eq("test") & table["draw"].eq(1))
+
+
+def test_probe_has_the_trivial_numbers_of_every_recording(corpus):
+    probe = build(corpus).probe
+    assert set(TRIVIAL_NUMBERS) <= set(probe.columns)
+    keys = ["device", "recording", "split"]
+    assert set(probe[keys].itertuples(index=False, name=None)) == set(corpus[keys].itertuples(index=False, name=None))
+    levels = probe.groupby(keys)["rms_db"].mean()
+    for row in corpus.itertuples():
+        y = sf.read(row.path, dtype="float32")[0]
+        expected = 10 * np.log10(np.mean(np.square(y, dtype=np.float64)))
+        assert levels[row.device, row.recording, row.split] == pytest.approx(expected, abs=0.1)
+
+
+def test_probe_counts_its_frames_at_the_rate_of_the_recordings(corpus):
+    y = sf.read(corpus["path"][0], dtype="float32")[0]
+    expected = trivial_features(y, samplerate=SAMPLERATE)
+    probe = build(corpus).probe
+    found = probe[(probe["device"] == corpus["device"][0]) & (probe["recording"] == corpus["recording"][0])]
+    np.testing.assert_allclose(found[TRIVIAL_NUMBERS], expected[TRIVIAL_NUMBERS])
+
+
+# --- Where it was cut ------------------------------------------------------------------------------------------------
+def test_regular_segments_walk_through_the_recording(corpus):
+    dataset = build(corpus, segmentation="regular", draws=4, train_segments=1)
+    for row in corpus.itertuples():
+        assert starts(dataset, device=row.device, recording=row.recording) == list(range(0, SAMPLES - 255, LENGTH))
+    assert dataset.segments["draw"].eq(0).all()
+    np.testing.assert_allclose(
+        dataset.X, extract_features(cut_by_hand(corpus, dataset.segments), level=4), rtol=1e-6, atol=1e-6
+    )
+
+
+def test_random_starts_are_neither_regular_nor_shared_between_recordings(corpus):
+    dataset = build(corpus, train_segments=200)
+    drawn = [tuple(rows) for _, rows in dataset.segments.groupby(["device", "recording"])["start"]]
+    assert len(set(drawn)) == len(drawn)
+    clip = np.array(starts(dataset, device="ash", recording="clip1"))
+    assert len(set(clip % LENGTH)) > 50
+    assert clip.min() < SAMPLES / 10  # uniform: 200 draws miss a tenth of the recording once in a billion
+    assert clip.max() > 0.9 * (SAMPLES - LENGTH)
+
+
+def test_draws_are_independent_and_the_first_does_not_depend_on_their_number(corpus):
+    one, three = build(corpus), build(corpus, draws=3)
+    assert starts(three, draw=0) == starts(one, draw=0)
+    for device in one.devices:
+        sets = [starts(three, device=device, split="test", draw=draw) for draw in range(3)]
+        assert len({*map(tuple, sets)}) == 3
+
+
+def test_starts_depend_on_seed_and_own_name_only(corpus):
+    whole, fewer = build(corpus, draws=2), build(corpus[corpus["device"] != "beech"], draws=2)
+    kept = whole.segments["device"].ne("beech").to_numpy()
+    pd.testing.assert_frame_equal(whole.segments[kept].reset_index(drop=True), fewer.segments)
+    np.testing.assert_array_equal(whole.X[kept], fewer.X)
+    renamed = build(corpus.assign(recording=corpus["recording"].replace("clip1", "other")))
+    assert starts(renamed, device="ash", recording="other") != starts(whole, device="ash", recording="clip1")
+    assert starts(renamed, device="ash", recording="clip2") == starts(whole, device="ash", recording="clip2")
+
+
+def test_one_seed_gives_one_dataset(corpus):
+    first, second, other = build(corpus, seed=5), build(corpus, seed=5), build(corpus, seed=6)
+    pd.testing.assert_frame_equal(first.segments, second.segments)
+    pd.testing.assert_frame_equal(first.probe, second.probe)
+    assert first.X.tobytes() == second.X.tobytes()
+    assert starts(first) != starts(other)
+
+
+# --- The cache -------------------------------------------------------------------------------------------------------
+def refuse(*args, **kwargs):
+    raise AssertionError("the cache was not used")
+
+
+@pytest.mark.parametrize("representation", ["spectrum", "halves", "waveform"])
+def test_second_call_loads_what_the_first_wrote(corpus, tmp_path, monkeypatch, representation):
+    plain = build(corpus, representation=representation)
+    first = build(corpus, representation=representation, data_dir=tmp_path)
+    monkeypatch.setattr(module, "load_recording", refuse)
+    second = build(corpus, representation=representation, data_dir=tmp_path)
+    for dataset in (first, second):
+        assert isinstance(dataset.X, np.memmap)
+        assert dataset.X.tobytes() == plain.X.tobytes()
+        pd.testing.assert_frame_equal(dataset.segments, plain.segments)
+        pd.testing.assert_frame_equal(dataset.probe, plain.probe)
+        assert (dataset.devices, dataset.settings) == (plain.devices, plain.settings)
+    with pytest.raises(ValueError, match="read-only"):
+        second.X[0] = 0
+
+
+def test_cache_holds_plain_files_under_one_name(corpus, tmp_path):
+    build(corpus, data_dir=tmp_path)
+    (folder,) = (tmp_path / "cache").iterdir()
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "X.npy", "probe.parquet", "segments.parquet", "settings.json",
+    ]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"segment_length": 128}, {"train_segments": 11}, {"test_segments": 4}, {"draws": 2}, {"seed": 1},
+        {"segmentation": "regular"}, {"representation": "halves"}, {"noise": "none"}, {"wavelet": "db2"}, {"level": 3},
+        {"threshold": "sqtwolog"}, {"mode": "hard"}, {"rescale": "one"}, {"scale": 2.0},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_every_setting_is_part_of_the_key(corpus, tmp_path, change):
+    build(corpus, data_dir=tmp_path)
+    changed = build(corpus, data_dir=tmp_path, **change)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert changed.X.tobytes() == build(corpus, **change).X.tobytes()
+
+
+def test_changed_audio_is_never_served_from_the_cache(corpus, tmp_path):
+    other = write_corpus(tmp_path / "other", seed=1)
+    first, second = build(corpus, data_dir=tmp_path), build(other, data_dir=tmp_path)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+    assert first.X.tobytes() != second.X.tobytes()
+
+
+@pytest.mark.parametrize("column", ["device", "recording", "split"])
+def test_other_names_or_another_split_make_another_key(corpus, tmp_path, column):
+    build(corpus, data_dir=tmp_path)
+    swap = {"split": {"train": "test", "test": "train"}, "device": {"ash": "oak"}, "recording": {"clip1": "take1"}}
+    build(corpus.assign(**{column: corpus[column].replace(swap[column])}), data_dir=tmp_path)
+    assert len(list((tmp_path / "cache").iterdir())) == 2
+
+
+def test_the_same_audio_in_another_place_is_not_built_again(corpus, tmp_path, monkeypatch):
+    build(corpus, data_dir=tmp_path)
+    moved = write_corpus(tmp_path / "moved")
+    monkeypatch.setattr(module, "load_recording", refuse)
+    build(moved, data_dir=tmp_path)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, MemoryError, AudioError])
+def test_interrupted_reading_leaves_nothing(corpus, tmp_path, monkeypatch, error):
+    calls, load = [], module.load_recording
+
+    def stumble(path, **kwargs):
+        calls.append(path)
+        if len(calls) == 4:
+            raise error("in the middle")
+        return load(path, **kwargs)
+
+    monkeypatch.setattr(module, "load_recording", stumble)
+    with pytest.raises(error):
+        build(corpus, data_dir=tmp_path)
+    assert list(tmp_path.rglob("*")) in ([], [tmp_path / "cache"])
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
+@pytest.mark.parametrize("step", ["X", "segments", "settings"])
+def test_interrupted_writing_leaves_nothing_and_the_next_call_builds(corpus, tmp_path, monkeypatch, error, step):
+    def stumble(*args, **kwargs):
+        raise error
+
+    with monkeypatch.context() as patch:
+        where = {"X": (np, "save"), "segments": (pd.DataFrame, "to_parquet"), "settings": (Path, "write_text")}[step]
+        patch.setattr(*where, stumble)
+        full = isinstance(error, OSError)
+        with pytest.raises(DevidError if full else KeyboardInterrupt, match="No space left" if full else None):
+            build(corpus, data_dir=tmp_path)
+    assert list((tmp_path / "cache").iterdir()) == []
+    assert build(corpus, data_dir=tmp_path).X.tobytes() == build(corpus).X.tobytes()
+
+
+# --- What is held out ------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("segmentation", ["random", "regular"])
+def test_held_out_stretches_share_no_sample_with_what_is_fitted(corpus, seed, segmentation):
+    dataset = build(corpus, train_segments=150, draws=2, segmentation=segmentation)
+    train, validation = held_out_stretch(dataset, share=0.2, seed=seed)
+    assert train.dtype == validation.dtype == bool
+    assert train.sum() > validation.sum() > 0
+    assert not ((train | validation) & dataset.mask("test")).any()
+    for _, rows in dataset.segments.groupby(["device", "recording"]):
+        used = np.zeros((2, SAMPLES), bool)
+        for i, mask in enumerate((train, validation)):
+            for start in rows["start"][mask[rows.index]]:
+                used[i, start : start + LENGTH] = True
+        assert not (used[0] & used[1]).any()
+        if used[1].any():  # one stretch, no longer than its share
+            assert np.ptp(np.flatnonzero(used[1])) < 0.2 * SAMPLES
+
+
+def test_held_out_stretch_leaves_out_only_what_reaches_over_its_edge(corpus):
+    dataset = build(corpus, train_segments=400)
+    train, validation = held_out_stretch(dataset, share=0.2)
+    size = int(0.2 * SAMPLES)
+    left = np.arange(SAMPLES - size + 1)[:, None]
+    for _, rows in dataset.segments[dataset.mask("train")].groupby(["device", "recording"]):
+        start = rows["start"].to_numpy()
+        inside = (start >= left) & (start + LENGTH <= left + size)
+        outside = (start + LENGTH <= left) | (start >= left + size)
+        fits = (inside == validation[rows.index]).all(axis=1) & (outside == train[rows.index]).all(axis=1)
+        assert fits.any(), "no stretch of this size explains which segments were chosen"
+
+
+def test_held_out_stretch_depends_on_its_seed_alone(corpus):
+    dataset = build(corpus, train_segments=100)
+    first, again, other = (held_out_stretch(dataset, share=0.3, seed=seed)[1] for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (first != other).any()
+
+
+@given(share=st.floats(0.02, 0.9), seed=st.integers(0, 1000), length=st.integers(1, 400))
+def test_held_out_stretch_for_any_share_and_length(share, seed, length):
+    n, rng = 3000, np.random.default_rng(seed)
+    table = pd.DataFrame({"device": "a", "recording": "r", "split": "train", "draw": 0, "n_samples": n,
+                          "start": rng.integers(0, n - length + 1, 300)})
+    dataset = Dataset(np.zeros((300, 1), np.float32), table, ("a",), {"segment_length": length}, table)
+    try:
+        train, validation = held_out_stretch(dataset, share=share, seed=seed)
+    except ParameterError:
+        return
+    begin = table["start"].to_numpy()
+    gap = np.abs(begin[train][:, None] - begin[validation])
+    assert gap.min() >= length
+
+
+@pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
+def test_share_must_be_a_share(corpus, share):
+    with pytest.raises(ParameterError, match="share="):
+        held_out_stretch(build(corpus), share=share)
+
+
+def test_recordings_too_short_to_hold_something_out(corpus):
+    with pytest.raises(ParameterError, match="no segment lies wholly inside"):
+        held_out_stretch(build(corpus, segment_length=SAMPLES - 1, train_segments=3))
+
+
+# --- What is refused -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("segmentation", "uniform"), ("representation", "cepstrum"), ("noise", "wiener"), ("segment_length", 0),
+        ("segment_length", 2.5), ("train_segments", 0), ("test_segments", -1), ("draws", "2"), ("wavelet", "sym99"),
+        ("level", 0), ("threshold", "best"), ("mode", "medium"), ("rescale", "two"), ("scale", 0.0), ("scale", "1"),
+        ("seed", -1), ("seed", 0.5), ("draws", True),
+    ],
+)
+def test_values_that_are_not_allowed(corpus, tmp_path, name, value):
+    with pytest.raises(ParameterError, match=name) as error:
+        build(corpus, data_dir=tmp_path, **{name: value})
+    assert str(value) in str(error.value)
+    assert not list(tmp_path.rglob("*.npy"))
+
+
+def test_halves_of_an_odd_length(corpus):
+    with pytest.raises(ParameterError, match="segment_length=255"):
+        build(corpus, representation="halves", segment_length=255)
+
+
+@pytest.mark.parametrize("name", ["device", "recording", "draw", "start", "split"])
+def test_device_named_like_a_column(corpus, name):
+    with pytest.raises(CorpusError, match=f"tiny.*{name}"):
+        build(corpus.assign(device=corpus["device"].replace("ash", name)))
+
+
+def test_a_recording_that_went_missing_is_named(corpus, tmp_path):
+    gone = corpus.assign(path=[*corpus["path"][:-1], str(tmp_path / "gone.wav")])
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        build(gone)
+
+
+def test_a_recording_shorter_than_a_segment_is_named(corpus):
+    with pytest.raises(DevidError, match=r"clip1.*shorter|clip1.*fewer"):
+        build(corpus, segment_length=SAMPLES + 1)

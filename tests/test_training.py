@@ -1,0 +1,447 @@
+"""Training: which segments are looked at, what is kept, and the cost functions worked out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from devid_lib import models, training
+from devid_lib.dataset import Dataset, held_out_stretch
+from devid_lib.errors import AudioError, ParameterError
+from devid_lib.features import extract_features
+from devid_lib.training import Recipe
+
+LENGTH = 256
+DEVICES = ("ash", "beech", "cedar")
+SHAPES = {"softmax": (12,), "mlp": (12,), "averaged": (2, 9), "cnn": (LENGTH,)}
+
+
+def toy(family="mlp", *, train=60, test=20, draws=1, spread=1.5, seed=0):
+    """Return a dataset without recordings: rows scatter about a point of each device."""
+    rng, tables, rows = np.random.default_rng(seed), [], []
+    for device in DEVICES:
+        centre = rng.standard_normal(SHAPES[family])
+        for recording, split, n in (("one", "train", train), ("two", "train", train), ("three", "test", draws * test)):
+            start = rng.integers(0, 20000 - LENGTH, n)
+            table = {"device": device, "recording": recording, "split": split, "start": start, "n_samples": 20000}
+            draw = np.arange(n) // test if split == "test" else np.zeros(n, int)
+            tables.append(pd.DataFrame(table).assign(draw=draw))
+            rows.append(centre + spread * rng.standard_normal((n, *SHAPES[family])))
+    X, segments = np.concatenate(rows).astype(np.float32), pd.concat(tables, ignore_index=True)
+    return Dataset(X, segments, DEVICES, {"segment_length": LENGTH, "representation": "spectrum"}, pd.DataFrame())
+
+
+def tiny(family="mlp", **options):
+    """Return a small model of a family, so that a fit takes a second."""
+    if family == "softmax":
+        return models.softmax(12, 3, **options)
+    if family == "averaged":
+        return models.averaged_mlp(9, 3, hidden=(6,), **options)
+    if family == "cnn":
+        return models.cnn(LENGTH, 3, filters=4, kernel=17, pool=20, stride=4, hidden=(6,), **options)
+    return models.mlp(12, 3, hidden=(8,), **options)
+
+
+def poisoned(dataset, rows):
+    """Return the dataset with NaN in some rows: whoever looks at them gets NaN."""
+    X = dataset.X.copy()
+    X[rows] = np.nan
+    return replace(dataset, X=X)
+
+
+def same_weights(first, second):
+    return all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
+
+
+def judged(model, dataset, rows, *, penalty=True):
+    """Return mean cross-entropy (with weight decay) and accuracy on some rows, in double precision."""
+    p = model.predict(dataset.X[rows], verbose=0).astype(np.float64)
+    y = dataset.y[rows]
+    loss = -np.log(p[np.arange(len(y)), y]).mean() + (float(sum(model.losses)) if penalty else 0)
+    return loss, (p.argmax(axis=1) == y).mean()
+
+
+# --- Recipes ---------------------------------------------------------------------------------------------------------
+def test_published_recipes():
+    published = training.RECIPES["published"]
+    softmax, mlp, cnn = published["softmax"], published["mlp"], published["cnn"]
+    assert softmax.optimizer == "lbfgs"
+    assert (mlp.optimizer, mlp.learning_rate, mlp.batch_size, mlp.epochs) == ("rmsprop", 1e-4, 9000, 300)
+    assert (cnn.optimizer, cnn.learning_rate, cnn.batch_size, cnn.epochs) == ("rmsprop", 1e-4, 500, 3000)
+    for name in ("mlp", "averaged", "cnn"):
+        assert (published[name].optimizer, published[name].select_on) == ("rmsprop", "test")
+    model = tiny()
+    training.compile_model(model, mlp, loss="crossentropy")
+    settings = model.optimizer.get_config()
+    assert (settings["rho"], settings["momentum"], settings["epsilon"], settings["centered"]) == (0.95, 0.9, 1e-4, True)
+    assert settings["learning_rate"] == pytest.approx(1e-4)
+    options = training.model_options("published")
+    assert not options.get("standardize", False)
+    assert options.get("stride", 1) == 1
+
+
+def test_default_recipes_never_select_on_the_test_set():
+    assert set(training.RECIPES) == {"default", "published"}
+    assert {recipe.select_on for recipe in training.RECIPES["default"].values()} == {"validation"}
+
+
+@pytest.mark.parametrize("recipe", ["default", "published"])
+@pytest.mark.parametrize("system", models.SYSTEMS)
+def test_every_system_has_a_recipe(system, recipe):
+    plain = training.recipe_for(system, recipe)
+    assert isinstance(plain, Recipe)
+    changed = training.recipe_for(system, recipe, epochs=7, batch_size=11)
+    assert (changed.epochs, changed.batch_size) == (7, 11)
+    assert replace(changed, epochs=plain.epochs, batch_size=plain.batch_size) == plain
+
+
+@pytest.mark.parametrize("call", [
+    lambda: training.recipe_for("mlp-1", "secret"),
+    lambda: training.model_options("secret"),
+    lambda: training.feature_scale("secret", 4096),
+    lambda: training.fit(tiny(), toy(), recipe="secret"),
+])
+def test_unknown_recipe(call):
+    with pytest.raises(ParameterError, match="recipe='secret' is not one of published, default"):
+        call()
+
+
+def test_model_of_a_name_without_recipe():
+    keras = models.import_keras()
+    inputs = keras.Input((12,))
+    model = keras.Model(inputs, keras.layers.Dense(3, "softmax", name="device")(inputs), name="transformer")
+    with pytest.raises(ParameterError, match="transformer"):
+        training.fit(model, toy())
+
+
+@pytest.mark.parametrize("recipe", ["default", "published"])
+@pytest.mark.parametrize("family", ["softmax", "mlp"])
+def test_unknown_loss(recipe, family):
+    with pytest.raises(ParameterError, match="loss='hinge'"):
+        training.fit(tiny(family), toy(family), recipe=recipe, epochs=5, loss="hinge")
+
+
+def test_squared_error_is_refused_where_it_would_be_ignored():
+    with pytest.raises(ParameterError, match="loss='squared_error'"):
+        training.fit(tiny("softmax"), toy(), recipe="published", loss="squared_error")
+
+
+@pytest.mark.parametrize(("length", "expected"), [(4096, 1773.6209), (2048, 2508.2788), (12, 32768.0)])
+def test_feature_scale_by_hand(length, expected):
+    """2^15 sqrt(12 / n): 32768 x 0.0541266 for n = 4096."""
+    assert training.feature_scale("default", length) == pytest.approx(expected, rel=1e-6)
+    assert training.feature_scale("published", length) == 1.0
+
+
+def test_feature_scale_makes_rounding_noise_one():
+    noise = (np.random.default_rng(0).uniform(-0.5, 0.5, (200, 1024))) / 2**15
+    magnitude = training.feature_scale("default", 1024) * np.abs(np.fft.rfft(noise)[:, 1:-1])
+    assert np.sqrt(np.square(magnitude).mean()) == pytest.approx(1, rel=0.02)
+
+
+# --- Which segments are looked at ------------------------------------------------------------------------------------
+@pytest.mark.parametrize("family", SHAPES)
+def test_default_recipe_never_looks_at_test_segments(family):
+    clean = toy(family, train=30)
+    dataset, model = poisoned(clean, clean.mask("test")), tiny(family)
+    history = training.fit(model, dataset, seed=3, epochs=2)
+    assert history.attrs["select_on"] == "validation"
+    assert np.isfinite(history[["loss", "val_loss"]]).all(axis=None)
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    if family == "mlp":
+        fitted_on_clean = tiny(family)
+        training.fit(fitted_on_clean, clean, seed=3, epochs=2)
+        assert same_weights(model, fitted_on_clean)
+
+
+def test_default_recipe_never_looks_at_what_reaches_over_the_edge_of_a_stretch():
+    clean = toy(train=400)
+    neither = clean.mask("train") & ~np.logical_or(*held_out_stretch(clean, share=0.2, seed=3))
+    assert neither.any()
+    fits = []
+    for dataset in (clean, poisoned(clean, neither)):
+        fits.append(tiny())
+        training.fit(fits[-1], dataset, seed=3, epochs=2, share=0.2)
+    assert same_weights(*fits)
+
+
+@pytest.mark.parametrize("family", SHAPES)
+def test_default_recipe_judges_its_epochs_on_the_held_out_stretches(family):
+    """The kept model, fed with inputs as they are, does what the history says of its epoch."""
+    dataset, model = toy(family), tiny(family, weight_decay=0.0)
+    dataset.X[:] = 3 * dataset.X + 5  # whatever is done to the inputs while training has to be undone
+    history = training.fit(model, dataset, seed=2, epochs=3)
+    kept = history.iloc[history.attrs["epoch"] - 1]
+    assert kept["epoch"] == history.attrs["epoch"]
+    assert kept["val_loss"] == history["val_loss"].min()
+    loss, accuracy = judged(model, dataset, held_out_stretch(dataset, seed=2)[1])
+    assert (kept["val_loss"], kept["val_accuracy"]) == pytest.approx((loss, accuracy), rel=1e-3)
+
+
+def test_validation_rows_are_not_fitted():
+    clean = toy()
+    validation = held_out_stretch(clean, seed=0)[1]
+    model = tiny()
+    history = training.fit(model, poisoned(clean, validation), epochs=2)
+    assert np.isfinite(history["loss"]).all()
+    assert all(np.isfinite(w).all() for w in model.get_weights())
+    assert history["val_loss"].isna().all()
+
+
+@pytest.mark.parametrize("family", ["mlp", "averaged"])
+def test_published_recipe_judges_its_epochs_on_the_first_test_set(family):
+    dataset, model = toy(family, train=20, draws=2), tiny(family)
+    history = training.fit(model, dataset, recipe="published", epochs=5)
+    assert (history.attrs["select_on"], history.attrs["recipe"], history.attrs["epoch"]) == ("test", "published", 5)
+    loss, accuracy = judged(model, dataset, dataset.mask("test", draw=0))
+    last = history.iloc[-1]
+    assert (last["val_loss"], last["val_accuracy"]) == pytest.approx((loss, accuracy), rel=1e-4)
+
+
+def test_published_recipe_fits_all_training_segments_and_validates_every_fifth_epoch():
+    dataset, model = toy(draws=2), tiny()
+    history = training.fit(model, dataset, recipe="published", epochs=12)
+    assert history["epoch"].tolist() == list(range(1, 13))
+    assert history["val_loss"].notna().tolist() == [epoch % 5 == 0 for epoch in range(1, 13)]
+    assert history.attrs["epoch"] in (5, 10)
+    train, judge = training.training_masks(dataset, training.RECIPES["published"]["mlp"], share=0.1, seed=0)
+    np.testing.assert_array_equal(train, dataset.mask("train"))
+    np.testing.assert_array_equal(judge, dataset.mask("test", draw=0))
+
+
+@pytest.mark.parametrize("epochs", [1, 3])
+def test_published_recipe_with_fewer_epochs_than_one_validation_takes(epochs):
+    history = training.fit(tiny(), toy(), recipe="published", epochs=epochs)
+    assert len(history) == history.attrs["epoch"] == epochs
+    assert {"val_loss", "val_accuracy"} <= set(history.columns)
+
+
+def test_published_softmax_selects_on_nothing():
+    clean = toy("softmax")
+    fits = []
+    for dataset in (clean, poisoned(clean, clean.mask("test"))):
+        fits.append(tiny("softmax"))
+        history = training.fit(fits[-1], dataset, recipe="published")
+        assert history.attrs["select_on"] == "nothing"
+    assert same_weights(*fits)
+
+
+# --- What is kept ----------------------------------------------------------------------------------------------------
+@pytest.fixture
+def hasty(monkeypatch):
+    """A recipe that overshoots at once, so that it stops early."""
+    recipe = Recipe("adam", 0.3, 16, 50, patience=3)
+    monkeypatch.setitem(training.RECIPES["default"], "mlp", recipe)
+    return recipe
+
+
+def test_training_stops_early_and_restores_the_best_epoch(hasty):
+    dataset, model = toy(spread=3), tiny(weight_decay=0.0)
+    history = training.fit(model, dataset, seed=1)
+    best = int(history["val_loss"].idxmin()) + 1
+    assert history.attrs["epoch"] == best
+    assert len(history) == best + hasty.patience < hasty.epochs
+    loss, accuracy = judged(model, dataset, held_out_stretch(dataset, seed=1)[1])
+    assert loss == pytest.approx(history["val_loss"].min(), rel=1e-3)
+    assert loss < history["val_loss"].iloc[-1] - 1e-3
+    assert accuracy == pytest.approx(history["val_accuracy"][best - 1])
+
+
+def test_published_recipe_keeps_the_epoch_with_the_best_test_accuracy(monkeypatch):
+    recipe = Recipe("rmsprop", 0.05, 20, 30, validate_every=2, patience=4, select_on="test", shuffle=False)
+    monkeypatch.setitem(training.RECIPES["published"], "mlp", recipe)
+    dataset, model = toy(spread=3), tiny()
+    history = training.fit(model, dataset, recipe="published", seed=1)
+    assert history.attrs["epoch"] == history["val_accuracy"].idxmax() + 1  # the first of equals
+    assert judged(model, dataset, dataset.mask("test"))[1] == pytest.approx(history["val_accuracy"].max())
+    assert len(history) == min(30, history.attrs["epoch"] + 2 * recipe.patience)
+
+
+def test_history_has_one_row_per_epoch():
+    history = training.fit(tiny(), toy(), epochs=3)
+    assert {"epoch", "loss", "accuracy", "val_loss", "val_accuracy", "seconds"} <= set(history.columns)
+    assert history["epoch"].tolist() == [1, 2, 3]
+    assert (np.diff(history["seconds"]) > 0).all()
+    assert history.attrs["seconds"] >= history["seconds"].iloc[-1]
+    assert history.attrs["recipe"] == "default"
+
+
+def test_epochs_and_batch_size_replace_the_recipe(monkeypatch):
+    seen = {}
+
+    def spy(model, x, y, validation, settings, *, loss):
+        seen["settings"] = settings
+        return fit_epochs(model, x, y, validation, settings, loss=loss)
+
+    fit_epochs = training.fit_epochs
+    monkeypatch.setattr(training, "fit_epochs", spy)
+    assert len(training.fit(tiny(), toy(), epochs=2, batch_size=50)) == 2
+    assert (seen["settings"].epochs, seen["settings"].batch_size) == (2, 50)
+
+
+@pytest.mark.parametrize(("family", "options"), [("mlp", {"dropout": 0.5}), ("cnn", {})])
+def test_one_seed_gives_one_fit(family, options):
+    dataset, fits = toy(family, train=40), []
+    for seed in (4, 4, 5):
+        model = tiny(family, **options)
+        history = training.fit(model, dataset, seed=seed, epochs=2)
+        fits.append((model, history.drop(columns="seconds"), training.predict(model, dataset)))
+    (first, curve, predictions), (again, same_curve, same_predictions), (other, _, _) = fits
+    assert same_weights(first, again)
+    assert not same_weights(first, other)
+    pd.testing.assert_frame_equal(curve, same_curve)
+    pd.testing.assert_frame_equal(predictions, same_predictions)
+
+
+def test_whitening_takes_out_the_common_swing():
+    rng = np.random.default_rng(0)
+    level = 10 * rng.standard_normal((500, 1))  # what all bins share
+    x = (rng.standard_normal((500, 20)) + level + 100).astype(np.float32)
+    mean, matrix = training.whitening(x)
+    z = (x - mean) @ matrix
+    np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-3)
+    assert z.var(axis=0).mean() == pytest.approx(1, rel=0.01)
+    shares = [np.linalg.eigvalsh(np.cov(part.T))[-1] / np.trace(np.cov(part.T)) for part in (x, z)]
+    assert shares[0] > 0.9
+    assert shares[1] < 0.5
+
+
+# --- Cost functions --------------------------------------------------------------------------------------------------
+def cost_by_hand(W, b, x, y, decay):
+    """Equation (5) and its gradient, in double precision, segment by segment."""
+    cost, dW, db = 0.0, decay * W, decay * b
+    for row, label in zip(x.astype(np.float64), y, strict=True):
+        e = np.exp(row @ W + b)
+        p = e / e.sum()  # equation (4)
+        cost -= np.log(p[label]) / len(x)
+        error = (p - np.eye(3)[label]) / len(x)
+        dW, db = dW + np.outer(row, error), db + error
+    return cost + decay / 2 * (np.square(W).sum() + np.square(b).sum()), np.concatenate([dW.ravel(), db])
+
+
+@pytest.fixture(scope="module")
+def minimised():
+    """Softmax regression after the published recipe, its dataset, history and weight decay."""
+    dataset, decay = toy("softmax", spread=2), 1e-2
+    model = models.softmax(12, 3, weight_decay=decay)
+    return model, dataset, training.fit(model, dataset, recipe="published"), decay
+
+
+def test_lbfgs_minimises_equation_5(minimised):
+    model, dataset, history, decay = minimised
+    W, b = (w.astype(np.float64) for w in model.get_layer("device").get_weights())
+    train = dataset.mask("train")
+    cost, gradient = cost_by_hand(W, b, dataset.X[train], dataset.y[train], decay)
+    assert np.abs(gradient).max() < 1e-4
+    assert history["loss"].iloc[-1] == pytest.approx(cost, abs=1e-5)
+    assert history["loss"].iloc[0] > history["loss"].iloc[-1] + 0.1
+    assert history["accuracy"].iloc[-1] == pytest.approx(judged(model, dataset, train)[1])
+
+
+def test_lbfgs_equals_scikit_learn(minimised):
+    from sklearn.linear_model import LogisticRegression
+
+    model, dataset, _, decay = minimised
+    train = dataset.mask("train")
+    x = np.column_stack([dataset.X[train], np.ones(train.sum())])  # the bias is penalised too: one more weight
+    C = 1 / (decay * len(x))  # scikit-learn minimises C sum(cost) + |theta|^2 / 2
+    peer = LogisticRegression(C=C, fit_intercept=False, tol=1e-8, max_iter=5000).fit(x, dataset.y[train])
+    W, b = model.get_layer("device").get_weights()
+    np.testing.assert_allclose(np.vstack([W, b]), peer.coef_.T, atol=2e-3)
+    np.testing.assert_allclose(model.predict(dataset.X[train], verbose=0), peer.predict_proba(x), atol=1e-3)
+
+
+def test_posterior_is_equation_4(minimised):
+    model, dataset, _, _ = minimised
+    W, b = (w.astype(np.float64) for w in model.get_layer("device").get_weights())
+    found = training.predict(model, dataset)
+    for row, x in zip(found[list(DEVICES)].to_numpy(), dataset.X[dataset.mask("test")].astype(np.float64), strict=True):
+        e = [np.exp(W[:, j] @ x + b[j]) for j in range(3)]
+        assert row == pytest.approx(np.array(e) / sum(e), abs=1e-5)
+
+
+def test_squared_error_by_hand():
+    p = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.25, 0.25, 0.5]], np.float32)
+    found = np.asarray(training.squared_error(np.array([[0.0], [2.0], [2.0]]), p))
+    np.testing.assert_allclose(found, [(0.09 + 0.04 + 0.01) / 2, 1.0, (0.0625 + 0.0625 + 0.25) / 2], rtol=1e-5)
+
+
+def test_squared_error_is_what_is_minimised():
+    dataset, model = toy(), tiny(weight_decay=0.0)
+    history = training.fit(model, dataset, epochs=4, loss="squared_error")
+    rows = held_out_stretch(dataset)[1]
+    error = model.predict(dataset.X[rows], verbose=0) - np.eye(3)[dataset.y[rows]]
+    kept = history.iloc[history.attrs["epoch"] - 1]
+    assert kept["val_loss"] == pytest.approx(np.square(error).sum(axis=1).mean() / 2, rel=1e-3)  # equation (6)
+
+
+# --- Predictions -----------------------------------------------------------------------------------------------------
+def test_predictions_stand_beside_their_segments():
+    dataset, model = toy(draws=3), tiny()
+    for split in ("test", "train"):
+        rows = dataset.mask(split)
+        found = training.predict(model, dataset, split=split)
+        assert found.columns.tolist() == ["device", "recording", "draw", "start", *DEVICES]
+        keys = ["device", "recording", "draw", "start"]
+        pd.testing.assert_frame_equal(found[keys], dataset.segments[rows][keys].reset_index(drop=True))
+        np.testing.assert_array_equal(found[list(DEVICES)], model.predict(dataset.X[rows], batch_size=2048, verbose=0))
+
+
+@pytest.fixture(scope="module")
+def planted(tmp_path_factory):
+    """Noise of three colours, a model fitted to it, and a questioned recording of each."""
+    folder, rng = tmp_path_factory.mktemp("planted"), np.random.default_rng(0)
+    taps = {"ash": [1, 0.9, 0.5], "beech": [1, 0, 0], "cedar": [1, -0.9, 0.5]}
+    settings = {"segment_length": LENGTH, "noise": "wavelet", "wavelet": "sym4", "level": 5, "threshold": "minimaxi",
+                "mode": "soft", "rescale": "sln", "scale": 1000.0, "representation": "spectrum"}
+    segments, tables = [], []
+    for device in DEVICES:
+        sf.write(folder / f"{device}.wav", 0.01 * np.convolve(rng.standard_normal(9001), taps[device], "same"), 8000)
+        for recording in ("one", "two"):
+            y = 0.01 * np.convolve(rng.standard_normal(LENGTH * 60), taps[device], "same")
+            segments.append(y.reshape(60, LENGTH))
+            tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "draw": 0,
+                                        "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
+    options = {name: settings[name] for name in training.NOISE_SETTINGS}
+    X = extract_features(np.concatenate(segments).astype(np.float32), **options)
+    dataset = Dataset(X, pd.concat(tables, ignore_index=True), DEVICES, settings, pd.DataFrame())
+    model = models.softmax(LENGTH // 2 + 1, 3)
+    training.fit(model, dataset, epochs=10)
+    return folder, model, settings
+
+
+@pytest.mark.parametrize("device", DEVICES)
+def test_identify_names_the_device(planted, device):
+    folder, model, settings = planted
+    posterior = training.identify(model, folder / f"{device}.wav", devices=DEVICES, settings=settings, samplerate=8000)
+    assert posterior.index[0] == device
+    assert posterior.is_monotonic_decreasing
+    assert posterior.sum() == pytest.approx(1)
+    y = sf.read(folder / f"{device}.wav", dtype="float32")[0][: 9001 // LENGTH * LENGTH].reshape(-1, LENGTH)
+    x = extract_features(y, **{name: settings[name] for name in training.NOISE_SETTINGS})
+    expected = model.predict(x, verbose=0).mean(axis=0)
+    np.testing.assert_allclose(posterior[list(DEVICES)], expected, atol=1e-5)
+
+
+def test_identify_brings_the_recording_to_the_rate_of_the_training(planted, monkeypatch):
+    folder, model, settings = planted
+    seen = {}
+
+    def load(path, *, samplerate):
+        seen["samplerate"] = samplerate
+        return np.random.default_rng(0).standard_normal(LENGTH * 3).astype(np.float32), samplerate
+
+    monkeypatch.setattr(training, "load_recording", load)
+    training.identify(model, folder / "ash.wav", devices=DEVICES, settings=settings, samplerate=4000)
+    assert seen == {"samplerate": 4000}
+
+
+@pytest.mark.parametrize("n", [None, 255], ids=["missing", "short"])
+def test_identify_names_the_recording_that_it_cannot_use(planted, tmp_path, n):
+    _, model, settings = planted
+    if n:
+        sf.write(tmp_path / "questioned.wav", np.random.default_rng(0).uniform(-0.1, 0.1, n), 8000)
+    with pytest.raises(AudioError, match=r"questioned\.wav"):
+        training.identify(model, tmp_path / "questioned.wav", devices=DEVICES, settings=settings, samplerate=8000)
