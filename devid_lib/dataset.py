@@ -18,7 +18,7 @@ from .segments import random_segments, regular_segments
 
 REPRESENTATIONS = ("spectrum", "halves", "waveform")
 KEYS = ["device", "recording", "split", "draw", "start"]
-FORMAT = 1  # raise it when the meaning of a cached array changes
+FORMAT = 2  # raise it when the meaning of a cached array changes
 
 
 @dataclass(frozen=True)
@@ -137,7 +137,7 @@ def make_dataset(corpus, settings):
         segments, table = cut(y, row, settings)
         blocks.append(represent(segments, settings))
         tables.append(table)
-        probes.append(trivial_features(y).assign(device=row.device, recording=row.recording, split=row.split))
+        probes.append(trivial_features(y, samplerate=row.samplerate).assign(device=row.device, recording=row.recording, split=row.split))
     devices = tuple(sorted(corpus["device"].unique()))
     table, probe = (pd.concat(parts, ignore_index=True) for parts in (tables, probes))
     return Dataset(np.concatenate(blocks), table, devices, settings, probe)

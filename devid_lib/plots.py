@@ -13,6 +13,7 @@ import pandas as pd
 import scipy.signal
 import seaborn as sns
 from matplotlib import patheffects
+from matplotlib.colors import PowerNorm
 from matplotlib.lines import Line2D
 from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
@@ -25,6 +26,7 @@ SPLITS = {"train": ("training", BLUE), "test": ("test", ORANGE)}
 UNITS = {"segment": BLUE, "recording": GREEN, "excerpt": PALETTE[4]}  # what decides; any number of voters is orange
 GREY, LIGHT, DARK = "0.6", "0.92", "0.25"
 FEW = 10  # devices that colours alone can tell apart
+IMAGE = {"aspect": "auto", "cmap": "magma", "interpolation": "antialiased"}
 FLOOR_DB = -40  # of the spectra of filters, below each one's own maximum
 
 
@@ -176,7 +178,7 @@ def network(layers, *, ax=None, branches=1):
 def _layer(ax, x, y, label, size, *, height):
     """Draw one layer of `network`: its size above, its label below."""
     ax.add_patch(Rectangle((x - 0.22, y - height / 2), 0.44, height, fc=(*BLUE, 0.3), ec=BLUE, lw=1.2))
-    ax.text(x, y + height / 2 + 0.05, f"{size:,}".replace(",", " "), ha="center", va="bottom", fontsize=9, color=DARK)
+    ax.text(x, y + height / 2 + 0.05, str(size), ha="center", va="bottom", fontsize=9, color=DARK)
     ax.text(x, y - height / 2 - 0.06, textwrap.fill(label, 15), ha="center", va="top", fontsize=9.5, color=DARK)
 
 
@@ -284,7 +286,7 @@ def segment_places(segments, *, samplerate, device, ax=None):
     for row, ((split, _), part) in enumerate(groups):
         ax.barh(row, part["n_samples"].iloc[0] / samplerate, height=0.8, color=LIGHT, zorder=1)
         starts = part["start"].to_numpy() / samplerate
-        ax.vlines(starts, row - 0.4, row + 0.4, color=SPLITS[split][1], lw=0.6, alpha=0.7)
+        ax.vlines(starts, row - 0.4, row + 0.4, color=SPLITS[split][1], lw=0.6, alpha=0.7, rasterized=True)
     _name_rows(ax, [f"{recording}\n{len(part)} segments" for (_, recording), part in groups])
     ax.set(xlabel="start of the segment [s]", xlim=(0, None))
     _split_legend(ax, own["split"])
@@ -325,8 +327,10 @@ def detail_coefficients(details, thresholds, *, ax=None):
     axes = _panels(ax, n, columns=2 if n > 3 else 1, size=(5 if n > 3 else 8.5, 1.5), sharex=True)
     for level, (panel, d, t) in enumerate(zip(axes, details, thresholds, strict=False), start=1):
         _level(panel, np.ravel(d), float(np.squeeze(t)), level)
+    for panel in axes[:: 2 if n > 3 else 1]:
+        panel.set_ylabel("coefficient", fontsize=9)
     for panel in axes[-(2 if n > 3 else 1) :]:
-        panel.set_xlabel("position in the segment [%]")
+        panel.set_xlabel("position in the segment [%]", fontsize=10)
         panel.tick_params(labelbottom=True)
     handles = [Patch(color=ORANGE, label="noise"), Patch(color=GREY, label="speech"), _line("threshold", DARK, ls="--")]
     _legend_outside(axes[1 if n > 3 else 0], handles=handles)
@@ -338,8 +342,8 @@ def _level(ax, d, t, level):
     x = 100 * (np.arange(len(d)) + 0.5) / len(d)
     width = float(np.clip(400 / len(d), 0.5, 3))
     noise = np.clip(d, -t, t)
-    ax.vlines(x, noise, d, color=GREY, lw=width)
-    ax.vlines(x, 0, noise, color=ORANGE, lw=width)
+    ax.vlines(x, noise, d, color=GREY, lw=width, rasterized=True)
+    ax.vlines(x, 0, noise, color=ORANGE, lw=width, rasterized=True)
     ax.axhline(t, color=DARK, ls="--", lw=0.8)
     ax.axhline(-t, color=DARK, ls="--", lw=0.8)
     largest = float(np.abs(d).max(initial=0)) or 1.0
@@ -347,7 +351,7 @@ def _level(ax, d, t, level):
     ax.set(xlim=(0, 100), ylim=(-edge, edge))
     ax.yaxis.set_major_locator(MaxNLocator(3, symmetric=True))
     ax.ticklabel_format(axis="y", style="sci", scilimits=(-2, 2), useMathText=True)
-    largest_text = f", largest {largest / t:.1f} thresholds" if t else ""
+    largest_text = f", largest {_short(largest / t)} thresholds" if t else ""
     ax.set_title(f"level {level}{largest_text}", loc="right", fontsize=9)
 
 
@@ -419,11 +423,11 @@ def spectrogram(y, *, samplerate, ax=None):
     ax = _canvas(ax, 8.5, 3.6)
     size = min(1024, len(y))
     settings = {"nperseg": size, "noverlap": size * 3 // 4, "window": "hann", "detrend": False, "scaling": "spectrum"}
-    _, _, power = scipy.signal.spectrogram(np.asarray(y, float), samplerate, **settings)
+    _, times, power = scipy.signal.spectrogram(np.asarray(y, float), samplerate, **settings)
     db = 10 * np.log10(power + 1e-20)
-    extent = (0, len(y) / samplerate, 0, samplerate / 2000)
-    options = {"aspect": "auto", "origin": "lower", "cmap": "magma", "interpolation": "nearest"}
-    image = ax.imshow(db, extent=extent, vmin=db.max() - 80, vmax=db.max(), **options)
+    step = (size - settings["noverlap"]) / samplerate
+    extent = (times[0] - step / 2, times[-1] + step / 2, 0, samplerate / 2000)
+    image = ax.imshow(db, extent=extent, vmin=db.max() - 80, vmax=db.max(), **IMAGE, origin="lower")
     ax.figure.colorbar(image, ax=ax, label="level [dB re full scale]", pad=0.02)
     ax.set(xlabel="time [s]", ylabel="frequency [kHz]")
     ax.grid(False)
@@ -439,6 +443,7 @@ def device_spectra(spectra, *, highlight=(), ax=None):
         Index frequency [Hz], one column per device [dB].
     highlight : sequence of str
         Devices to colour; the others are grey. Without it, all are coloured if they are ten or fewer, else all grey.
+        Of more than ten devices, those highlighted take the colours of the colour-blind palette, to be told apart.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -459,27 +464,20 @@ def device_spectra(spectra, *, highlight=(), ax=None):
     if unknown := [name for name in highlight if name not in devices]:
         raise ParameterError(f"highlight={unknown[0]!r} is not one of {', '.join(map(str, devices))}")
     ax = _canvas(ax, 9, 4.5)
-    colors, coloured = device_colors(devices), list(highlight) or (devices if len(devices) <= FEW else [])
+    coloured = list(highlight) or (devices if len(devices) <= FEW else [])
+    colors = device_colors(devices if len(devices) <= FEW else coloured)
     shown = spectra[spectra.index >= 20]
-    for device in sorted(devices, key=lambda name: name in coloured):  # the coloured ones come last and lie on top
-        own = {"color": colors[device], "lw": 1.3, "label": device}
-        ax.plot(shown.index, shown[device], **(own if device in coloured else {"color": "0.75", "lw": 0.6}))
+    grey = [name for name in devices if name not in coloured]
+    for device in grey:
+        ax.plot(shown.index, shown[device], color="0.75", lw=0.5, rasterized=len(devices) > FEW)
+    for device in coloured:
+        ax.plot(shown.index, shown[device], color=colors[device], lw=1.2, label=device)
     _frequency_axis(ax, shown.index[0], shown.index[-1])
     ax.set(ylabel="magnitude [dB]")
-    if coloured:
-        _legend_outside(ax, handles=_in_order(ax, devices) + _others(len(devices) - len(coloured)))
+    kind = "other" if coloured else "device"
+    others = [_line(f"{len(grey)} {kind}{'s' * (len(grey) > 1)}", "0.75")] if grey else []
+    _legend_outside(ax, handles=ax.get_legend_handles_labels()[0] + others)
     return ax
-
-
-def _in_order(ax, labels):
-    """Return the lines that have a label, in the order of ``labels``."""
-    lines = {line.get_label(): line for line in ax.lines}
-    return [lines[label] for label in labels if label in lines]
-
-
-def _others(n):
-    """Return the legend entry of the devices in grey, if there are any."""
-    return [_line(f"{n} other{'s' * (n > 1)}", "0.75")] if n else []
 
 
 def _frequency_axis(ax, low, high):
@@ -524,8 +522,7 @@ def feature_matrix(X, labels, *, ax=None):
     edges = np.searchsorted(labels[order], [*devices, "\U0010ffff"])
     ax = _canvas(ax, 9, 4.8)
     low, high = np.quantile(image, [0.01, 0.99])
-    options = {"aspect": "auto", "cmap": "magma", "interpolation": "nearest"}
-    drawn = ax.imshow(image, vmin=low, vmax=high, **options)
+    drawn = ax.imshow(image, vmin=low, vmax=high, **IMAGE)
     ax.hlines(edges[1:-1] - 0.5, -0.5, image.shape[1] - 0.5, color="white", lw=1 if len(devices) <= 15 else 0.5)
     step = 1 if len(devices) <= 15 else math.ceil(len(devices) / 15)
     ax.set_yticks(((edges[:-1] + edges[1:] - 1) / 2)[::step], devices[::step])
@@ -580,7 +577,8 @@ def _spans(ax, levels):
     colors, n = device_colors(levels), len(levels)
     for i, (device, (low, high)) in enumerate(levels.items()):
         if n <= 3:
-            ax.axvspan(low, high, color=colors[device], alpha=0.25, lw=0, label=f"{device}, middle 90 %")
+            color = colors[device]
+            ax.axvspan(low, high, fc=(*color, 0.15), ec=color, lw=1.5, label=f"{device}, middle 90 %")
             continue
         bottom, top = 1 - (i + 0.9) / n, 1 - (i + 0.1) / n
         ax.axvspan(low, high, bottom, top, color=colors[device], alpha=0.45, lw=0)
@@ -615,7 +613,8 @@ def learning_curve(history, *, ax=None):
     axes = _panels(ax, 2, columns=2, size=(5, 3.2))
     judged = "val_loss" in history and history["val_loss"].notna().any()
     for panel, name, unit, factor in zip(axes, ("loss", "accuracy"), ("", " [%]"), (1, 100), strict=True):
-        panel.plot(history["epoch"], factor * history[name], color=BLUE, lw=1.8, label="training")
+        marker = "o" if len(history) == 1 else ""
+        panel.plot(history["epoch"], factor * history[name], color=BLUE, lw=1.8, marker=marker, label="training")
         if judged:
             _judged(panel, history["epoch"], factor * history[f"val_{name}"], history.attrs.get("select_on"))
             _kept(panel, history.attrs.get("epoch"), name)
@@ -631,7 +630,7 @@ def _judged(ax, epoch, values, select_on):
     label = "test\n(as the authors did)" if select_on == "test" else held_out
     known = values.notna()
     marker = "" if known.all() and len(known) > 1 else "o"
-    ax.plot(epoch[known], values[known], color=ORANGE, lw=1.4, marker=marker, ms=4, label=label)
+    ax.plot(epoch[known], values[known], color=ORANGE, lw=1.4, marker=marker, ms=3.5, label=label)
 
 
 def _kept(ax, epoch, name):
@@ -685,7 +684,7 @@ def accuracy_bars(rows, *, ax=None):
     ax.barh(y, value, color=colors, alpha=0.55, height=0.66, zorder=2)
     ax.hlines(y, low, high, color=DARK, lw=1.6, zorder=3)
     ax.vlines(chance, y - 0.5, y + 0.5, color=DARK, ls="--", lw=1.2, zorder=3)
-    ax.scatter(paper, y, marker="D", s=42, facecolor="white", edgecolor=DARK, linewidth=1.2, zorder=4)
+    ax.scatter(paper, y, marker="D", s=42, facecolor="white", edgecolor=DARK, linewidth=1.2, zorder=4, clip_on=False)
     for place, number in zip(y, value, strict=True):
         ax.text(101.5, place, f"{number:.1f}", va="center", fontsize=9, clip_on=False)
     _name_rows(ax, [_system(row) for row in rows.to_dict("records")], size=9.5)
@@ -720,7 +719,7 @@ def _accuracy_legend(ax, units, paper, chance, low):
     marks = {"95 % interval": (low, {"ls": "-", "lw": 1.6}), "chance": (chance, {"ls": "--", "lw": 1.2})}
     marks["paper"] = (paper, {"ls": "", "marker": "D", "ms": 6, "mfc": "white"})
     handles += [_line(label, DARK, **style) for label, (values, style) in marks.items() if not np.isnan(values).all()]
-    _legend_outside(ax, handles=handles, gap=0.09)
+    _legend_outside(ax, handles=handles, gap=0.11)
 
 
 def vote_curve(curves, *, paper=None, error=False, ax=None):
@@ -763,10 +762,20 @@ def vote_curve(curves, *, paper=None, error=False, ax=None):
         style = {"ls": "", "marker": "D", "ms": 7, "mfc": "none", "mec": DARK}
         ax.plot(list(paper), percent(list(paper.values())), label="paper", **style)
     ax.set(xlabel="voters [segments]", ylabel="error [%]" if error else "accuracy [%]")
-    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True))
+    _voter_axis(ax, max(table["voters"].max() for table in curves.values()))
     _chance(ax, [percent(table["chance"]) for table in curves.values() if "chance" in table])
     _legend_outside(ax)
     return ax
+
+
+def _voter_axis(ax, most):
+    """Put whole numbers on x; the axis is logarithmic beyond 15 voters, since most happens at the first few."""
+    ax.xaxis.set_major_locator(MaxNLocator(10, integer=True, steps=[1, 2, 5, 10]))
+    if most > 15:
+        ax.set_xscale("log")
+        ax.xaxis.set_major_locator(FixedLocator([1, 2, 3, 4, 5, 7, 10, 15, 20, 30, 50, 100, 200, 500, 1000]))
+        ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: f"{number:g}"))
+        ax.xaxis.set_minor_locator(NullLocator())
 
 
 def _chance(ax, levels):
@@ -807,11 +816,12 @@ def confusion_matrix(matrix, *, ax=None):
     percent, n = 100 * matrix.to_numpy(float), len(matrix)
     side = float(np.clip(0.55 * n, 4.5, 9))
     ax = _canvas(ax, side + 1.3, side)
-    image = ax.imshow(percent, vmin=0, vmax=100, cmap="Blues", interpolation="nearest")
+    norm = PowerNorm(0.5, vmin=0, vmax=100)  # so that a few percent off the diagonal can be seen
+    image = ax.imshow(percent, norm=norm, cmap="Blues", interpolation="nearest")
     ax.figure.colorbar(image, ax=ax, label="share of the true device's decisions [%]", shrink=0.8, pad=0.02)
     if n <= 15:
         for (row, column), value in np.ndenumerate(percent):
-            ink = "white" if value > 55 else DARK
+            ink = "white" if norm(value) > 0.6 else DARK
             ax.text(column, row, _whole(value), ha="center", va="center", fontsize=9, color=ink)
     ax.set_xticks(range(matrix.shape[1]), matrix.columns, rotation=90 if n > 15 else 45, fontsize=_font(n))
     plt.setp(ax.get_xticklabels(), ha="center" if n > 15 else "right", rotation_mode=None if n > 15 else "anchor")
@@ -876,12 +886,29 @@ def tsne(points, labels, *, devices=None, title=None, legend=True, ax=None):
 
 
 def _name_clusters(ax, points, labels, colors):
-    """Write the name of every device at the median of its points."""
-    outline = [patheffects.withStroke(linewidth=2.5, foreground="white")]
-    for device in _names(labels):
-        place = np.median(points[labels == device], axis=0)
-        color = [0.6 * channel for channel in colors[device]]
-        ax.text(*place, device, ha="center", va="center", fontsize=7.5, color=color, path_effects=outline)
+    """Write the name of every device at the median of its points, or a little above or below where names collide."""
+    names = _names(labels)
+    medians = np.array([np.median(points[labels == name], axis=0) for name in names])
+    places = ax.transAxes.inverted().transform(ax.transData.transform(medians))
+    width, height = ax.get_position().size * ax.figure.get_size_inches()
+    _spread(places, np.array([0.065 * len(name) / width for name in names]), 0.12 / height)
+    style = {"transform": ax.transAxes, "ha": "center", "va": "center", "fontsize": 7.5}
+    for name, place in zip(names, places, strict=True):
+        outline = [patheffects.withStroke(linewidth=2.5, foreground="white")]
+        ax.text(*place, name, color=[0.6 * channel for channel in colors[name]], path_effects=outline, **style)
+
+
+def _spread(places, widths, height):
+    """Push texts of these widths and this height apart in y, in place, until none overlap or 100 rounds are over."""
+    reach = (widths[:, None] + widths) / 2
+    for _ in range(100):
+        x, y = (places[:, i, None] - places[:, i] for i in (0, 1))
+        order = np.sign(y) + (y == 0) * np.sign(np.subtract.outer(np.arange(len(y)), np.arange(len(y))))
+        overlap = np.where((np.abs(x) < reach) & (np.abs(y) < height), height - np.abs(y), 0)
+        np.fill_diagonal(overlap, 0)
+        if not overlap.any():
+            return
+        places[:, 1] = np.clip(places[:, 1] + 0.5 * (order * overlap).sum(axis=1), height, 1 - height)
 
 
 def calibration(tables, *, ax=None):
@@ -913,7 +940,7 @@ def calibration(tables, *, ax=None):
     for (label, table), color in zip(tables.items(), PALETTE * len(tables), strict=False):
         confidence, accuracy = 100 * table["confidence"], 100 * table["accuracy"]
         ax.plot(confidence, accuracy, color=color, lw=1.5, marker="o", ms=4, label=label)
-        size = 15 + 300 * table["n"] / table["n"].sum()
+        size = 15 + 500 * table["n"] / table["n"].sum()
         ax.scatter(confidence, accuracy, s=size, color=[color], alpha=0.4, linewidths=0)
     ax.set(xlabel="confidence [%]", ylabel="accuracy [%]", xlim=(0, 103), ylim=(0, 103), aspect="equal")
     _legend_outside(ax, title="larger marker:\nmore decisions")
@@ -989,13 +1016,12 @@ def filter_spectra(before, after, *, samplerate, ax=None):
     Notebook 05.
     """
     axes = _panels(ax, 2, columns=2, size=(4.8, 4), sharey=True)
-    options = {"aspect": "auto", "origin": "lower", "cmap": "magma", "interpolation": "nearest"}
     for panel, weights, title in zip(axes, (before, after), ("before training", "after training"), strict=True):
         frequency, magnitude = _filter_magnitudes(weights, samplerate)
         order = np.argsort(magnitude.argmax(axis=0), kind="stable")
         db = 20 * np.log10(magnitude[:, order] / (magnitude[:, order].max(axis=0) + 1e-20) + 1e-6)
         extent = (0.5, len(order) + 0.5, 0, frequency[-1] / 1000)
-        image = panel.imshow(db, extent=extent, vmin=FLOOR_DB, vmax=0, **options)
+        image = panel.imshow(db, extent=extent, vmin=FLOOR_DB, vmax=0, **IMAGE, origin="lower")
         panel.set(xlabel="filter, sorted by frequency")
         panel.set_title(title, fontsize=10)
         panel.grid(False)
@@ -1045,11 +1071,11 @@ def speed_bars(ratios, *, ax=None):
     ax.vlines(target, y - 0.4, y + 0.4, color=ORANGE, lw=3, zorder=3)
     ends = np.fmax(np.fmax(value, target), 1)
     for place, unit in enumerate(ratios["unit"]):
-        text = f"{_short(value[place])} {unit}"
+        text = textwrap.fill(f"{_short(value[place])} {'times' if unit == 'ratio' else unit}", 16)
         ax.annotate(text, (ends[place], place), (6, 0), textcoords="offset points", va="center", fontsize=9)
     _name_rows(ax, [textwrap.fill(task, 34) for task in ratios["task"]], size=9.5)
     low, high = min(1, np.nanmin(value), np.nanmin(target, initial=1)), ends.max()
-    ax.set(xscale="log", xlim=(low / 1.1, high * (high / low) ** 0.45 * 1.1), xlabel="measured value (logarithmic)")
+    ax.set(xscale="log", xlim=(low / 1.2, high * (high / low) ** 0.3 * 1.2), xlabel="measured value (logarithmic)")
     ax.xaxis.set_major_formatter(FuncFormatter(lambda number, _: _short(number)))
     ax.xaxis.set_minor_formatter(NullFormatter())
     ax.grid(False, axis="y")
@@ -1111,7 +1137,8 @@ def _line(label, color, **style):
 
 def _legend_outside(ax, *, gap=0.01, **options):
     """Put the legend to the right of the axes, where it covers nothing; ``gap`` is a share of their width."""
-    ax.legend(loc="upper left", bbox_to_anchor=(1 + gap, 1), borderaxespad=0, frameon=False, fontsize=9, **options)
+    style = {"borderaxespad": 0, "frameon": False, "fontsize": 9, "title_fontsize": 9}
+    ax.legend(loc="upper left", bbox_to_anchor=(1 + gap, 1), **style, **options)
 
 
 def _split_legend(ax, splits):

@@ -109,9 +109,9 @@ def save_metrics(run, notebook, rows):
 
 def read_table(path):
     """Read a table of metrics; empty text stays empty text."""
-    return pd.read_csv(
-        path, keep_default_na=False, na_values={name: [""] for name in ("value", "low", "high", "n", "chance", "paper")}
-    )
+    numbers = {name: [""] for name in ("value", "low", "high", "n", "chance", "paper", "seed")}
+    words = {name: str for name in COLUMNS if name not in numbers}
+    return pd.read_csv(path, dtype=words, keep_default_na=False, na_values=numbers)
 
 
 def save_predictions(run, notebook, system, predictions):
@@ -123,6 +123,7 @@ def save_predictions(run, notebook, system, predictions):
 def save_model(run, system, model, history, settings):
     """Write a trained model, its learning curve and the settings that made it; the settings come last."""
     folder = run / "models"
+    (folder / f"{system}.json").unlink(missing_ok=True)  # what is half replaced must not pass for the old one
     with atomic_path(folder / f"{system}.keras") as temporary:
         model.save(temporary)
     with atomic_path(folder / f"{system}-history.csv") as temporary:
@@ -151,7 +152,7 @@ def load_model(run, system, settings):
 
     folder = run / "models"
     saved = read_json(folder / f"{system}.json")
-    if saved.get("settings") != json.loads(json.dumps(settings)):
+    if saved.get("settings") != json.loads(json.dumps(settings, default=str)):
         return None
     history = pd.read_csv(folder / f"{system}-history.csv")
     history.attrs |= saved["history"]
@@ -197,4 +198,7 @@ def write_json(path, content):
 
 def read_json(path):
     """Read JSON; a missing file is an empty dictionary."""
-    return json.loads(path.read_text()) if path.exists() else {}
+    try:
+        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    except (OSError, ValueError) as error:
+        raise DevidError(f"{path}: cannot be read: {error}") from error

@@ -297,8 +297,8 @@ def test_one_seed_gives_one_fit(family, options):
 
 def test_whitening_takes_out_the_common_swing():
     rng = np.random.default_rng(0)
-    level = 10 * rng.standard_normal((500, 1))  # what all bins share
-    x = (rng.standard_normal((500, 20)) + level + 100).astype(np.float32)
+    level = 10 * rng.standard_normal((600, 1))  # what all bins share
+    x = (rng.standard_normal((600, 500)) + level + 100).astype(np.float32)
     mean, matrix = training.whitening(x)
     z = (x - mean) @ matrix
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-3)

@@ -26,8 +26,8 @@ threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
 mode: str = "soft"  # soft or hard
 rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
 recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for the recipe"s own
-batch_size: int = 0  # 0 for the recipe"s own
+epochs: int = 0  # 0 for what the recipe says
+batch_size: int = 0  # 0 for what the recipe says
 voters: int = 5  # independent sets of test segments
 test_recordings: str = ""  # names held out for every device, separated by commas
 on_error: str = "raise"  # skip leaves bad recordings out and lists them
@@ -127,7 +127,7 @@ nb.save_figure(session, ax, "device-spectra", "Mean magnitude spectrum of the ex
 #
 # $$ x(k) = \log\left(1 + c\,|E(k)|\right), \qquad c = 2^{15} \sqrt{12 / n} $$
 #
-# and its columns are standardised with the mean and deviation of the training segments. The published recipe keeps
+# and each feature is standardised with the mean and deviation of the training segments. The published recipe keeps
 # $c = 1$ and no standardisation.
 
 # %%

@@ -1,0 +1,412 @@
+"""The ``devid`` command, with papermill replaced: what it refuses, runs, keeps, resumes and reports."""
+
+import json
+import re
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import papermill
+import pytest
+import soundfile as sf
+import yaml
+from papermill.exceptions import PapermillExecutionError
+
+from devid_lib import notebook, report, results, run
+from devid_lib.errors import DevidError, ParameterError
+
+NAMES = ["01_first", "02_second", "03_third"]
+
+
+@pytest.fixture
+def project(monkeypatch, tmp_path):
+    """A project with three notebooks, in which nothing heavy is run; ``executed`` lists what papermill was asked."""
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path / "home"))
+    (tmp_path / "home").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    for name in NAMES:
+        (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps({"cells": [name]}))
+    (tmp_path / "notebooks" / "draft.ipynb").write_text("{}")
+    monkeypatch.setattr(run, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(papermill, "execute_notebook", papermill_stub(executed := []))
+    monkeypatch.setattr(run, "load_corpus", corpus_stub(loaded := []))
+    monkeypatch.setattr(report, "write_report", report_stub(reported := []))
+    monkeypatch.chdir(tmp_path)
+    return SimpleNamespace(path=tmp_path, executed=executed, loaded=loaded, reported=reported)
+
+
+def papermill_stub(executed, failures=None):
+    """Return a function that notes its call and writes a notebook, or fails as told: {name: exception}."""
+
+    def execute(path, output, parameters, **options):
+        executed.append((path.stem, parameters))
+        output.write_text("{}")  # papermill keeps what was run so far
+        if error := (failures or {}).get(path.stem):
+            raise error
+        results.update_run(output.parent.parent, timings={path.stem: {"seconds": 0.5, "peak_gib": 1.5}})
+
+    return execute
+
+
+def corpus_stub(loaded):
+    def load_corpus(source, **options):
+        loaded.append((source, options))
+        return pd.DataFrame({"device": ["ash", "ash", "beech", "beech"]})
+
+    return load_corpus
+
+
+def report_stub(reported):
+    def write_report(folder):
+        reported.append(folder)
+        return folder / "report" / "index.html"
+
+    return write_report
+
+
+def fail(monkeypatch, project, **failures):
+    monkeypatch.setattr(papermill, "execute_notebook", papermill_stub(project.executed, failures))
+
+
+def error_of_cell(ename="ValueError", evalue="too quiet"):
+    return PapermillExecutionError(3, 3, "x = 1", ename, evalue, ["trace"])
+
+
+def names(project):
+    return [name for name, _ in project.executed]
+
+
+def devid(*arguments):
+    return run.main([str(argument) for argument in arguments])
+
+
+# --- A run -----------------------------------------------------------------------------------------------------------
+def test_runs_all_notebooks_in_order_with_the_presets_parameters(project, capsys):
+    assert devid("run", "--preset", "quick", "--out", "out", "-p", "epochs", "3", "-p", "wavelet", "db4") == 0
+    assert names(project) == NAMES
+    preset = yaml.safe_load((run.PRESETS / "quick.yaml").read_text())
+    for _, params in project.executed:
+        expected = notebook.check_params(preset | {"epochs": 3, "wavelet": "db4"})
+        expected |= {"run_dir": str(project.path / "out"), "data_dir": str(project.path / "home" / "data")}
+        assert params == expected
+    assert project.reported == [project.path / "out"]
+    lines = capsys.readouterr().out.splitlines()
+    assert str(project.path / "out") in lines[0]
+    for name in NAMES:  # one line per notebook
+        assert len([line for line in lines if line.startswith(name)]) == 1
+    assert "all well" in lines[-1]
+
+
+def test_run_json_tells_parameters_preset_and_timings(project):
+    devid("run", "--preset", "quick", "--out", "out", "-p", "seed", "7")
+    info = json.loads((project.path / "out" / "run.json").read_text())
+    assert (info["preset"], info["failed"]) == ("quick", {})
+    assert info["parameters"] == project.executed[0][1]
+    assert set(info["timings"]) == {"corpus", "total", *NAMES}
+    assert info["timings"]["01_first"]["peak_gib"] == 1.5  # what the notebook noted of itself
+    assert 0 <= info["timings"]["01_first"]["seconds"] < 60  # its whole time, the kernel's start included
+    assert set(info["finished"]) == set(NAMES)
+
+
+def test_a_new_run_folder_is_named_after_time_and_preset(project):
+    assert devid("run", "--preset", "quick") == 0
+    (folder,) = (project.path / "home" / "runs").iterdir()
+    assert re.fullmatch(r"\d{8}-\d{6}-quick", folder.name)
+
+
+@pytest.mark.parametrize(("only", "expected"), [(["02"], ["02_second"]),
+                                                (["03_third", "01"], ["01_first", "03_third"])])
+def test_only_some_notebooks(project, only, expected):
+    assert devid("run", "--preset", "quick", "--out", "out", "--only", *only) == 0
+    assert names(project) == expected
+
+
+def test_the_corpus_is_loaded_once_before_the_first_notebook(project):
+    folder = project.path / "phones"
+    folder.mkdir()
+    devid("run", "--preset", "quick", "--corpus", "phones", "--out", "out", "-p", "on_error", "skip")
+    ((source, options),) = project.loaded
+    assert source == str(folder)  # notebooks run elsewhere
+    params = project.executed[0][1]
+    assert params["corpus"] == str(folder)
+    assert options == {name: params[name] for name in notebook.CORPUS} | {"data_dir": params["data_dir"]}
+    assert options["on_error"] == "skip"
+
+
+@pytest.mark.parametrize("name", ["simulated", "simulated-control"])
+def test_a_simulated_corpus_keeps_its_name(project, name):
+    devid("run", "--preset", "quick", "--corpus", name, "--out", "out")
+    assert project.executed[0][1]["corpus"] == name
+
+
+def test_a_folder_called_like_a_simulated_corpus_gets_its_whole_path(project):
+    (project.path / "simulated-phones").mkdir()
+    devid("run", "--preset", "quick", "--corpus", "simulated-phones", "--out", "out")
+    assert project.executed[0][1]["corpus"] == str(project.path / "simulated-phones")
+
+
+@pytest.mark.parametrize("preset", sorted(path.stem for path in run.PRESETS.glob("*.yaml")))
+def test_presets_hold_known_parameters_of_allowed_values(preset):
+    params = run.merged_parameters(preset, None, {})
+    assert params["corpus"] == "simulated"
+    assert set(params) == set(notebook.PARAMETERS)
+
+
+def test_paper_preset_has_the_papers_size():
+    params = run.merged_parameters("paper", None, {})
+    sizes = [params[name] for name in ("segment_length", "train_segments", "test_segments", "epochs", "noise")]
+    assert sizes == [4096, 1000, 100, 0, "wavelet"]
+    assert (params["wavelet"], params["level"], params["threshold"]) == ("sym8", 17, "minimaxi")
+
+
+# --- Failures --------------------------------------------------------------------------------------------------------
+def test_a_failed_notebook_is_kept_and_the_rest_is_run(project, monkeypatch, capsys):
+    fail(monkeypatch, project, **{"02_second": error_of_cell()})
+    assert devid("run", "--preset", "quick", "--out", "out") == 1
+    assert names(project) == NAMES
+    info = json.loads((project.path / "out" / "run.json").read_text())
+    assert info["failed"] == {"02_second": "ValueError: too quiet"}
+    assert set(info["finished"]) == {"01_first", "03_third"}
+    assert info["timings"]["02_second"]["seconds"] >= 0
+    assert (project.path / "out" / "notebooks" / "02_second.ipynb").exists()
+    assert project.reported == [project.path / "out"]  # the report lists it
+    lines = capsys.readouterr().out.splitlines()
+    assert [line for line in lines if line.startswith("02_second") and "FAILED  ValueError: too quiet" in line]
+    assert lines[-1] == "1 failed: 02_second"
+
+
+def test_a_kernel_that_dies_is_a_failure(project, monkeypatch):
+    fail(monkeypatch, project, **{"01_first": RuntimeError("Kernel died")})
+    assert devid("run", "--preset", "quick", "--out", "out") == 1
+    assert results.read_json(project.path / "out" / "run.json")["failed"] == {"01_first": "RuntimeError: Kernel died"}
+    assert names(project) == NAMES
+
+
+# --- Going on --------------------------------------------------------------------------------------------------------
+def test_finished_notebooks_are_not_run_again(project, monkeypatch, capsys):
+    fail(monkeypatch, project, **{"02_second": error_of_cell()})
+    command = ("run", "--preset", "quick", "--out", "out")
+    assert devid(*command) == 1
+    project.executed.clear()
+    fail(monkeypatch, project)
+    assert devid(*command) == 0
+    assert names(project) == ["02_second"]
+    assert capsys.readouterr().out.count("already finished") == 2
+    assert results.read_json(project.path / "out" / "run.json")["failed"] == {}
+
+
+def test_a_failure_is_not_forgotten_by_a_run_of_other_notebooks(project, monkeypatch):
+    fail(monkeypatch, project, **{"02_second": error_of_cell()})
+    devid("run", "--preset", "quick", "--out", "out")
+    assert devid("run", "--preset", "quick", "--out", "out", "--only", "03") == 0
+    assert set(results.read_json(project.path / "out" / "run.json")["failed"]) == {"02_second"}
+
+
+@pytest.mark.parametrize("change", ["edited", "deleted"])
+def test_a_changed_or_lost_notebook_is_run_again(project, change):
+    command = ("run", "--preset", "quick", "--out", "out")
+    devid(*command)
+    project.executed.clear()
+    if change == "edited":
+        (project.path / "notebooks" / "03_third.ipynb").write_text("{}")
+    else:
+        (project.path / "out" / "notebooks" / "03_third.ipynb").unlink()
+    assert devid(*command) == 0
+    assert names(project) == ["03_third"]
+
+
+@pytest.mark.parametrize("other", [("-p", "seed", "1"), ("--corpus", "simulated-control"), ("-p", "epochs", "2")])
+def test_other_parameters_in_the_same_folder_are_refused(project, capsys, other):
+    devid("run", "--preset", "quick", "--out", "out")
+    project.executed.clear()
+    before = (project.path / "out" / "run.json").read_bytes()
+    capsys.readouterr()
+    assert devid("run", "--preset", "quick", "--out", "out", *other) == 2
+    said = capsys.readouterr()
+    assert re.fullmatch(r"devid: \S+out holds a run with (seed|corpus|epochs)=.*choose another --out\n", said.err)
+    assert (names(project), (project.path / "out" / "run.json").read_bytes()) == ([], before)
+    assert devid("run", "--preset", "quick", "--out", "elsewhere", *other) == 0
+
+
+def test_ctrl_c_ends_the_run_and_the_same_command_goes_on(project, monkeypatch, capsys):
+    fail(monkeypatch, project, **{"02_second": KeyboardInterrupt()})
+    command = ("run", "--preset", "quick", "--out", "out")
+    assert devid(*command) == 130
+    assert names(project) == NAMES[:2]
+    assert "interrupted" in capsys.readouterr().err
+    info = json.loads((project.path / "out" / "run.json").read_text())
+    assert set(info["finished"]) == {"01_first"}
+    project.executed.clear()
+    fail(monkeypatch, project)
+    assert devid(*command) == 0
+    assert names(project) == NAMES[1:]
+
+
+def test_ctrl_c_while_the_corpus_is_made(project, monkeypatch):
+    def load_corpus(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(run, "load_corpus", load_corpus)
+    assert devid("run", "--preset", "quick", "--out", "out") == 130
+    assert not (project.path / "out").exists()
+
+
+# --- What is refused -------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--preset", "fast"], "unknown preset 'fast': known are paper, quick"),
+        (["--only", "17"], "unknown notebook '17': known are 01_first, 02_second, 03_third"),
+        (["--only", "01", "third"], "unknown notebook 'third'"),
+        (["-p", "epoch", "3"], "unknown parameter 'epoch': did you mean 'epochs'"),
+        (["-p", "epochs", "three"], "epochs='three' is not a int"),
+        (["-p", "epochs", "2.5"], "epochs='2.5' is not a int"),
+        (["-p", "epochs", "-1"], "epochs=-1 is below 0"),
+        (["-p", "recording_minutes", "long"], "recording_minutes='long' is not a float"),
+        (["-p", "recording_minutes", "nan"], "recording_minutes=nan"),
+        (["-p", "noise", "wiener"], "noise='wiener' is not one of wavelet, none"),
+        (["-p", "recipe", "quick"], "recipe='quick' is not one of"),
+        (["-p", "run_dir", "elsewhere"], "run_dir"),
+    ],
+)
+def test_refused_with_status_2_and_one_line(project, capsys, arguments, message):
+    assert devid("run", "--preset", "quick", "--out", "out", *arguments) == 2
+    said = capsys.readouterr()
+    assert said.err.startswith("devid: ")
+    assert said.err.count("\n") == 1
+    assert message in said.err
+    assert (names(project), (project.path / "out").exists()) == ([], False)
+
+
+@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--fast"], ["run", "-p", "epochs"], ["report"],
+                                       ["run", "--only"]])
+def test_unknown_options(capsys, arguments):
+    with pytest.raises(SystemExit) as error:
+        devid(*arguments)
+    assert error.value.code == 2
+    assert "usage: devid" in capsys.readouterr().err
+
+
+def test_a_corpus_that_is_not_there_is_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    arguments = ("--corpus", tmp_path / "nowhere", "--out", tmp_path / "out")
+    assert devid("run", "--preset", "quick", *arguments) == 2
+    assert "nowhere" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_corpus_of_one_device_is_refused_before_anything_is_run(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    for i in range(3):
+        (tmp_path / "phones" / "ash").mkdir(parents=True, exist_ok=True)
+        y = 0.1 * np.random.default_rng(i).standard_normal(8000)
+        sf.write(tmp_path / "phones" / "ash" / f"{i}.wav", y, 8000)
+    arguments = ("--corpus", tmp_path / "phones", "--out", tmp_path / "out")
+    assert devid("run", "--preset", "quick", *arguments) == 2
+    assert "two devices" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_folder_that_cannot_be_made(project, capsys):
+    (project.path / "out").write_text("a file")
+    assert devid("run", "--preset", "quick", "--out", "out") == 2
+    assert str(project.path / "out") in capsys.readouterr().err
+
+
+def test_values_get_the_type_of_their_parameter():
+    values = run.parsed([["epochs", "3"], ["recording_minutes", "2"], ["corpus", "7"], ["seed", "10"], ["seed", "11"]])
+    assert values == {"epochs": 3, "recording_minutes": 2.0, "corpus": "7", "seed": 11}
+    assert type(values["recording_minutes"]) is float
+
+
+# --- Report and figures ----------------------------------------------------------------------------------------------
+def test_report_command(project, capsys):
+    assert devid("report", "out") == 0
+    assert [str(folder) for folder in project.reported] == ["out"]
+    assert "index.html" in capsys.readouterr().out
+
+
+def test_report_of_a_folder_that_is_no_run(tmp_path, capsys):
+    assert devid("report", tmp_path / "nothing") == 2
+    assert "nothing" in capsys.readouterr().err
+
+
+@pytest.fixture
+def finished(tmp_path):
+    """A run folder with what the README shows, and a project with a README."""
+    (tmp_path / "run" / "figures").mkdir(parents=True)
+    for name in run.README_FIGURES:
+        (tmp_path / "run" / "figures" / f"{name}.png").write_bytes(name.encode())
+    rows = [
+        {"table": "II", "system": "mlp-3", "variant": "wavelet", "unit": "segment", "metric": "accuracy",
+         "value": 0.9217, "low": 0.85, "high": 0.97, "n": 900, "chance": 1 / 9, "paper": 0.93},
+        {"table": "II", "system": "mlp-3", "variant": "wavelet", "unit": "recording", "metric": "accuracy",
+         "value": 1, "low": 1, "high": 1, "n": 9, "chance": 1 / 9},
+        {"table": "VI", "system": "mlp-3", "variant": "device:LG", "unit": "segment", "metric": "recall", "value": 0.5},
+        {"table": "", "system": "leakage probe", "unit": "excerpt", "metric": "accuracy", "value": 0.2},
+    ]
+    pd.DataFrame(rows).reindex(columns=results.COLUMNS).to_csv(tmp_path / "run" / "results.csv", index=False)
+    (tmp_path / "README.md").write_text(f"# Ünits\n\n{run.TABLE_STARTS}\nold\n{run.TABLE_ENDS}\n\nThe end.\n",
+                                        encoding="utf-8")
+    return tmp_path
+
+
+def test_copy_figures_fills_the_readme(finished):
+    for _ in range(2):  # again, over what is there
+        run.copy_figures(finished / "run", project=finished)
+    for name in run.README_FIGURES:
+        assert (finished / "figures" / f"{name}.png").read_bytes() == name.encode()
+    assert (finished / "figures" / "results.csv").read_bytes() == (finished / "run" / "results.csv").read_bytes()
+    readme = (finished / "README.md").read_text(encoding="utf-8")
+    before, table, after = re.split(f"{run.TABLE_STARTS}\n|{run.TABLE_ENDS}\n", readme)
+    assert (before, after) == ("# Ünits\n\n", "\nThe end.\n")
+    head, rule, *lines = table.strip().splitlines()
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    assert cells == [["II", "mlp-3", "wavelet", "segment", "92.2", "85.0 - 97.0", "93"],
+                     ["II", "mlp-3", "wavelet", "recording", "100.0", "100.0 - 100.0", ""]]
+    assert head.count("|") == rule.count("|") == 8
+
+
+@pytest.mark.parametrize("missing", ["results.csv", f"figures/{run.README_FIGURES[-1]}.png"])
+def test_copy_figures_of_an_unfinished_run_changes_nothing(finished, monkeypatch, capsys, missing):
+    (finished / "run" / missing).unlink()
+    with pytest.raises(DevidError, match="missing, so this run is not complete"):
+        run.copy_figures(finished / "run", project=finished)
+    assert not (finished / "figures").exists()
+    assert "old" in (finished / "README.md").read_text(encoding="utf-8")
+    assert devid("figures", finished / "run") == 2
+    assert missing in capsys.readouterr().err
+
+
+def test_copy_figures_without_the_marks(finished):
+    (finished / "README.md").write_text("# A README\n")
+    with pytest.raises(DevidError, match=r"README\.md: lacks"):
+        run.copy_figures(finished / "run", project=finished)
+    assert (finished / "README.md").read_text() == "# A README\n"
+
+
+def test_the_readmes_figures_are_made_by_the_notebooks():
+    for name in run.README_FIGURES:
+        made_by, figure = re.fullmatch(r"(\d\d_[a-z_]+)-(.+)", name).groups()
+        assert f'"{figure}"' in (run.NOTEBOOKS / "src" / f"{made_by}.py").read_text(encoding="utf-8")
+
+
+def test_the_command_is_installed():
+    help_text = subprocess.run([sys.executable, "-m", "devid_lib.run", "run", "--help"], capture_output=True, text=True,
+                               check=True, timeout=120).stdout
+    assert "--preset" in help_text
+    assert "test_recordings" in help_text
+
+
+# --- What notebooks write to standard error --------------------------------------------------------------------------
+def test_chatter_goes_to_the_log_and_errors_after_it_to_the_terminal(tmp_path, capfd):
+    with pytest.raises(ParameterError), run.chatter_in(tmp_path / "kernel.log"):
+        print("chatter", file=sys.__stderr__, flush=True)
+        raise ParameterError("x")
+    with run.chatter_in(tmp_path / "kernel.log"):
+        subprocess.run([sys.executable, "-c", "import sys; sys.stderr.write('of a child')"], check=True)
+    print("ours", file=sys.__stderr__, flush=True)
+    assert (tmp_path / "kernel.log").read_text() == "chatter\nof a child"
+    assert capfd.readouterr().err == "ours\n"
