@@ -137,7 +137,11 @@ def make_dataset(corpus, settings):
         segments, table = cut(y, row, settings)
         blocks.append(represent(segments, settings))
         tables.append(table)
-        probes.append(trivial_features(y, samplerate=row.samplerate).assign(device=row.device, recording=row.recording, split=row.split))
+        probes.append(
+            trivial_features(y, samplerate=row.samplerate).assign(
+                device=row.device, recording=row.recording, split=row.split
+            )
+        )
     devices = tuple(sorted(corpus["device"].unique()))
     table, probe = (pd.concat(parts, ignore_index=True) for parts in (tables, probes))
     return Dataset(np.concatenate(blocks), table, devices, settings, probe)

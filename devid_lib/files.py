@@ -1,7 +1,8 @@
-"""Write a file or a folder whole or not at all."""
+"""Write a file or a folder whole or not at all; send chatter to a file."""
 
 import os
 import shutil
+import sys
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -44,6 +45,20 @@ def atomic_path(path):
         raise DevidError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         remove(temporary)
+
+
+@contextmanager
+def stderr_to(path):
+    """Append what this process and its children write to standard error to a file while the block runs."""
+    sys.stderr.flush()
+    before = os.dup(2)
+    with open(path, "ab") as file:
+        os.dup2(file.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(before, 2)
+        os.close(before)
 
 
 def remove(path):

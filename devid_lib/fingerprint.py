@@ -118,7 +118,7 @@ def compare_features(waveforms, *, features, quieter_db=20.0, **wavelet):
 
     Notes
     -----
-    Notebook 02. Ridge regression on the devices' indicator vectors, its penalty a ten-thousandth of the mean variance
+    Notebook 02. Ridge regression on the devices' indicator vectors, its penalty a tenth of the mean variance
     of a feature. It trains in a closed form, so the comparison is of features and not of training.
     """
     train, test = waveforms.mask("train"), waveforms.mask("test", draw=0)
@@ -152,5 +152,5 @@ def ridge(x, devices, standardised):
 
     mean, deviation = x.mean(axis=0), x.std(axis=0) + np.float32(1e-9) if standardised else np.float32(1)
     x = (x - mean) / deviation
-    model = RidgeClassifier(alpha=1e-4 * len(x) * float(x.var(axis=0).mean()), solver="cholesky").fit(x, devices)
+    model = RidgeClassifier(alpha=0.1 * len(x) * float(x.var(axis=0).mean()), solver="cholesky").fit(x, devices)
     return lambda y: model.predict((y - mean) / deviation)

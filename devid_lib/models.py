@@ -1,10 +1,13 @@
 """Keras model builders, all uncompiled: `training.fit` compiles them after a recipe."""
 
+import functools
+import logging
 import os
 
 import numpy as np
 
 from .errors import ParameterError
+from .files import stderr_to
 
 SYSTEMS = {
     "softmax": "softmax regression, equations (4)-(5)",
@@ -21,12 +24,16 @@ MLP_HIDDEN = {1: (1000,), 2: (1000, 1000), 3: (1000, 1000, 500)}
 AVERAGED_HIDDEN = {1: (500,), 2: (500, 500), 3: (500, 500, 100)}
 
 
+@functools.cache
 def import_keras():
     """Import Keras on TensorFlow with its start-up chatter off: 4-7 s, so only where a model is needed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    import keras
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+    with stderr_to(os.devnull):  # TensorFlow writes there before it has read its log level
+        import keras
 
+        keras.ops.zeros(1)
     return keras
 
 

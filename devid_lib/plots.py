@@ -519,7 +519,7 @@ def feature_matrix(X, labels, *, ax=None):
         raise ParameterError(f"X is a matrix with one row per label; shape {np.shape(X)}, {len(labels)} labels")
     order = np.argsort(labels, kind="stable")[:: math.ceil(len(labels) / 1500)]
     image, devices = np.asarray(X)[order], _names(labels)
-    edges = np.searchsorted(labels[order], [*devices, "\U0010ffff"])
+    edges = np.append(np.searchsorted(labels[order], devices), len(order))
     ax = _canvas(ax, 9, 4.8)
     low, high = np.quantile(image, [0.01, 0.99])
     drawn = ax.imshow(image, vmin=low, vmax=high, **IMAGE)
@@ -750,6 +750,8 @@ def vote_curve(curves, *, paper=None, error=False, ax=None):
     Notebook 07; table V of the paper.
     """
     _check_filled("curves", curves)
+    for label, table in curves.items():
+        _check_filled(f"curves[{label!r}]", table)
     ax = _canvas(ax, 8, 4)
 
     def percent(values):
@@ -818,7 +820,8 @@ def confusion_matrix(matrix, *, ax=None):
     ax = _canvas(ax, side + 1.3, side)
     norm = PowerNorm(0.5, vmin=0, vmax=100)  # so that a few percent off the diagonal can be seen
     image = ax.imshow(percent, norm=norm, cmap="Blues", interpolation="nearest")
-    ax.figure.colorbar(image, ax=ax, label="share of the true device's decisions [%]", shrink=0.8, pad=0.02)
+    bar = ax.figure.colorbar(image, ax=ax, ticks=[0, 1, 5, 10, 20, 40, 60, 80, 100], shrink=0.8, pad=0.02)
+    bar.set_label("share of the true device's decisions [%]")
     if n <= 15:
         for (row, column), value in np.ndenumerate(percent):
             ink = "white" if norm(value) > 0.6 else DARK
@@ -888,10 +891,11 @@ def tsne(points, labels, *, devices=None, title=None, legend=True, ax=None):
 def _name_clusters(ax, points, labels, colors):
     """Write the name of every device at the median of its points, or a little above or below where names collide."""
     names = _names(labels)
+    ax.figure.draw_without_rendering()  # lays the figure out, so that the size of the axes is known
     medians = np.array([np.median(points[labels == name], axis=0) for name in names])
     places = ax.transAxes.inverted().transform(ax.transData.transform(medians))
     width, height = ax.get_position().size * ax.figure.get_size_inches()
-    _spread(places, np.array([0.065 * len(name) / width for name in names]), 0.12 / height)
+    _spread(places, np.array([0.06 * len(name) / width for name in names]), 0.12 / height)
     style = {"transform": ax.transAxes, "ha": "center", "va": "center", "fontsize": 7.5}
     for name, place in zip(names, places, strict=True):
         outline = [patheffects.withStroke(linewidth=2.5, foreground="white")]
@@ -899,7 +903,11 @@ def _name_clusters(ax, points, labels, colors):
 
 
 def _spread(places, widths, height):
-    """Push texts of these widths and this height apart in y, in place, until none overlap or 100 rounds are over."""
+    """Push texts of these widths and this height apart in y, in place, until none overlap or 100 rounds are over.
+
+    All in shares of the axes, which no text may leave.
+    """
+    places[:, 0] = np.clip(places[:, 0], widths / 2, 1 - widths / 2)
     reach = (widths[:, None] + widths) / 2
     for _ in range(100):
         x, y = (places[:, i, None] - places[:, i] for i in (0, 1))

@@ -1,11 +1,9 @@
 """The ``devid`` command: papermill over the notebooks, then the report."""
 
 import argparse
-import os
 import shutil
 import sys
 import time
-from contextlib import contextmanager
 from hashlib import blake2b
 from pathlib import Path
 
@@ -14,7 +12,7 @@ import yaml
 from . import results
 from .corpus import load_corpus
 from .errors import DevidError, ParameterError
-from .files import atomic_path
+from .files import atomic_path, stderr_to
 from .notebook import CORPUS, PARAMETERS, check_names, check_params, corpus_source, in_workspace
 
 PROJECT = Path(__file__).resolve().parent.parent
@@ -119,7 +117,7 @@ def execute(path, folder, params):
     print(f"{name:26} ", end="", flush=True)
     started = time.perf_counter()
     try:
-        with chatter_in(folder / "kernel.log"):
+        with stderr_to(folder / "kernel.log"):
             papermill.execute_notebook(path, output, params, cwd=str(PROJECT), **EXECUTION)
         reason = ""
     except papermill.PapermillExecutionError as error:
@@ -132,20 +130,6 @@ def execute(path, folder, params):
         results.update_run(folder, finished={name: key})
     results.update_run(folder, timings={name: timing(folder, name, seconds)})
     return reason
-
-
-@contextmanager
-def chatter_in(path):
-    """Send what kernels and TensorFlow write to standard error to a file, so that our lines stay clear."""
-    sys.stderr.flush()
-    terminal = os.dup(2)
-    with open(path, "ab") as file:
-        os.dup2(file.fileno(), 2)
-    try:
-        yield
-    finally:
-        os.dup2(terminal, 2)
-        os.close(terminal)
 
 
 def timing(folder, name, seconds):

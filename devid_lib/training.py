@@ -64,8 +64,8 @@ RECIPES = {
     },
     "default": {
         "softmax": Recipe("adam", 1e-3, 256, 20, patience=3),
-        "mlp": Recipe("adam", 5e-4, 512, 12, patience=3),
-        "averaged": Recipe("adam", 5e-4, 512, 12, patience=3),
+        "mlp": Recipe("adam", 1e-3, 512, 12, patience=3),
+        "averaged": Recipe("adam", 1e-3, 512, 12, patience=3),
         "cnn": Recipe("adam", 3e-4, 128, 12, patience=3),
     },
 }

@@ -251,6 +251,8 @@ def test_parameters_reach_the_dataset(session, recordings):
     assert halves.settings["scale"] == training.feature_scale("default", 128)
     assert (halves.X.shape[1:], halves.settings["noise"]) == ((2, 65), "none")
     assert not isinstance(halves.X, np.memmap)
+    short = nb.load_dataset(session, recordings, segment_length=128, cached=False)
+    assert short.settings["scale"] == training.feature_scale("default", 128)
 
 
 def test_published_recipe_leaves_the_features_as_published(folder, base, recordings):

@@ -184,7 +184,9 @@ def test_finished_notebooks_are_not_run_again(tiny_run, data_dir, capsys):
 
 def test_one_seed_gives_one_result(tiny_run, data_dir, tmp_path):
     only = ["03", "04"]
-    assert run.run(preset="quick", out=tmp_path / "again", only=only, parameters=TINY | {"data_dir": str(data_dir)}) == {}
+    assert (
+        run.run(preset="quick", out=tmp_path / "again", only=only, parameters=TINY | {"data_dir": str(data_dir)}) == {}
+    )
     for name in ("03_softmax", "04_mlp"):
         again = (tmp_path / "again" / "metrics" / f"{name}.csv").read_bytes()
         assert again == (tiny_run[0] / "metrics" / f"{name}.csv").read_bytes()
@@ -211,7 +213,11 @@ def test_an_unknown_papermill_parameter_is_refused(data_dir, tmp_path):
     parameters = TINY | {"data_dir": str(data_dir), "run_dir": str(tmp_path), "recipy": "default"}
     with pytest.raises(papermill.PapermillExecutionError, match="did you mean 'recipe'"):
         papermill.execute_notebook(
-            run.NOTEBOOKS / "00_start_here.ipynb", tmp_path / "out.ipynb", parameters, kernel_name="python3", progress_bar=False
+            run.NOTEBOOKS / "00_start_here.ipynb",
+            tmp_path / "out.ipynb",
+            parameters,
+            kernel_name="python3",
+            progress_bar=False,
         )
 
 
@@ -225,7 +231,9 @@ def accuracy(folder, system, unit):
 def test_nine_copies_of_one_recorder_come_out_at_chance(data_dir, tmp_path):
     parameters = {"recording_minutes": 0.5, "train_segments": 100, "test_segments": 100, "epochs": 5, "voters": 1}
     parameters |= {"data_dir": str(data_dir)}
-    failed = run.run(preset="quick", corpus="simulated-control", out=tmp_path / "run", only=["03", "04"], parameters=parameters)
+    failed = run.run(
+        preset="quick", corpus="simulated-control", out=tmp_path / "run", only=["03", "04"], parameters=parameters
+    )
     assert failed == {}
     table = pd.read_csv(tmp_path / "run" / "results.csv")
     rows = table[(table["metric"] == "accuracy") & (table["unit"] == "segment") & (table["table"] == "II")]

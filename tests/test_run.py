@@ -15,6 +15,7 @@ import yaml
 from papermill.exceptions import PapermillExecutionError
 
 from devid_lib import notebook, report, results, run
+from devid_lib.corpus import corpus_checksum
 from devid_lib.errors import DevidError, ParameterError
 
 NAMES = ["01_first", "02_second", "03_third"]
@@ -50,10 +51,13 @@ def papermill_stub(executed, failures=None):
     return execute
 
 
-def corpus_stub(loaded):
+def corpus_stub(loaded, checksum="c"):
+    """Return a function that notes its call and returns a table of four recordings."""
+
     def load_corpus(source, **options):
         loaded.append((source, options))
-        return pd.DataFrame({"device": ["ash", "ash", "beech", "beech"]})
+        table = pd.DataFrame({"device": ["ash", "ash", "beech", "beech"], "recording": ["1", "2", "1", "2"]})
+        return table.assign(split=["train", "test"] * 2, samplerate=8000, checksum=checksum)
 
     return load_corpus
 
@@ -228,6 +232,18 @@ def test_other_parameters_in_the_same_folder_are_refused(project, capsys, other)
     assert re.fullmatch(r"devid: \S+out holds a run with (seed|corpus|epochs)=.*choose another --out\n", said.err)
     assert (names(project), (project.path / "out" / "run.json").read_bytes()) == ([], before)
     assert devid("run", "--preset", "quick", "--out", "elsewhere", *other) == 0
+
+
+def test_other_recordings_under_the_same_name_are_refused(project, monkeypatch, capsys):
+    devid("run", "--preset", "quick", "--out", "out")
+    checksum = corpus_checksum(run.load_corpus(""))
+    results.update_run(project.path / "out", corpus={"checksum": checksum})  # as the notebooks note it
+    assert devid("run", "--preset", "quick", "--out", "out") == 0
+    monkeypatch.setattr(run, "load_corpus", corpus_stub([], checksum="changed"))
+    project.executed.clear()
+    assert devid("run", "--preset", "quick", "--out", "out") == 2
+    assert "other recordings" in capsys.readouterr().err
+    assert names(project) == []
 
 
 def test_ctrl_c_ends_the_run_and_the_same_command_goes_on(project, monkeypatch, capsys):

@@ -252,8 +252,9 @@ def test_training_stops_early_and_restores_the_best_epoch(hasty):
 def test_published_recipe_keeps_the_epoch_with_the_best_test_accuracy(monkeypatch):
     recipe = Recipe("rmsprop", 0.05, 20, 30, validate_every=2, patience=4, select_on="test", shuffle=False)
     monkeypatch.setitem(training.RECIPES["published"], "mlp", recipe)
-    dataset, model = toy(spread=3), tiny()
+    dataset, model = toy(spread=0.5), tiny()
     history = training.fit(model, dataset, recipe="published", seed=1)
+    assert (history["val_accuracy"] == history["val_accuracy"].max()).sum() > 1
     assert history.attrs["epoch"] == history["val_accuracy"].idxmax() + 1  # the first of equals
     assert judged(model, dataset, dataset.mask("test"))[1] == pytest.approx(history["val_accuracy"].max())
     assert len(history) == min(30, history.attrs["epoch"] + 2 * recipe.patience)

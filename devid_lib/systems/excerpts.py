@@ -1,0 +1,93 @@
+"""Excerpts: whole recordings or parts of them, with a place to keep features that several systems share."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..audio import load_recording
+from ..errors import ParameterError
+
+
+@dataclass(frozen=True, eq=False)
+class Excerpt:
+    """A part of a recording, or all of it.
+
+    Attributes
+    ----------
+    y : np.ndarray [shape=(n,)], float32
+        Samples, full scale = 1.
+    samplerate : int
+        [Hz]
+    device, recording : str
+        Where it comes from; empty where unknown. Systems never look at these.
+    start : int
+        First sample within the recording.
+    kept : dict
+        Features computed so far, see `feature`.
+    """
+
+    y: np.ndarray
+    samplerate: int
+    device: str = ""
+    recording: str = ""
+    start: int = 0
+    kept: dict = field(default_factory=dict, repr=False)
+
+    def feature(self, function, **params):
+        """Return ``function(y, samplerate, **params)``, computed once for all systems that ask for it."""
+        key = (function.__module__, function.__qualname__, tuple(sorted(params.items())))
+        if key not in self.kept:
+            self.kept[key] = function(self.y, self.samplerate, **params)
+        return self.kept[key]
+
+
+def whole_recordings(corpus, split):
+    """Return every training or test recording as one excerpt.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        From `corpus.load_corpus`.
+    split : {"train", "test"}
+
+    Returns
+    -------
+    excerpts : list of Excerpt
+    """
+    excerpts = []
+    for row in corpus[corpus["split"] == split].itertuples():
+        y, samplerate = load_recording(row.path, samplerate=int(row.samplerate))
+        excerpts.append(Excerpt(y, samplerate, row.device, row.recording))
+    return excerpts
+
+
+def cut_excerpts(recordings, *, seconds, n, seed=0):
+    """Cut excerpts of one length at random places.
+
+    Parameters
+    ----------
+    recordings : sequence of Excerpt
+        Whole recordings.
+    seconds : float
+        Length of an excerpt [s]; a shorter recording gives itself, once.
+    n : int
+        Excerpts per recording.
+    seed : int
+        Seed of the places.
+
+    Returns
+    -------
+    excerpts : list of Excerpt
+    """
+    if not seconds > 0:
+        raise ParameterError(f"seconds={seconds!r} is not above 0")
+    rng, excerpts = np.random.default_rng(seed), []
+    for whole in recordings:
+        length = round(seconds * whole.samplerate)
+        if length >= len(whole.y):
+            excerpts.append(whole)
+            continue
+        for start in np.sort(rng.integers(len(whole.y) - length + 1, size=n)):
+            y = np.asarray(whole.y[start : start + length])
+            excerpts.append(Excerpt(y, whole.samplerate, whole.device, whole.recording, int(start)))
+    return excerpts
