@@ -11,7 +11,7 @@ import pandas as pd
 
 from .audio import load_recording
 from .corpus import corpus_checksum
-from .errors import CorpusError, ParameterError
+from .errors import AudioError, CorpusError, ParameterError
 from .features import extract_features, trivial_features
 from .files import atomic_path
 from .segments import random_segments, regular_segments
@@ -134,6 +134,8 @@ def make_dataset(corpus, settings):
     blocks, tables, probes = [], [], []
     for row in corpus.itertuples():
         y, _ = load_recording(row.path, samplerate=row.samplerate)
+        if len(y) < settings["segment_length"]:
+            raise AudioError(f"{row.path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
         segments, table = cut(y, row, settings)
         blocks.append(represent(segments, settings))
         tables.append(table)
@@ -227,9 +229,9 @@ def check_settings(settings):
     for name, allowed in choices.items():
         if settings[name] not in allowed:
             raise ParameterError(f"{name}={settings[name]!r} is not one of {', '.join(allowed)}")
-    for name in ("segment_length", "train_segments", "test_segments", "draws"):
-        if not isinstance(settings[name], int) or settings[name] < 1:
-            raise ParameterError(f"{name}={settings[name]!r} is not a whole number above 0")
+    for name, least in {"segment_length": 1, "train_segments": 1, "test_segments": 1, "draws": 1, "seed": 0}.items():
+        if type(settings[name]) is not int or settings[name] < least:
+            raise ParameterError(f"{name}={settings[name]!r} is not a whole number of at least {least}")
     if settings["representation"] == "halves" and settings["segment_length"] % 2:
         raise ParameterError(f"segment_length={settings['segment_length']} cannot be halved")
 

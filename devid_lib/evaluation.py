@@ -54,8 +54,9 @@ def vote(probabilities, *, rule="sum"):
     ----------
     probabilities : np.ndarray [shape=(n_voters, ..., n_devices)]
         Posteriors; the first axis is the voters.
-    rule : {"sum", "majority"}
-        Sum the posteriors, as published, or count one vote each; a tie is broken by the sum.
+    rule : {"sum", "majority", "majority-first"}
+        Sum the posteriors, as published, or count one vote each; a tie is broken by the sum, or falls to the first
+        device.
 
     Returns
     -------
@@ -75,9 +76,11 @@ def vote(probabilities, *, rule="sum"):
     mean = probabilities.mean(axis=0)
     if rule == "sum":
         return mean / mean.sum(axis=-1, keepdims=True)
-    if rule != "majority":
-        raise ParameterError(f"rule={rule!r} is not one of 'sum', 'majority'")
+    if rule not in ("majority", "majority-first"):
+        raise ParameterError(f"rule={rule!r} is not one of 'sum', 'majority', 'majority-first'")
     votes = np.eye(probabilities.shape[-1])[probabilities.argmax(axis=-1)].sum(axis=0)
+    if rule == "majority-first":
+        return votes / len(probabilities)
     tie_break = votes + 0.5 * mean / mean.sum(axis=-1, keepdims=True)  # below one vote, so it only decides ties
     return tie_break / tie_break.sum(axis=-1, keepdims=True)
 
@@ -92,7 +95,7 @@ def voted(predictions, *, unit, rule="sum"):
     unit : str
         "segment" (the first draw alone), "vote<k>" (segment i of each of the first k draws vote together) or
         "recording" (all segments of a recording vote).
-    rule : {"sum", "majority"}
+    rule : {"sum", "majority", "majority-first"}
         As in `vote`.
 
     Returns
@@ -226,7 +229,7 @@ def accuracies(predictions, *, units=("segment", "recording"), rule="sum"):
         Segments of all draws, from `predictions_table`.
     units : sequence of str
         As in `voted`.
-    rule : {"sum", "majority"}
+    rule : {"sum", "majority", "majority-first"}
         As in `vote`.
 
     Returns
@@ -247,7 +250,7 @@ def vote_curve(predictions, *, voters, rule="sum", repeats=20, seed=0):
         Segments of all draws.
     voters : sequence of int
         Numbers of segments drawn from a recording, without replacement.
-    rule : {"sum", "majority"}
+    rule : {"sum", "majority", "majority-first"}
         As in `vote`.
     repeats : int
         Drawings per recording and number.

@@ -123,7 +123,8 @@ def compare_features(waveforms, *, features, quieter_db=20.0, **wavelet):
     """
     train, test = waveforms.mask("train"), waveforms.mask("test", draw=0)
     levels = device_levels(waveforms)
-    thirds = {"quiet third": levels.index[: len(levels) // 3], "loud third": levels.index[-(len(levels) // 3) :]}
+    third = max(1, len(levels) // 3)
+    thirds = {"quiet third": levels.index[:third], "loud third": levels.index[-third:]}
     device, rows = waveforms.segments["device"].to_numpy(), []
     for noise in ("wavelet", "none"):
         for label, (scale, standardised) in features.items():

@@ -218,9 +218,10 @@ def cnn(
     103 (428 Hz).
     """
     keras = import_keras()
-    check_sizes(
-        n_samples=n_samples - kernel, n_devices=n_devices, filters=filters, kernel=kernel, pool=pool, stride=stride
-    )
+    sizes = {"filters": filters, "kernel": kernel, "pool": pool, "stride": stride}
+    check_sizes(n_devices=n_devices, hidden=min(hidden, default=1), **sizes)
+    if n_samples < kernel + pool - 1:
+        raise ParameterError(f"n_samples={n_samples} is below {kernel + pool - 1}, which {kernel} taps and a pool need")
     if pool % stride:
         raise ParameterError(f"stride={stride} does not divide pool={pool}")
     if start not in ("sine", "random"):

@@ -14,7 +14,7 @@ import pandas as pd
 
 from . import evaluation, models, results, training
 from .audio import load_recording
-from .corpus import corpus_checksum, load_corpus
+from .corpus import SIMULATED, corpus_checksum, load_corpus
 from .dataset import build_dataset
 from .errors import ParameterError
 from .files import atomic_path
@@ -46,6 +46,7 @@ PARAMETERS = {
     "batch_size": (0, 0, "0 for what the recipe says"),
     "voters": (5, 1, "independent sets of test segments"),
     "test_recordings": ("", None, "names held out for every device, separated by commas"),
+    "predictions": ("", None, "for notebook 11, folder of the authors predictions, or download"),
     "on_error": ("raise", ("raise", "skip"), "skip leaves bad recordings out and lists them"),
 }
 DATASET = (
@@ -148,6 +149,10 @@ def check_params(values):
             raise ParameterError(f"{name}={value!r} is a {type(value).__name__}, not a {kind.__name__}")
         if isinstance(allowed, tuple) and value not in allowed:
             raise ParameterError(f"{name}={value!r} is not one of {', '.join(allowed)}")
+        if kind is float and not np.isfinite(value):
+            raise ParameterError(f"{name}={value!r} is not a finite number")
+        if name == "seed" and value >= 2**32:
+            raise ParameterError(f"{name}={value!r} is not below 2^32")
         if isinstance(allowed, (int, float)) and value < allowed:
             raise ParameterError(f"{name}={value!r} is below {allowed}")
     return params
@@ -168,7 +173,7 @@ def in_workspace(path):
 
 def corpus_source(source):
     """Return the corpus as given if it is a name or exists from here, else seen from the project's folder."""
-    if source.startswith("simulated") or Path(source).exists():
+    if source in SIMULATED or Path(source).exists():
         return source
     return str(in_workspace(source)) if in_workspace(source).exists() else source
 
@@ -234,7 +239,8 @@ def load_dataset(session, recordings, *, cached=True, **changes):
     """
     params = session.params
     options = {name: params[name] for name in DATASET}
-    length = params["segment_length"] // (2 if changes.get("representation") == "halves" else 1)
+    length = changes.get("segment_length", params["segment_length"])
+    length //= 2 if changes.get("representation") == "halves" else 1
     options |= {"draws": params["voters"], "scale": training.feature_scale(params["recipe"], length)}
     data_dir = in_workspace(params["data_dir"]) if cached else None
     return build_dataset(recordings, data_dir=data_dir, **(options | changes))
@@ -336,16 +342,17 @@ def score(
     return label(session, rows, system=system, table=table, variant=variant)
 
 
-def label(session, rows, *, system, table="", variant=""):
-    """Put the columns of ``results.csv`` on rows of figures."""
+def label(session, rows, *, system, table="", variant="", corpus=None):
+    """Put the columns of ``results.csv`` on rows of figures; the corpus is that of the run unless given."""
     paper = [results.PAPER.get((table, str(system), str(variant), unit)) for unit in rows["unit"]]
-    corpus = results.read_json(session.run / "run.json").get("corpus", {}).get("name", "")
+    if corpus is None:
+        corpus = results.read_json(session.run / "run.json").get("corpus", {}).get("name", "")
     names = {"notebook": session.notebook, "table": table, "system": system, "variant": variant, "corpus": corpus}
     rows = rows.assign(**names, paper=pd.array(paper, "Float64"), seed=session.params["seed"])
     return rows.reindex(columns=results.COLUMNS)
 
 
-def figures(session, records):
+def figures(session, records, *, corpus=None):
     """Return other figures as rows of ``results.csv``.
 
     Parameters
@@ -353,6 +360,8 @@ def figures(session, records):
     session : Session
     records : sequence of dict
         system, metric, value, and what else of the columns is known.
+    corpus : str, optional
+        Where the figures come from, if not from the corpus of the run.
 
     Returns
     -------
@@ -360,7 +369,9 @@ def figures(session, records):
     """
     rows = pd.DataFrame(records).assign(paper=pd.NA)
     rows = rows.assign(**{name: "" for name in ("unit", "system", "variant") if name not in rows})
-    return label(session, rows, system=rows["system"], variant=rows["variant"]).fillna({"unit": "", "variant": ""})
+    return label(session, rows, system=rows["system"], variant=rows["variant"], corpus=corpus).fillna(
+        {"unit": "", "variant": ""}
+    )
 
 
 def score_devices(session, predictions, *, system, variant):

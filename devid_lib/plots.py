@@ -757,9 +757,10 @@ def vote_curve(curves, *, paper=None, error=False, ax=None):
     def percent(values):
         return 100 * abs(error - np.asarray(values, float))
 
-    for (label, table), color in zip(curves.items(), PALETTE * len(curves), strict=False):
+    for i, (label, table) in enumerate(curves.items()):
+        color, dash = PALETTE[i % len(PALETTE)], "--" if i % 2 else "-"  # dashes let an equal curve below show through
         ax.fill_between(table["voters"], percent(table["low"]), percent(table["high"]), color=color, alpha=0.18, lw=0)
-        ax.plot(table["voters"], percent(table["value"]), color=color, marker="o", ms=4, lw=1.8, label=label)
+        ax.plot(table["voters"], percent(table["value"]), color=color, ls=dash, marker="o", ms=4, lw=1.8, label=label)
     if paper:
         style = {"ls": "", "marker": "D", "ms": 7, "mfc": "none", "mec": DARK}
         ax.plot(list(paper), percent(list(paper.values())), label="paper", **style)

@@ -10,12 +10,13 @@ from pathlib import Path
 import yaml
 
 from . import results
-from .corpus import load_corpus
+from .corpus import SIMULATED, corpus_checksum, load_corpus
 from .errors import DevidError, ParameterError
 from .files import atomic_path, stderr_to
 from .notebook import CORPUS, PARAMETERS, check_names, check_params, corpus_source, in_workspace
 
 PROJECT = Path(__file__).resolve().parent.parent
+NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
 PRESETS = PROJECT / "presets"
 NOTEBOOKS = PROJECT / "notebooks"
 TABLE_STARTS, TABLE_ENDS = "<!-- results -->", "<!-- end of results -->"
@@ -55,16 +56,22 @@ def run(*, preset="paper", corpus=None, only=(), out=None, parameters=None):
     A notebook that fails is kept as far as it came, and the rest are still run.
     """
     started = time.perf_counter()
-    chosen = find_notebooks(only)
     params = merged_parameters(preset, corpus, parameters or {})
+    chosen = find_notebooks(only, without=() if params["predictions"] else NEEDS_PREDICTIONS)
     folder = Path(out or in_workspace(f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{preset}")).absolute()
     params |= {"run_dir": str(folder), "data_dir": str(in_workspace(params["data_dir"]).absolute())}
     check_same_run(folder, params)
     print(f"{folder}: {len(chosen)} notebooks, preset {preset}", flush=True)
     recordings = load_corpus(params["corpus"], data_dir=params["data_dir"], **{name: params[name] for name in CORPUS})
+    checksum = corpus_checksum(recordings)
+    if results.read_json(folder / "run.json").get("corpus", {}).get("checksum", checksum) != checksum:
+        raise ParameterError(f"{folder} holds a run on other recordings: choose another --out")
     seconds = time.perf_counter() - started
     devices = recordings["device"].nunique()
     print(f"{'corpus':26} {seconds:6.0f} s  {len(recordings)} recordings, {devices} devices", flush=True)
+    for name in NEEDS_PREDICTIONS:
+        if not only and not params["predictions"]:
+            print(f"{name:26} left out: needs -p predictions FOLDER, or -p predictions download")
     results.open_run(folder)
     results.update_run(folder, preset=preset, started=time.strftime("%Y-%m-%d %H:%M:%S"), parameters=params)
     results.update_run(folder, timings={"corpus": {"seconds": round(seconds, 1)}})
@@ -76,13 +83,15 @@ def run(*, preset="paper", corpus=None, only=(), out=None, parameters=None):
     return failed
 
 
-def find_notebooks(only):
-    """Return the paths of the notebooks wanted, in order."""
+def find_notebooks(only, *, without=()):
+    """Return the paths of the notebooks wanted, in order; without names it leaves out what cannot run."""
     known = sorted(NOTEBOOKS.glob("[0-9][0-9]_*.ipynb"))
     for name in only:
         if not any(name in (path.stem, path.stem[:2]) for path in known):
             raise ParameterError(f"unknown notebook {name!r}: known are {', '.join(path.stem for path in known)}")
-    return [path for path in known if not only or path.stem in only or path.stem[:2] in only]
+    if only:
+        return [path for path in known if path.stem in only or path.stem[:2] in only]
+    return [path for path in known if path.stem not in without]
 
 
 def merged_parameters(preset, corpus, parameters):
@@ -93,7 +102,7 @@ def merged_parameters(preset, corpus, parameters):
         raise ParameterError(f"unknown preset {preset!r}: known are {known}")
     params = check_params(yaml.safe_load(path.read_text(encoding="utf-8")) | parameters)
     source = corpus_source(corpus or params["corpus"])
-    params["corpus"] = source if source.startswith("simulated") else str(Path(source).absolute())
+    params["corpus"] = source if source in SIMULATED else str(Path(source).absolute())
     return params
 
 
@@ -197,6 +206,8 @@ def readme_table(rows):
 def parsed(pairs):
     """Return ``-p`` pairs as a dictionary, each value in the type of the parameter."""
     check_names(name for name, _ in pairs)
+    if "run_dir" in dict(pairs):
+        raise ParameterError("run_dir is not a parameter of the command: use --out")
     values = {}
     for name, text in pairs:
         kind = type(PARAMETERS[name][0])

@@ -86,8 +86,13 @@ def plain_features(x, *, wavelet, level, threshold, mode, rescale):
     finest = details[-1]
     for i, d in enumerate(details):
         sigma = 1.0 if rescale == "one" else np.median(np.abs(d if rescale == "mln" else finest)) / 0.6745
-        limit = UNIVERSAL[threshold](len(x)) if threshold in UNIVERSAL else select_threshold(d / sigma, rule=threshold)
-        details[i] = pywt.threshold(d, sigma * limit, mode)
+        usable = sigma > 1.5e-8 * np.abs(d).max()  # else the band is left as it is, as in MATLAB
+        if threshold in UNIVERSAL:
+            limit = sigma * UNIVERSAL[threshold](len(x))
+        else:
+            limit = sigma * select_threshold(d / sigma, rule=threshold) if usable else 0.0
+        soft = np.sign(d) * np.maximum(np.abs(d) - limit, 0)
+        details[i] = soft if mode == "soft" else np.where(np.abs(d) > limit * (1 + 1e-12), d, 0)
     noise = x - pywt.waverec([approximation, *details], wavelet, "symmetric")[: len(x)]
     return np.log(np.abs(np.fft.rfft(noise)) + 1)
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from .audio import load_recording
 from .dataset import held_out_stretch
-from .errors import ParameterError
+from .errors import AudioError, ParameterError
 from .evaluation import predictions_table, vote
 from .features import extract_features
 from .models import import_keras
@@ -154,6 +154,8 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, los
     started = time.perf_counter()
     x, y = np.ascontiguousarray(dataset.X[train]), dataset.y[train]
     if settings.optimizer == "lbfgs":
+        if loss != "crossentropy":
+            raise ParameterError(f"loss={loss!r}: L-BFGS minimises equation (5), loss='crossentropy' alone")
         history = fit_lbfgs(model, x, y, iterations=settings.epochs)
     else:
         maps = input_maps(model, x) if settings.whiten else []
@@ -183,7 +185,7 @@ def fit_epochs(model, x, y, validation, settings, *, loss):
     every = settings.validate_every
     history = pd.DataFrame({name: values for name, values in fitted.history.items() if not name.startswith("val_")})
     for name in ("val_loss", "val_accuracy"):
-        history.loc[every - 1 :: every, name] = fitted.history[name]
+        history.loc[every - 1 :: every, name] = fitted.history.get(name, np.nan)  # none in a very short fit
     history = history.assign(epoch=np.arange(1, len(history) + 1), seconds=clock.seconds)
     history.attrs["epoch"] = keep.epoch
     return history
@@ -288,7 +290,8 @@ def whitening(x, *, shrinkage=SHRINKAGE):
     drives every hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997)
     of the standardised features it is one direction among many.
     """
-    mean, deviation = x.mean(axis=0), x.std(axis=0) + np.float32(1e-6)
+    mean, deviation = x.mean(axis=0), x.std(axis=0)
+    deviation = np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))  # bins that hold nothing stay small
     z = (x - mean) / deviation
     variances, components = np.linalg.eigh(z.T @ z / len(z))
     matrix = (components / np.sqrt(np.maximum(variances, 0) + shrinkage)) @ components.T
@@ -332,7 +335,9 @@ def training_masks(dataset, settings, *, share, seed):
 def recipe_for(name, recipe, *, epochs=0, batch_size=0):
     """Return the `Recipe` for a model's name, with epochs and batch size replaced where not 0."""
     check_recipe(recipe)
-    settings = RECIPES[recipe][name.split("-")[0]]
+    if (family := name.split("-")[0]) not in RECIPES[recipe]:
+        raise ParameterError(f"no recipe for a model named {name!r}, only for {', '.join(RECIPES[recipe])}")
+    settings = RECIPES[recipe][family]
     changes = {"epochs": epochs, "batch_size": batch_size}
     return replace(settings, **{key: value for key, value in changes.items() if value})
 
@@ -395,6 +400,8 @@ def identify(model, path, *, devices, settings, samplerate):
     Notebook 90 measures its speed.
     """
     y, _ = load_recording(path, samplerate=samplerate)
+    if len(y) < settings["segment_length"]:
+        raise AudioError(f"{path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
     segments, _ = regular_segments(y, length=settings["segment_length"])
     x = extract_features(segments, **{name: settings[name] for name in NOISE_SETTINGS})
     posterior = vote(model.predict(x, batch_size=1024, verbose=0))

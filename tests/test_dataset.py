@@ -98,7 +98,7 @@ def test_table_names_device_recording_split_and_draw(corpus):
         [(device, clip, "train", 0) for device in dataset.devices for clip in ("clip1", "clip2")]
         + [(device, "clip3", "test", draw) for device in dataset.devices for draw in range(3)]
     )
-    assert dataset.segments["n_samples"].eq(SAMPLES).all()
+    assert dataset.segments["n_samples"].eq(SAMPLES).all()  # held_out_stretch needs it
     assert dataset.segments["start"].between(0, SAMPLES - LENGTH).all()
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import pywt
 
 from devid_lib import fingerprint
 from devid_lib.dataset import Dataset
@@ -40,6 +41,29 @@ LEVELS = {"loud": 0.3, "middle": 0.03, "quiet": 0.003}
 def levels():
     """Three devices with white noise of 0.3, 0.03 and 0.003 of full scale."""
     return waveforms(lambda device, rng: LEVELS[device] * rng.standard_normal(LENGTH), devices=sorted(LEVELS))
+
+
+@pytest.mark.parametrize("rescale", ["one", "sln", "mln"])
+def test_detail_bands_are_the_finest_first_with_their_threshold(rescale):
+    x = np.random.default_rng(0).standard_normal(LENGTH)
+    details, thresholds = fingerprint.detail_bands(x, **(WAVELET | {"rescale": rescale}))
+    expected = pywt.wavedec(x, "sym4", "symmetric", 4)[:0:-1]
+    minimaxi = 0.3936 + 0.1829 * 8  # of 256 = 2^8 samples
+    sigmas = [1 if rescale == "one" else np.median(np.abs(d if rescale == "mln" else expected[0])) / 0.6745
+              for d in expected]
+    assert len(details) == 4
+    for d, e in zip(details, expected, strict=True):
+        np.testing.assert_allclose(d, e, atol=1e-12)
+    np.testing.assert_allclose(thresholds, minimaxi * np.array(sigmas))
+
+
+def test_detail_bands_follow_the_rule():
+    x = np.random.default_rng(0).standard_normal(LENGTH)
+    rules = [fingerprint.detail_bands(x, **(WAVELET | {"threshold": rule}))[1] for rule in ("sqtwolog", "rigrsure")]
+    assert len(set(np.round(rules[0], 9))) == 1  # one noise level, one threshold
+    assert len(set(np.round(rules[1], 9))) == 4  # each scale its own
+    with pytest.raises(ParameterError, match="wavelet"):
+        fingerprint.detail_bands(x, wavelet="sym99")
 
 
 @pytest.mark.parametrize("scale", [1.0, 5000.0])

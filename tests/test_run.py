@@ -17,6 +17,7 @@ from papermill.exceptions import PapermillExecutionError
 from devid_lib import notebook, report, results, run
 from devid_lib.corpus import corpus_checksum
 from devid_lib.errors import DevidError, ParameterError
+from devid_lib.files import stderr_to
 
 NAMES = ["01_first", "02_second", "03_third"]
 
@@ -418,10 +419,10 @@ def test_the_command_is_installed():
 
 # --- What notebooks write to standard error --------------------------------------------------------------------------
 def test_chatter_goes_to_the_log_and_errors_after_it_to_the_terminal(tmp_path, capfd):
-    with pytest.raises(ParameterError), run.chatter_in(tmp_path / "kernel.log"):
+    with pytest.raises(ParameterError), stderr_to(tmp_path / "kernel.log"):
         print("chatter", file=sys.__stderr__, flush=True)
         raise ParameterError("x")
-    with run.chatter_in(tmp_path / "kernel.log"):
+    with stderr_to(tmp_path / "kernel.log"):
         subprocess.run([sys.executable, "-c", "import sys; sys.stderr.write('of a child')"], check=True)
     print("ours", file=sys.__stderr__, flush=True)
     assert (tmp_path / "kernel.log").read_text() == "chatter\nof a child"

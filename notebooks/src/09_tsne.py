@@ -30,6 +30,7 @@ epochs: int = 0  # 0 for what the recipe says
 batch_size: int = 0  # 0 for what the recipe says
 voters: int = 5  # independent sets of test segments
 test_recordings: str = ""  # names held out for every device, separated by commas
+predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
 on_error: str = "raise"  # skip leaves bad recordings out and lists them
 
 # %%
