@@ -291,7 +291,7 @@ def whitening(x, *, shrinkage=SHRINKAGE):
     of the standardised features it is one direction among many.
     """
     mean, deviation = x.mean(axis=0), x.std(axis=0)
-    deviation = np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))  # bins that hold nothing stay small
+    deviation = np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))
     z = (x - mean) / deviation
     variances, components = np.linalg.eigh(z.T @ z / len(z))
     matrix = (components / np.sqrt(np.maximum(variances, 0) + shrinkage)) @ components.T

@@ -1,0 +1,342 @@
+"""Simulated recorders: deterministic, made once, resumed, honest (nothing but the device tells devices apart)."""
+
+import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+
+from devid_lib import simulate
+from devid_lib.errors import CorpusError, DevidError, ParameterError
+from devid_lib.simulate import RECORDERS, SAMPLERATE, record, recording, simulate_corpus, sound_field, speech
+
+SETTINGS = dict(seed=7, minutes=0.03)
+REPOSITORY = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    return simulate_corpus(tmp_path_factory.mktemp("simulated") / "corpus", **SETTINGS)
+
+
+@pytest.fixture(scope="module")
+def samples(corpus):
+    return {path: sf.read(corpus / path)[0] for path in pd.read_csv(corpus / "manifest.csv")["path"]}
+
+
+@pytest.fixture
+def cheap(monkeypatch):
+    """Recordings of noise, so that a test of the bookkeeping takes no time; returns the names of those made."""
+    made = []
+
+    def noise(recorder, *, n_samples, rng):
+        made.append(recorder.name)
+        return rng.integers(-99, 99, n_samples, dtype=np.int16)
+
+    monkeypatch.setattr(simulate, "recording", noise)
+    return made
+
+
+def digests(folder):
+    return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+def temporary_files(folder):
+    return list(folder.rglob(".tmp*"))
+
+
+def finished_recordings(folder):
+    return sorted(folder.glob("[!.]*/[!.]*.wav"))
+
+
+# --- What is made ----------------------------------------------------------------------------------------------------
+def test_corpus_is_the_same_for_any_number_of_threads(corpus, tmp_path):
+    assert digests(simulate_corpus(tmp_path / "again", n_jobs=3, **SETTINGS)) == digests(corpus)
+
+
+def test_manifest_lists_three_recordings_of_nine_devices(corpus):
+    table = pd.read_csv(corpus / "manifest.csv")
+    assert list(table.columns) == ["path", "device", "recording", "split", "session", "speaker"]
+    assert table.groupby("device")["split"].agg(list).tolist() == [["train", "train", "test"]] * 9
+    assert set(table["device"]) == {recorder.name for recorder in RECORDERS}
+    assert table["session"].is_unique and table["speaker"].nunique() == 1
+    assert {str(path.relative_to(corpus).as_posix()) for path in finished_recordings(corpus)} == set(table["path"])
+
+
+def test_marker_tells_settings_and_that_it_is_simulated(corpus):
+    marker = json.loads((corpus / "simulation.json").read_text())
+    assert (marker["seed"], marker["minutes"], marker["identical"]) == (7, 0.03, False)
+    assert "chosen, not measured" in marker["statement"]
+    assert not (corpus / "simulation-unfinished.json").exists()
+
+
+def test_all_files_have_one_format(corpus):
+    infos = [sf.info(path) for path in finished_recordings(corpus)]
+    assert {(i.format, i.subtype, i.samplerate, i.channels) for i in infos} == {("WAV", "PCM_16", SAMPLERATE, 1)}
+    heads = {path.read_bytes()[8:40] for path in finished_recordings(corpus)}  # between the two sizes
+    assert len(heads) == 1
+
+
+def test_lengths_have_one_distribution(corpus):
+    seconds = np.array([sf.info(path).duration for path in finished_recordings(corpus)])
+    assert np.all(np.abs(seconds / (60 * SETTINGS["minutes"]) - 1) <= simulate.LENGTH_SPREAD + 1e-3)
+    assert len(np.unique(seconds)) > 20
+    settings = simulate._settings(seed=0, minutes=6.5, identical=False)
+    lengths = np.array([[n for _, _, n, _ in simulate._tasks({**settings, "seed": seed})] for seed in range(100)])
+    means = lengths.reshape(100, 9, 3).mean(axis=(0, 2)) / (6.5 * 60 * SAMPLERATE)
+    assert np.all(np.abs(means - 1) < 4 * simulate.LENGTH_SPREAD / np.sqrt(3 * 300))
+
+
+def test_no_recording_has_digital_silence_clips_or_is_off_centre(samples):
+    for path, y in samples.items():
+        change = np.flatnonzero(np.diff(y))
+        assert np.max(np.diff(change, prepend=-1, append=len(y) - 1)) < 50, path  # longest run of one value
+        assert np.mean(np.abs(y) > 0.98) < 1e-3, path
+        assert abs(np.mean(y)) < 2e-3, path
+        assert -50 < 20 * np.log10(np.std(y)) < -15, path
+
+
+def test_seeds_devices_and_numbers_all_differ(corpus, samples, tmp_path):
+    assert len({y[:4096].tobytes() for y in samples.values()}) == 27
+    other = simulate_corpus(tmp_path / "other", **{**SETTINGS, "seed": 8})
+    assert not set(digests(other).values()) & {v for k, v in digests(corpus).items() if k.endswith(".wav")}
+
+
+def test_control_is_nine_copies_of_one_recorder_with_recordings_of_their_own(cheap, tmp_path, monkeypatch):
+    tasks = list(simulate._tasks(simulate._settings(seed=0, minutes=1, identical=True)))
+    assert [task[0].name for task in tasks[::3]] == [recorder.name for recorder in RECORDERS]
+    constants = [{**asdict(task[0]), "name": ""} for task in tasks]
+    assert all(c == constants[0] for c in constants)
+    assert len({task[3].bit_generator.state["state"]["state"] for task in tasks}) == 27
+    folder = simulate_corpus(tmp_path / "control", identical=True, **SETTINGS)
+    assert json.loads((folder / "simulation.json").read_text())["identical"] is True
+    assert len(cheap) == 27 and len({d for p, d in digests(folder).items() if p.endswith(".wav")}) == 27
+
+
+def test_siblings_differ_in_the_capsule_only():
+    devices = {recorder.name: recorder for recorder in RECORDERS}
+    for one, other in (("Alder", "Maple"), ("Birch", "Rowan")):
+        one, other = devices[one], devices[other]
+        assert one.capsule != other.capsule and replace(other, name=one.name, capsule=one.capsule) == one
+
+
+# --- Made once, resumed, never overwritten ---------------------------------------------------------------------------
+def test_a_finished_corpus_is_not_touched(cheap, tmp_path):
+    simulate_corpus(tmp_path, **SETTINGS)
+    times = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
+    assert simulate_corpus(str(tmp_path), n_jobs=1, **SETTINGS) == tmp_path
+    assert len(cheap) == 27 and {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")} == times
+
+
+def test_a_deleted_and_a_truncated_recording_are_made_again(cheap, tmp_path):
+    before = digests(simulate_corpus(tmp_path, **SETTINGS))
+    (tmp_path / "Elm" / "2.wav").unlink()
+    (tmp_path / "Larch" / "3.wav").write_bytes((tmp_path / "Larch" / "3.wav").read_bytes()[:-100])
+    (tmp_path / "simulation.json").rename(tmp_path / "simulation-unfinished.json")
+    cheap.clear()
+    simulate_corpus(tmp_path, **SETTINGS)
+    assert sorted(cheap) == ["Elm", "Larch"] and digests(tmp_path) == before
+
+
+def test_what_a_finished_corpus_lost_is_made_again(cheap, tmp_path):
+    before = digests(simulate_corpus(tmp_path, **SETTINGS))
+    (tmp_path / "Elm" / "2.wav").unlink()
+    (tmp_path / "manifest.csv").unlink()
+    simulate_corpus(tmp_path, **SETTINGS)
+    assert digests(tmp_path) == before
+
+
+@pytest.mark.parametrize("unfinished", [False, True])
+@pytest.mark.parametrize("other", [dict(seed=8), dict(minutes=0.04), dict(identical=True)])
+def test_other_settings_are_refused(cheap, tmp_path, unfinished, other):
+    simulate_corpus(tmp_path, **SETTINGS)
+    if unfinished:
+        (tmp_path / "simulation.json").rename(tmp_path / "simulation-unfinished.json")
+        (tmp_path / "Elm" / "2.wav").unlink()
+    before = digests(tmp_path)
+    with pytest.raises(CorpusError, match=f"{next(iter(other))}=") as error:
+        simulate_corpus(tmp_path, **{**SETTINGS, **other})
+    assert str(tmp_path) in str(error.value) and digests(tmp_path) == before
+
+
+def test_other_constants_are_refused(cheap, tmp_path, monkeypatch):
+    simulate_corpus(tmp_path, **SETTINGS)
+    monkeypatch.setattr(simulate, "AMBIENT_SOURCES", 3)
+    with pytest.raises(CorpusError, match="constants="):
+        simulate_corpus(tmp_path, **SETTINGS)
+
+
+def test_a_folder_with_other_files_is_refused(cheap, tmp_path):
+    (tmp_path / "Alder").mkdir()
+    (tmp_path / "Alder" / "1.wav").write_bytes(b"mine")
+    with pytest.raises(CorpusError, match="no simulated corpus"):
+        simulate_corpus(tmp_path, **SETTINGS)
+    assert digests(tmp_path).keys() == {str(Path("Alder", "1.wav"))} and not cheap
+    with pytest.raises(CorpusError, match="not a folder"):
+        simulate_corpus(tmp_path / "Alder" / "1.wav", **SETTINGS)
+
+
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3"])
+def test_an_unreadable_marker_is_refused(cheap, tmp_path, content):
+    (tmp_path / "simulation.json").write_text(content)
+    with pytest.raises(CorpusError, match="simulation.json"):
+        simulate_corpus(tmp_path, **SETTINGS)
+
+
+def test_old_temporary_files_of_a_killed_run_are_removed(cheap, tmp_path):
+    simulate_corpus(tmp_path, **SETTINGS)
+    (tmp_path / "Elm" / "2.wav").unlink()
+    old, new = tmp_path / "Elm" / ".tmp1-2.wav", tmp_path / "Elm" / ".tmp2-3.wav"
+    for path in (old, new):
+        path.write_bytes(b"")
+    os.utime(old, (0, time.time() - 2 * simulate._STALE_S))
+    simulate_corpus(tmp_path, **SETTINGS)
+    assert not old.exists() and new.exists()
+
+
+# --- Interrupted -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
+def test_an_error_leaves_whole_recordings_and_no_marker(cheap, tmp_path, monkeypatch, error):
+    write = simulate.wavfile.write
+
+    def failing(path, rate, y):
+        write(path, rate, y)
+        if len(finished_recordings(tmp_path)) >= 5:
+            Path(path).write_bytes(b"half")
+            raise error
+
+    monkeypatch.setattr(simulate.wavfile, "write", failing)
+    with pytest.raises(error):
+        simulate_corpus(tmp_path, **SETTINGS)
+    assert not temporary_files(tmp_path) and 5 <= len(finished_recordings(tmp_path)) < 27
+    assert not (tmp_path / "simulation.json").exists() and not (tmp_path / "manifest.csv").exists()
+    monkeypatch.setattr(simulate.wavfile, "write", write)
+    simulate_corpus(tmp_path, **SETTINGS)
+    assert len(finished_recordings(tmp_path)) == 27 and (tmp_path / "simulation.json").exists()
+    assert len(cheap) < 2 * 27  # the whole ones were kept
+
+
+def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
+    stopped = []
+
+    def work(number):
+        if number == 0:
+            raise ValueError
+        try:
+            while True:
+                simulate._filtered(np.zeros(10, np.float32), np.ones(1, np.float32))
+        except simulate._Stopped:
+            stopped.append(number)
+            raise
+
+    with pytest.raises(ValueError):
+        simulate._in_threads(work, [(1,), (0,), (2,), (3,)], 2)
+    assert stopped == [1] or stopped == []
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+def test_ctrl_c_leaves_nothing_half_made(tmp_path):
+    code = f"from devid_lib.simulate import simulate_corpus; simulate_corpus({str(tmp_path)!r}, minutes=1.0)"
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stderr=subprocess.PIPE)
+    deadline = time.monotonic() + 60
+    while not finished_recordings(tmp_path) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode != 0 and b"KeyboardInterrupt" in errors
+    assert not temporary_files(tmp_path) and not (tmp_path / "simulation.json").exists()
+    sizes = {(task[0].name, task[1]): task[2] for task in
+             simulate._tasks(simulate._settings(seed=0, minutes=1.0, identical=False))}
+    found = finished_recordings(tmp_path)
+    assert found and all(sf.info(path).frames == sizes[path.parent.name, int(path.stem)] for path in found)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX limits")
+def test_no_disk_space_names_the_file(tmp_path):
+    code = ("import resource\nfrom devid_lib.simulate import simulate_corpus\n"
+            "resource.setrlimit(resource.RLIMIT_FSIZE, (50_000, 50_000))\n"
+            f"simulate_corpus({str(tmp_path)!r}, minutes=0.02, n_jobs=1)")
+    done = subprocess.run([sys.executable, "-c", code], cwd=REPOSITORY, capture_output=True, timeout=60)
+    last = done.stderr.decode().strip().splitlines()[-1]
+    assert last.startswith("devid_lib.errors.DevidError") and str(tmp_path / "Alder" / "1.wav") in last
+    assert not temporary_files(tmp_path) and not finished_recordings(tmp_path)
+
+
+# --- Arguments -------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("bad", [
+    dict(seed=-1), dict(seed=1.5), dict(seed=True), dict(seed="0"), dict(minutes=0), dict(minutes=-1),
+    dict(minutes=float("nan")), dict(minutes=float("inf")), dict(minutes="6"), dict(minutes=True),
+    dict(identical="False"), dict(identical=1), dict(n_jobs=0), dict(n_jobs=1.0), dict(n_jobs=True),
+])  # fmt: skip
+def test_bad_arguments_are_refused_and_nothing_is_made(tmp_path, bad):
+    with pytest.raises(ParameterError, match=next(iter(bad))):
+        simulate_corpus(tmp_path / "new", **{**SETTINGS, **bad})
+    assert not (tmp_path / "new").exists()
+
+
+@pytest.mark.parametrize("clean", [np.zeros(0), np.zeros((2, 100)), np.array([0.0, np.nan]), np.array([np.inf, 0.0])])
+def test_record_refuses_what_is_no_sound_field(clean):
+    with pytest.raises(ParameterError, match="clean"):
+        record(clean, RECORDERS[0], rng=np.random.default_rng(0))
+
+
+def test_record_refuses_an_unknown_codec():
+    with pytest.raises(ParameterError, match="speex"):
+        record(np.zeros(5000), replace(RECORDERS[0], codec="speex"), rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("n_samples", [0, -5, 2.0, True])
+def test_lengths_are_checked(n_samples):
+    rng = np.random.default_rng(0)
+    for make in (lambda: speech(n_samples, rng=rng), lambda: sound_field(n_samples, rng=rng),
+                 lambda: recording(RECORDERS[0], n_samples=n_samples, rng=rng)):
+        with pytest.raises(ParameterError, match="n_samples"):
+            make()
+
+
+# --- One recorder ----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("recorder", RECORDERS, ids=lambda recorder: recorder.name)
+def test_a_recording_is_as_long_as_its_sound_field_and_not_delayed(recorder):
+    rng = np.random.default_rng(1)
+    clean = 0.05 * rng.standard_normal(SAMPLERATE).astype(np.float32)
+    y = record(clean, recorder, rng=rng)
+    assert y.shape == clean.shape and y.dtype == np.int16
+    lag = np.argmax(np.abs(np.correlate(y[4096:-4096].astype(float), clean[4096 + 99 : -4096 - 99], "valid"))) - 99
+    assert abs(lag) <= 3
+
+
+@pytest.mark.parametrize("n_samples", [1, 2, 440, 441, 442, 4096])
+def test_short_recordings_work(n_samples):
+    for recorder in RECORDERS:
+        assert recording(recorder, n_samples=n_samples, rng=np.random.default_rng(0)).shape == (n_samples,)
+
+
+def test_capsule_and_self_noise_are_those_of_the_device():
+    rng = np.random.default_rng(0)
+    peak = replace(RECORDERS[3], capsule=((4000, 12.0 / simulate.CAPSULE_SCALE, 2.0),), agc=0.0)
+    white = 0.02 * rng.standard_normal(10 * SAMPLERATE).astype(np.float32)
+    f, _, power = _periodogram(record(white, peak, rng=rng))
+    assert 10 < power[np.argmin(abs(f - 4000))] - power[np.argmin(abs(f - 1500))] < 14
+    quiet = record(np.zeros(10 * SAMPLERATE), replace(peak, noise_dbfs=-60.0), rng=rng) / 32768
+    assert -66 < 20 * np.log10(np.std(quiet)) - simulate.SELF_NOISE_DB < -54  # the gain setting moves it by 4 dB
+
+
+def _periodogram(y):
+    from scipy.signal import welch
+
+    f, power = welch(y / 32768, SAMPLERATE, nperseg=1024)
+    return f, power, 10 * np.log10(power)
+
+
+def test_an_error_class_that_a_caller_can_catch():
+    assert issubclass(CorpusError, DevidError) and issubclass(ParameterError, DevidError)
