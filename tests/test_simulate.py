@@ -69,7 +69,7 @@ def test_manifest_lists_three_recordings_of_nine_devices(corpus):
     assert list(table.columns) == ["path", "device", "recording", "split", "session", "speaker"]
     assert table.groupby("device")["split"].agg(list).tolist() == [["train", "train", "test"]] * 9
     assert set(table["device"]) == {recorder.name for recorder in RECORDERS}
-    assert table["session"].is_unique and table["speaker"].nunique() == 1
+    assert table["session"].is_unique and len(set(table["speaker"])) == 1
     assert {str(path.relative_to(corpus).as_posix()) for path in finished_recordings(corpus)} == set(table["path"])
 
 
@@ -241,7 +241,7 @@ def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
 
     with pytest.raises(ValueError):
         simulate._in_threads(work, [(1,), (0,), (2,), (3,)], 2)
-    assert stopped == [1] or stopped == []
+    assert stopped in ([1], [])  # never begun, or begun and stopped
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

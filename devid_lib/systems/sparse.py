@@ -78,15 +78,38 @@ def stable_vectors(n_features, n_components, *, p, random_state):
     return draw((n_features, n_components))
 
 
+def equal_weights(sketches):
+    """Give the components of Cauchy sketches equal weights in a distance.
+
+    Parameters
+    ----------
+    sketches : np.ndarray [shape=(n, n_components)], float
+
+    Returns
+    -------
+    weighted : np.ndarray [shape=(n, n_components)], float64
+        Between -1 and 1.
+
+    Notes
+    -----
+    The median of the magnitudes estimates the l1 norm of what was sketched (Indyk 2006); divided by it, the components
+    are standard Cauchy variables, and that distribution's function makes them uniform.
+    """
+    norms = np.median(np.abs(sketches), axis=1, keepdims=True)
+    return 2 / np.pi * np.arctan(sketches / np.where(norms > 0, norms, 1))
+
+
 class ProjectionSystem(System):
     """What [7] and [8] share: spectra projected on random vectors, made unit vectors, and one of three classifiers.
 
     A subclass has ``feature``, the spectrum, and ``_vectors(n_features)``, which draws the vectors.
     """
 
+    def _sketch(self, excerpts):
+        return feature_matrix(excerpts, self.feature, n_fft=self.n_fft).astype(np.float64) @ self.vectors_
+
     def _project(self, excerpts):
-        x = feature_matrix(excerpts, self.feature, n_fft=self.n_fft)
-        return normalize(x.astype(np.float64) @ self.vectors_)
+        return normalize(self._sketch(excerpts))
 
     def _fit(self, excerpts, codes):
         if self.classifier not in CLASSIFIERS:
@@ -163,9 +186,9 @@ class SpectralSketches(ProjectionSystem):
     eight handsets.
 
     Adapted: only the abstract was read; frame and number of vectors are ours. Orthogonal matching pursuit as in
-    `RandomSpectralFeatures`. A Cauchy sketch keeps l1 distances for a median estimator; sparse representation measures
-    them in l2, where the few largest components of the sketch outweigh the others: p = 1 needs more vectors than
-    p = 2 and stands noise less.
+    `RandomSpectralFeatures`. A Cauchy sketch keeps l1 distances, for an estimator that takes medians. Sparse
+    representation measures in l2, where the few largest of the heavy-tailed components outweigh all others, so the
+    components of p = 1 are given `equal_weights` first; ``plain=True`` leaves them as they are.
 
     Probabilities as in `RandomSpectralFeatures`.
 
@@ -173,14 +196,19 @@ class SpectralSketches(ProjectionSystem):
     ----------
     p : {2, 1}
         2 = Gaussian, 1 = Cauchy.
+    plain : bool
+        Take the inner products with Cauchy vectors as they are.
     classifier, n_components, n_fft, n_nonzero, random_state
         As in `RandomSpectralFeatures`.
     """
 
     feature = staticmethod(mean_spectrum)
 
-    def __init__(self, *, p=2, classifier="src", n_components=256, n_fft=N_FFT, n_nonzero=5, random_state=0):
+    def __init__(
+        self, *, p=2, plain=False, classifier="src", n_components=256, n_fft=N_FFT, n_nonzero=5, random_state=0
+    ):
         self.p = p
+        self.plain = plain
         self.classifier = classifier
         self.n_components = n_components
         self.n_fft = n_fft
@@ -189,3 +217,7 @@ class SpectralSketches(ProjectionSystem):
 
     def _vectors(self, n_features):
         return stable_vectors(n_features, self.n_components, p=self.p, random_state=self.random_state)
+
+    def _sketch(self, excerpts):
+        sketches = super()._sketch(excerpts)
+        return equal_weights(sketches) if self.p == 1 and not self.plain else sketches
