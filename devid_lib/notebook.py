@@ -469,6 +469,11 @@ def loud_segment(session, row):
     return np.asarray(segments[np.argmax(np.square(segments).sum(axis=1))]), samplerate
 
 
+def some(devices):
+    """Return the devices to colour in a figure: three of many; up to ten all have a colour anyway."""
+    return (devices[0], devices[len(devices) // 2], devices[-1]) if len(devices) > 10 else ()
+
+
 def noise_settings(session):
     """Return the parameters of `noise.wavelet_noise`."""
     return {name: session.params[name] for name in ("wavelet", "level", "threshold", "mode", "rescale")}

@@ -1047,6 +1047,49 @@ def _filter_magnitudes(weights, samplerate):
     return np.fft.rfftfreq(size, 1 / samplerate), np.abs(np.fft.rfft(np.asarray(weights)[:, 0, :], size, axis=0))
 
 
+def leaderboard(board, intervals=None, *, chance=None, ax=None):
+    """Draw the accuracy of every system for every length of excerpt.
+
+    Parameters
+    ----------
+    board : pandas.DataFrame
+        Index system, best first; one column of accuracies (fractions) per unit, the shortest excerpts first.
+    intervals : pandas.DataFrame, optional
+        Index system; low and high of the last unit.
+    chance : float, optional
+        Chance level.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        If there are no systems.
+
+    Notes
+    -----
+    Notebook 10.
+    """
+    _check_filled("board", board)
+    ax, y = _canvas(ax, 9.5, _height(len(board), 0.3)), np.arange(len(board))
+    if intervals is not None:
+        low, high = (100 * intervals.loc[board.index, name].to_numpy(float) for name in ("low", "high"))
+        ax.hlines(y, low, high, color="0.6", lw=4, alpha=0.5, zorder=1)
+    shades = sns.color_palette("crest", len(board.columns))
+    for i, (unit, color) in enumerate(zip(board.columns, shades, strict=True)):
+        size, edge = 24 + 14 * i, "white" if i < len(shades) - 1 else DARK
+        ax.scatter(100 * board[unit], y, s=size, color=color, edgecolor=edge, label=unit, zorder=2 + i, clip_on=False)
+    if chance is not None:
+        ax.axvline(100 * chance, color=DARK, ls="--", lw=1.2, label="chance")
+    _name_rows(ax, list(board.index), size=9)
+    ax.set(xlabel="accuracy [%]", xlim=(0, 100))
+    _legend_outside(ax, title="decision by")
+    return ax
+
+
 def speed_bars(ratios, *, ax=None):
     """Draw measured ratios beside their targets.
 

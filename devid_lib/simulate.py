@@ -381,7 +381,8 @@ def _ambient(n_samples, rng):
     knots = np.arange(5.0, 15.0)  # octaves: 32 Hz to 16 kHz
     colour = rng.uniform(*AMBIENT_SLOPE_DB) * knots + AMBIENT_COLOUR_DB * rng.standard_normal(len(knots))
     noise = _noise(n_samples, lambda f: _amplitude(np.interp(np.log2(f), knots, colour)), rng)
-    noise *= _amplitude(rng.uniform(*AMBIENT_DBFS)) / max(np.sqrt(np.mean(noise[: 10 * SAMPLERATE] ** 2)), np.float32(1e-9))
+    level = np.sqrt(np.mean(noise[: 10 * SAMPLERATE] ** 2))
+    noise *= _amplitude(rng.uniform(*AMBIENT_DBFS)) / max(level, np.float32(1e-9))  # one sample may be silent
     pole = np.exp(-_FRAME / SAMPLERATE / AMBIENT_WANDER_S)
     steps = rng.standard_normal(n_samples // _FRAME + 2) * np.sqrt(1 - pole**2)
     steps[0] /= np.sqrt(1 - pole**2)

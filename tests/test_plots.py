@@ -617,3 +617,15 @@ def test_nothing_to_draw_is_refused():
         with pytest.raises(ParameterError, match=f"^{name} is empty"):
             call()
     assert not plt.get_fignums()
+
+
+def test_leaderboard_places_every_accuracy_and_interval():
+    board = pd.DataFrame({"segment": [0.5, 0.4], "recording": [1.0, 0.8]}, index=["first", "second"])
+    ax = plots.leaderboard(board, pd.DataFrame({"low": [0.9, 0.7], "high": [1.0, 0.9]}, index=board.index), chance=0.25)
+    points = [part.get_offsets().tolist() for part in ax.collections[1:]]
+    assert points == [[[50, 0], [40, 1]], [[100, 0], [80, 1]]]
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["first", "second"]
+    spans = [segment[:, 0].tolist() for segment in ax.collections[0].get_segments()]
+    np.testing.assert_allclose(spans, [[90, 100], [70, 90]])
+    with pytest.raises(ParameterError):
+        plots.leaderboard(board.iloc[:0])

@@ -135,6 +135,11 @@ def trivial_numbers(y, samplerate, *, excerpts=10):
     return trivial_features(y, samplerate=samplerate, excerpts=excerpts).to_numpy()
 
 
+def evenly(rows, n):
+    """Return at most ``n`` rows, evenly spaced."""
+    return rows if len(rows) <= n else rows[np.linspace(0, len(rows) - 1, n).round().astype(int)]
+
+
 def feature_matrix(excerpts, function, **params):
     """Return one feature vector per excerpt as an array [shape=(n, n_features)], float32."""
     return np.stack([excerpt.feature(function, **params) for excerpt in excerpts]).astype(np.float32, copy=False)

@@ -105,12 +105,13 @@ print(f"noise {noise.shape} -> feature {x.shape}, from {x.min():.4f} to {x.max()
 
 # %% [markdown]
 # Summed over the segments of a recording, $|E(k)|$ is the *Fourier coefficient histogram*. Every device has its own.
-# Shown is the mean per segment, over the training recordings.
+# Shown is the mean per segment over the training recordings, smoothed over nine bins.
 
 # %%
 dataset = nb.load_dataset(session, recordings, noise="wavelet")
 spectra = fingerprint.noise_spectra(dataset, samplerate=samplerate)
-ax = plots.device_spectra(spectra, highlight=(spectra.columns[0], spectra.columns[-1]))
+smooth = spectra.rolling(9, center=True, min_periods=1).mean()
+ax = plots.device_spectra(smooth, highlight=nb.some(dataset.devices))
 ax.set_title(f"Mean noise spectrum of every device, {recordings.attrs['name']} corpus")
 nb.save_figure(session, ax, "device-spectra", "Mean magnitude spectrum of the extracted noise of every device.")
 

@@ -79,12 +79,12 @@ print(nb.describe(history))
 # %% [markdown]
 # ## What it looks at
 #
-# A positive weight means: energy at this frequency speaks for the device. The weights of the first and the last device:
+# A positive weight means: energy at this frequency speaks for the device.
 
 # %%
 samplerate = recordings["samplerate"].iloc[0]
 weights = nb.spectral_weights(model, samplerate=samplerate, devices=dataset.devices)
-ax = plots.device_spectra(weights, highlight=(dataset.devices[0], dataset.devices[-1]))
+ax = plots.device_spectra(weights, highlight=nb.some(dataset.devices))
 ax.set(ylabel="weight", title="Weights of softmax regression, smoothed over 200 Hz")
 nb.save_figure(session, ax, "weights", "Weights of softmax regression over frequency, smoothed.")
 

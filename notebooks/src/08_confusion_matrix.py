@@ -71,7 +71,7 @@ results.PAPER_TABLE_VI
 # ## Who is taken for whom
 #
 # A row is the true device, a column the decision; rows add up to 100 %. Look for bright cells off the diagonal, and for
-# pairs: $A$ taken for $B$ and $B$ for $A$ are hard to tell apart, $A$ taken for everybody is a poor recording.
+# pairs (the shade follows the square root of the share, so that a few percent show): $A$ taken for $B$ and $B$ for $A$ are hard to tell apart, $A$ taken for everybody is a poor recording.
 
 # %%
 matrix = evaluation.confusion(segments)

@@ -1,0 +1,159 @@
+"""One protocol for all systems: same recordings on the same side, same excerpts, same figures (notebook 10)."""
+
+import time
+
+import numpy as np
+import pandas as pd
+from scipy.stats import binomtest
+from sklearn.base import clone
+from sklearn.metrics import f1_score, log_loss
+
+from ..evaluation import accuracy, correct, decisions, device_names, predictions_table, recording_names
+from .excerpts import cut_excerpts, whole_recordings
+
+LENGTHS = {"1 s": (1.0, 8), "3 s": (3.0, 4)}  # unit: (seconds, excerpts per test recording)
+SEGMENTS = 16  # one-segment excerpts per test recording
+TRAIN_SECONDS = 120  # of every training recording, one stretch: more would cost time and teach little
+
+
+def protocol_excerpts(corpus, *, segment_length=4096, seed=0):
+    """Return the training recordings and the test excerpts of every length.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        From `corpus.load_corpus`.
+    segment_length : int
+        Length of the shortest excerpts [samples].
+    seed : int
+        Seed of the excerpts' places.
+
+    Returns
+    -------
+    train : list of Excerpt
+        At most ``TRAIN_SECONDS`` of every training recording.
+    tests : dict
+        Unit ("segment", "1 s", "3 s", "recording"): list of Excerpt.
+    """
+    train = cut_excerpts(whole_recordings(corpus, "train"), seconds=TRAIN_SECONDS, n=1, seed=seed)
+    whole = whole_recordings(corpus, "test")
+    lengths = {"segment": (segment_length / whole[0].samplerate, SEGMENTS)} | LENGTHS
+    tests = {unit: cut_excerpts(whole, seconds=s, n=n, seed=seed) for unit, (s, n) in lengths.items()}
+    return train, tests | {"recording": whole}
+
+
+def judge(system, train, tests):
+    """Fit one system on training recordings and judge it on test excerpts of every length.
+
+    Parameters
+    ----------
+    system : System
+        Cloned before fitting.
+    train : sequence of Excerpt
+    tests : dict
+        From `protocol_excerpts`.
+
+    Returns
+    -------
+    rows : pandas.DataFrame
+        unit, metric (accuracy, macro F1, log-loss; fit seconds; seconds per excerpt), value, low, high, n, chance.
+    predictions : dict
+        Unit: table as from `evaluation.predictions_table`.
+
+    Notes
+    -----
+    Features that another system asked for before are not computed again, and not counted again.
+    """
+    system, start = clone(system), time.perf_counter()
+    system.fit(train, [excerpt.device for excerpt in train])
+    rows = [{"unit": "", "metric": "fit seconds", "value": time.perf_counter() - start, "n": len(train)}]
+    predictions = {}
+    for unit, excerpts in tests.items():
+        start = time.perf_counter()
+        proba = system.predict_proba(excerpts)
+        seconds = (time.perf_counter() - start) / len(excerpts)
+        predictions[unit] = table = predictions_table(proba, keys(excerpts), system.classes_)
+        rows.append({"unit": unit, "metric": "accuracy"} | accuracy(table))
+        rows += [{"unit": unit, "metric": name, "value": value, "n": len(table)} for name, value in scores(table)]
+        rows.append({"unit": unit, "metric": "seconds per excerpt", "value": seconds, "n": len(table)})
+    return pd.DataFrame(rows), predictions
+
+
+def keys(excerpts):
+    """Return device, recording, draw and start of excerpts."""
+    rows = [(excerpt.device, excerpt.recording, 0, excerpt.start) for excerpt in excerpts]
+    return pd.DataFrame(rows, columns=["device", "recording", "draw", "start"])
+
+
+def scores(predictions):
+    """Return macro F1 and log-loss [nat] of a table of predictions."""
+    names = device_names(predictions)
+    f1 = f1_score(predictions["device"], decisions(predictions), labels=names, average="macro", zero_division=0)
+    order = sorted(names)  # scikit-learn sorts the labels
+    loss = log_loss(predictions["device"], predictions[order].to_numpy(np.float64), labels=order)
+    return [("macro F1", float(f1)), ("log-loss", float(loss))]
+
+
+def mcnemar(a, b):
+    """Test whether two systems err on different recordings equally often.
+
+    Parameters
+    ----------
+    a, b : pandas.DataFrame
+        Predictions of two systems for the same recordings.
+
+    Returns
+    -------
+    p : float
+        Two-sided exact p-value (McNemar, 1947); 1 where the two never differ.
+    only_a, only_b : int
+        Recordings that only the first, only the second names.
+    """
+    right_a = pd.Series(correct(a), recording_names(a)).sort_index()
+    right_b = pd.Series(correct(b), recording_names(b)).reindex(right_a.index)
+    only_a, only_b = int((right_a & ~right_b).sum()), int((~right_a & right_b).sum())
+    p = binomtest(only_a, only_a + only_b).pvalue if only_a + only_b else 1.0
+    return float(p), only_a, only_b
+
+
+def leaderboard(rows):
+    """Return one line per system, best first.
+
+    Parameters
+    ----------
+    rows : pandas.DataFrame
+        From `judge`, with a column ``system``.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Accuracy per unit, macro F1 and log-loss of whole recordings, seconds to fit, seconds to identify a recording.
+    """
+    wide = rows[rows["metric"] == "accuracy"].pivot(index="system", columns="unit", values="value")
+    wide = wide[["segment", "1 s", "3 s", "recording"]]
+    whole = rows[rows["unit"].isin(["recording", ""])]
+    for metric in ("macro F1", "log-loss", "fit seconds", "seconds per excerpt"):
+        wide[metric] = whole[whole["metric"] == metric].set_index("system")["value"]
+    return wide.sort_values(["recording", "3 s", "1 s", "segment"], ascending=False)
+
+
+def neighbours(board, predictions):
+    """Compare every system of a leaderboard with the next by McNemar's test over whole recordings.
+
+    Parameters
+    ----------
+    board : pandas.DataFrame
+        From `leaderboard`.
+    predictions : dict
+        System: predictions of whole recordings.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        system, next, only the first right, only the next right, p.
+    """
+    rows = []
+    for first, second in zip(board.index[:-1], board.index[1:], strict=True):
+        p, only_first, only_second = mcnemar(predictions[first], predictions[second])
+        rows.append((first, second, only_first, only_second, p))
+    return pd.DataFrame(rows, columns=["system", "next", "only the first right", "only the next right", "p"])
