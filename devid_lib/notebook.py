@@ -3,6 +3,7 @@
 import ast
 import difflib
 import os
+import re
 import sys
 import time
 import warnings
@@ -49,6 +50,7 @@ PARAMETERS = {
     "predictions": ("", None, "for notebook 11, folder of the authors predictions, or download"),
     "on_error": ("raise", ("raise", "skip"), "skip leaves bad recordings out and lists them"),
 }
+PAPER_SYSTEMS = ("softmax", "mlp-1", "mlp-2", "mlp-3", "averaged-mlp-3", "cnn")
 DATASET = (
     "segment_length",
     "train_segments",
@@ -314,6 +316,41 @@ def fitted(session, system, dataset, *, loss="crossentropy"):
     return model, history
 
 
+def paper_systems(session, recordings, *, names=PAPER_SYSTEMS):
+    """Return the paper's networks, trained in this run, as systems on excerpts.
+
+    Parameters
+    ----------
+    session : Session
+    recordings : pandas.DataFrame
+    names : sequence of str
+        Keys of `models.SYSTEMS`.
+
+    Returns
+    -------
+    systems : dict
+        "paper <name>": `systems.paper.PaperSystem`, fitted.
+    seconds : dict
+        How long each took to train.
+    """
+    from .systems.paper import PaperSystem
+
+    systems, seconds = {}, {}
+    for name in names:
+        noise = "none" if name.startswith("cnn") else session.params["noise"]
+        dataset = load_dataset(session, recordings, representation=representation(name), noise=noise)
+        model, history = fitted(session, name, dataset)
+        options = {"segment_length": session.params["segment_length"], "recipe": session.params["recipe"]}
+        systems[f"paper {name}"] = PaperSystem(name, noise=noise, fitted=model, **options)
+        seconds[f"paper {name}"] = history.attrs["seconds"]
+    return systems, seconds
+
+
+def slug(name):
+    """Return a name as part of a file name: lower case, digits and hyphens."""
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")
+
+
 def score(
     session, predictions, *, system, table="", variant="wavelet", units=("segment", "recording"), rule="sum", save=True
 ):
@@ -344,7 +381,7 @@ def score(
 
 def label(session, rows, *, system, table="", variant="", corpus=None):
     """Put the columns of ``results.csv`` on rows of figures; the corpus is that of the run unless given."""
-    paper = [results.PAPER.get((table, str(system), str(variant), unit)) for unit in rows["unit"]]
+    paper = [results.PAPER.get((str(table), str(system), str(variant), unit)) for unit in rows["unit"]]
     if corpus is None:
         corpus = results.read_json(session.run / "run.json").get("corpus", {}).get("name", "")
     names = {"notebook": session.notebook, "table": table, "system": system, "variant": variant, "corpus": corpus}
@@ -368,8 +405,9 @@ def figures(session, records, *, corpus=None):
     rows : pandas.DataFrame
     """
     rows = pd.DataFrame(records).assign(paper=pd.NA)
-    rows = rows.assign(**{name: "" for name in ("unit", "system", "variant") if name not in rows})
-    return label(session, rows, system=rows["system"], variant=rows["variant"], corpus=corpus).fillna(
+    rows = rows.assign(**{name: "" for name in ("unit", "system", "variant", "table") if name not in rows})
+    names = {name: rows[name] for name in ("system", "variant", "table")}
+    return label(session, rows, **names, corpus=corpus).fillna(
         {"unit": "", "variant": ""}
     )
 

@@ -1047,6 +1047,39 @@ def _filter_magnitudes(weights, samplerate):
     return np.fft.rfftfreq(size, 1 / samplerate), np.abs(np.fft.rfft(np.asarray(weights)[:, 0, :], size, axis=0))
 
 
+def curves(values, devices, *, ax=None):
+    """Draw one curve per recording, in the colour of its device.
+
+    Parameters
+    ----------
+    values : sequence of np.ndarray [shape=(n,)]
+    devices : sequence of str
+        The device of each.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The legend names every device once.
+
+    Raises
+    ------
+    ParameterError
+        If there are no curves.
+
+    Notes
+    -----
+    Notebook 10.
+    """
+    _check_filled("values", values)
+    ax, colors = _canvas(ax, 10, 3.4), device_colors(list(dict.fromkeys(devices)))
+    for curve, device in zip(values, devices, strict=True):
+        known = device in ax.get_legend_handles_labels()[1]
+        ax.plot(curve, color=colors[device], lw=0.9, label="_" if known else device)
+    _legend_outside(ax)
+    return ax
+
+
 def leaderboard(board, intervals=None, *, chance=None, ax=None):
     """Draw the accuracy of every system for every length of excerpt.
 

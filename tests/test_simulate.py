@@ -226,6 +226,16 @@ def test_an_error_leaves_whole_recordings_and_no_marker(cheap, tmp_path, monkeyp
     assert len(cheap) < 2 * 27  # the whole ones were kept
 
 
+def test_the_marker_comes_last(cheap, tmp_path, monkeypatch):
+    def failing(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(simulate, "_write_manifest", failing)
+    with pytest.raises(KeyboardInterrupt):
+        simulate_corpus(tmp_path, **SETTINGS)
+    assert len(finished_recordings(tmp_path)) == 27 and not (tmp_path / "simulation.json").exists()
+
+
 def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
     stopped = []
 
@@ -233,15 +243,18 @@ def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
         if number == 0:
             raise ValueError
         try:
-            while True:
+            deadline = time.monotonic() + 20
+            while time.monotonic() < deadline:
                 simulate._filtered(np.zeros(10, np.float32), np.ones(1, np.float32))
         except simulate._Stopped:
             stopped.append(number)
             raise
+        raise AssertionError("never told to stop")
 
+    begun = time.monotonic()
     with pytest.raises(ValueError):
         simulate._in_threads(work, [(1,), (0,), (2,), (3,)], 2)
-    assert stopped in ([1], [])  # never begun, or begun and stopped
+    assert 1 in stopped and time.monotonic() - begun < 20
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")

@@ -30,6 +30,8 @@ class PaperSystem(System):
     epochs : int
         0 = the recipe's own.
     random_state : int
+    recipe : {"default", "published"}
+        Whose feature scale; `fit` trains by the default recipe.
     fitted : keras.Model, optional
         A model trained on the same recordings, so that `fit` has nothing to do.
     """
@@ -42,6 +44,7 @@ class PaperSystem(System):
         train_segments=1000,
         epochs=0,
         random_state=0,
+        recipe="default",
         fitted=None,
     ):
         self.system = system
@@ -50,6 +53,7 @@ class PaperSystem(System):
         self.train_segments = train_segments
         self.epochs = epochs
         self.random_state = random_state
+        self.recipe = recipe
         self.fitted = fitted
 
     def _fit(self, excerpts, codes):
@@ -85,5 +89,5 @@ class PaperSystem(System):
             return np.ascontiguousarray(segments, dtype=np.float32)
         if self.system.startswith("averaged"):
             segments = np.reshape(segments, (len(segments), 2, -1))
-        scale = training.feature_scale("default", segments.shape[-1])
+        scale = training.feature_scale(self.recipe, segments.shape[-1])
         return extract_features(segments, noise=self.noise, scale=scale)

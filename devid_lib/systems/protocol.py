@@ -129,7 +129,7 @@ def leaderboard(rows):
     table : pandas.DataFrame
         Accuracy per unit, macro F1 and log-loss of whole recordings, seconds to fit, seconds to identify a recording.
     """
-    wide = rows[rows["metric"] == "accuracy"].pivot(index="system", columns="unit", values="value")
+    wide = rows[rows["metric"] == "accuracy"].pivot_table("value", "system", "unit", sort=False)
     wide = wide[["segment", "1 s", "3 s", "recording"]]
     whole = rows[rows["unit"].isin(["recording", ""])]
     for metric in ("macro F1", "log-loss", "fit seconds", "seconds per excerpt"):

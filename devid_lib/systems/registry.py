@@ -5,9 +5,9 @@ from dataclasses import dataclass
 import pandas as pd
 
 from .base import System
-from .cepstra import CepstralNeighbours, CepstralUBM, RecordingMixture
-from .channel import ChannelEstimate
-from .oneclass import OneClassNoise
+from .cepstra import AdaptedMixtures, CepstralStatistics, RecordingMixture
+from .channel import BlindChannel
+from .oneclass import RepresentativeOneClass
 from .residual import LeakageResidual, NoiseCentroids, WienerDescriptors
 from .silence import SilenceHistogram
 from .sparse import RandomSpectralFeatures, SpectralSketches
@@ -55,13 +55,14 @@ def registry(*, seed=0):
     s = {"random_state": seed}
     return [
         Entry("[1]", "Cuccovillo, Mann, Tagliasacchi & Aichroth, MMSP", 2013, True, "> 95 % (PCM, AAC, MP3)",
-              {"channel estimate, RBF SVM": ChannelEstimate(**s)}),
+              {"channel estimate, RBF SVM": BlindChannel(**s)}),
         Entry("[2]", "Kotropoulos & Samaras, DSP", 2014, False, "97.6 % of 21 phones",
               {"GMM per recording, SVM": RecordingMixture(**s)}),
         Entry("[3]", "Zou, Yang & Huang, ChinaSIP", 2014, True, "14 phones",
-              {"GMM-UBM, MFCC": CepstralUBM(feature="mfcc", **s), "GMM-UBM, PNCC": CepstralUBM(feature="pncc", **s)}),
+              {"GMM-UBM, MFCC": AdaptedMixtures(feature="mfcc", **s), "GMM-UBM, PNCC": AdaptedMixtures(feature="pncc", **s)}),
         Entry("[4]", "Valero & Alias, IEEE TMM", 2012, True, "no devices",
-              {"kNN, GTCC": CepstralNeighbours(feature="gtcc"), "kNN, MFCC": CepstralNeighbours(feature="mfcc")}),
+              {"SVM, GTCC": CepstralStatistics(feature="gtcc"), "SVM, MFCC": CepstralStatistics(feature="mfcc"),
+               "kNN, GTCC": CepstralStatistics(feature="gtcc", classifier="knn")}),
         Entry("[5]", "Garcia-Romero & Espy-Wilson, ICASSP", 2010, False, "> 90 % of 8 handsets",
               {"supervector SVM": SupervectorSVM(**s)}),
         Entry("[6]", "Buchholz, Kraetzer & Dittmann, IH", 2009, False, "93.5 % of 7 microphones",
@@ -74,7 +75,7 @@ def registry(*, seed=0):
         Entry("[8]", "Kotropoulos, IWBF", 2013, False, "> 95 % of 8 handsets",
               {"sketches, p = 2, SRC": SpectralSketches(p=2, **s), "sketches, p = 1, SRC": SpectralSketches(p=1, **s)}),
         Entry("[9]", "Ikram & Malik, ICME", 2010, True, "no accuracy", {"leakage residual": LeakageResidual()}),
-        Entry("[10]", "Vu, Liu, Yang, Li & Ren, J. Networks", 2012, True, "one-class", {"one-class SVMs": OneClassNoise(**s)}),
+        Entry("[10]", "Vu, Liu, Yang, Li & Ren, J. Networks", 2012, True, "one-class", {"one-class SVMs": RepresentativeOneClass(**s)}),
         Entry("[11]", "Moon, Kim & Kim, UITA", 2014, True, "", {"Wiener noise descriptors, SVM": WienerDescriptors()}),
         Entry("[12]", "Aggarwal, Singh, Roul & Khanna, ICCSP", 2014, False, "26 phones: 50.8 % raw, 74.5 % noise",
               {"centroids, raw, SVM": NoiseCentroids(source="raw", **s),

@@ -19,6 +19,7 @@ from .spectra import (
     decision_scores,
     evenly,
     feature_matrix,
+    fit_quietly,
     framed,
     log_power,
     pooled_proba,
@@ -395,7 +396,7 @@ class WienerDescriptors(System):
         pieces = self._pieces(excerpts)
         x, labels = np.concatenate(pieces), np.repeat(codes, [len(p) for p in pieces])
         self.chosen_ = most_distinctive(x, labels, n_features=self.n_features)
-        self.svm_ = make_pipeline(StandardScaler(), SVC(C=self.C)).fit(x[:, self.chosen_], labels)
+        self.svm_ = fit_quietly(make_pipeline(StandardScaler(), SVC(C=self.C)), x[:, self.chosen_], labels)
 
     def _proba(self, excerpts):
         pieces = self._pieces(excerpts)
@@ -468,7 +469,8 @@ def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, random_stat
         warnings.warn(message, FewFramesWarning, stacklevel=3)
     if len(distinct) <= n_clusters:
         return distinct
-    return KMeans(n_clusters, init="random", n_init=1, max_iter=50, random_state=random_state).fit(frames).cluster_centers_
+    kmeans = KMeans(n_clusters, init="random", n_init=1, max_iter=50, random_state=random_state)
+    return kmeans.fit(frames).cluster_centers_
 
 
 class NoiseCentroids(System):
@@ -512,7 +514,7 @@ class NoiseCentroids(System):
     def _fit(self, excerpts, codes):
         centroids = self._centroids(excerpts)
         svm = make_pipeline(StandardScaler(), SVC(kernel="linear", C=self.C))
-        self.svm_ = svm.fit(np.concatenate(centroids), np.repeat(codes, [len(c) for c in centroids]))
+        self.svm_ = fit_quietly(svm, np.concatenate(centroids), np.repeat(codes, [len(c) for c in centroids]))
 
     def _proba(self, excerpts):
         centroids = self._centroids(excerpts)

@@ -8,7 +8,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
 from .base import System
-from .spectra import POWER_FLOOR, feature_matrix, framed, spectra_in_chunks
+from .spectra import POWER_FLOOR, feature_matrix, fit_quietly, framed, spectra_in_chunks
 from .warnings import NearSilenceWarning
 
 SHARE = 0.5  # of the windows taken as near-silent when no threshold is given: fewer let the room, not the device, speak
@@ -120,7 +120,8 @@ class SilenceHistogram(System):
     def _fit(self, excerpts, codes):
         x = self._features(excerpts)
         self.scaler_ = StandardScaler().fit(x)
-        self.regression_ = LogisticRegression(C=self.C, max_iter=200).fit(self.scaler_.transform(x), codes)
+        regression = LogisticRegression(C=self.C, max_iter=500)
+        self.regression_ = fit_quietly(regression, self.scaler_.transform(x), codes)
 
     def _proba(self, excerpts):
         return self.regression_.predict_proba(self.scaler_.transform(self._features(excerpts)))

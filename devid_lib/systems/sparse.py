@@ -11,7 +11,15 @@ from sklearn.svm import SVC
 
 from ..errors import ParameterError
 from .base import System, softmax
-from .spectra import N_FFT, decision_scores, feature_matrix, mean_log_spectrum, mean_spectrum, nearest_proba
+from .spectra import (
+    N_FFT,
+    decision_scores,
+    feature_matrix,
+    fit_quietly,
+    mean_log_spectrum,
+    mean_spectrum,
+    nearest_proba,
+)
 
 CLASSIFIERS = ("src", "svm", "nn")
 RESIDUAL_SCALE = 0.05  # temperature of residuals, which lie between 0 and 1; chosen, not fitted
@@ -121,7 +129,7 @@ class ProjectionSystem(System):
         self.vectors_ = self._vectors(self.n_fft // 2 + 1)
         self.train_, self.codes_ = self._project(excerpts), codes
         if self.classifier == "svm":
-            self.svm_ = SVC(kernel="linear").fit(self.train_, codes)
+            self.svm_ = fit_quietly(SVC(kernel="linear"), self.train_, codes)
 
     def _proba(self, excerpts):
         x, n_classes = self._project(excerpts), len(self.classes_)

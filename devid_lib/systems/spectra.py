@@ -168,6 +168,13 @@ def nearest_proba(train, codes, test, n_classes):
     return softmax(-(distances**2), temperature=TEMPERATURE)
 
 
+def fit_quietly(model, x, codes):
+    """Fit a classifier without being asked whether devices with one recording each are a regression problem."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+        return model.fit(x, codes)
+
+
 def decision_scores(model, x):
     """Return the decision function of a fitted classifier with one column per class, also where there are two."""
     scores = model.decision_function(x)
@@ -247,7 +254,7 @@ class DifferenceSVM(System):
         x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
         self.mean_ = x.mean(axis=0)
         self.scale_ = np.sqrt(((x - self.mean_) ** 2).sum(axis=1).mean()) + 1e-12
-        self.svm_ = SVC(kernel="linear", C=self.C).fit((x - self.mean_) / self.scale_, codes)
+        self.svm_ = fit_quietly(SVC(kernel="linear", C=self.C), (x - self.mean_) / self.scale_, codes)
 
     def _proba(self, excerpts):
         x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
@@ -276,7 +283,7 @@ class TrivialForest(System):
     def _fit(self, excerpts, codes):
         rows = [excerpt.feature(trivial_numbers) for excerpt in excerpts]
         forest = RandomForestClassifier(self.n_estimators, random_state=self.random_state)
-        self.forest_ = forest.fit(np.concatenate(rows), np.repeat(codes, [len(r) for r in rows]))
+        self.forest_ = fit_quietly(forest, np.concatenate(rows), np.repeat(codes, [len(r) for r in rows]))
 
     def _proba(self, excerpts):
         rows = [excerpt.feature(trivial_numbers) for excerpt in excerpts]

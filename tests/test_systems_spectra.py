@@ -1,0 +1,188 @@
+"""Mean spectra and the simple baselines; what every system is asked, for the other test files too."""
+
+import pickle
+import warnings
+import zlib
+
+import numpy as np
+import pytest
+from scipy.signal import fftconvolve
+from sklearn.base import clone
+
+from devid_lib.systems.excerpts import Excerpt
+from devid_lib.systems.spectra import (
+    DifferenceNearest,
+    DifferenceSVM,
+    MeanSpectrumNearest,
+    TrivialForest,
+    decision_scores,
+    difference_spectrum,
+    evenly,
+    framed,
+    mean_log_spectrum,
+    mean_spectrum,
+    nearest_distances,
+    nearest_proba,
+    neighbour_spacing,
+    pooled_proba,
+    power,
+    spectra_in_chunks,
+    trivial_numbers,
+)
+from devid_lib.systems.warnings import DevidWarning, ShortExcerptWarning
+
+RATE = 16000
+DEVICES = ("ash", "beech", "cedar")
+
+
+def device_noise(device, recording, *, seconds):
+    """Return noise with the ripples of a device's response, float32; the samples are the recording's own."""
+    response = np.random.default_rng(zlib.crc32(device.encode())).standard_normal(200) * 0.98 ** np.arange(200)
+    rng = np.random.default_rng(zlib.crc32(f"{device}/{recording}".encode()))
+    return (0.01 * fftconvolve(rng.standard_normal(int(seconds * RATE)), response, mode="same")).astype(np.float32)
+
+
+def planted(recordings=("clip1", "clip2"), *, seconds=2.0, devices=DEVICES):
+    """Return noise whose colour, level and offset are the device's, as whole recordings."""
+    excerpts = []
+    for number, device in enumerate(devices):
+        for recording in recordings:
+            y = device_noise(device, recording, seconds=seconds)
+            excerpts.append(Excerpt((1 + 0.3 * number) * y + np.float32(1e-3 * number), RATE, device, recording))
+    return excerpts
+
+
+def odd_excerpts():
+    """Return excerpts that no method was made for, and two ordinary ones."""
+    y = device_noise("ash", "odd", seconds=1.0)
+    rounded = np.zeros(RATE, np.float32)
+    rounded[:: RATE // 7] = 1 / 32768
+    signals = (y, y[:2048], y[:1000], y[:100], y[:1], np.zeros(RATE, np.float32), np.zeros(64, np.float32), rounded,
+               np.full(RATE, 0.5, np.float32), np.clip(100 * y, -1, 1))  # fmt: skip
+    return [Excerpt(signal, RATE) for signal in signals]
+
+
+def devices_of(excerpts):
+    return [excerpt.device for excerpt in excerpts]
+
+
+def fitted(system, **options):
+    train = planted(**options)
+    return clone(system).fit(train, devices_of(train))
+
+
+def check_system(system):
+    """Check what every system promises; return the categories of the warnings that odd excerpts caused."""
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        model = fitted(system)
+        assert not seen, f"{seen[0].category.__name__} on ordinary recordings: {seen[0].message}"
+        test = planted(("clip3", "clip4"))
+        assert list(model.predict(test)) == devices_of(test)
+        proba = model.predict_proba(odd_excerpts())
+    assert all(issubclass(w.category, DevidWarning) for w in seen), [str(w.message) for w in seen]
+    assert proba.shape == (len(odd_excerpts()), len(DEVICES)) and np.isfinite(proba).all() and (proba >= 0).all()
+    assert proba.sum(axis=1) == pytest.approx(1)
+
+    content = pickle.dumps(model)
+    assert b"Excerpt" not in content
+    test = planted(("clip3",), seconds=0.5)
+    expected = model.predict_proba(test)
+    assert np.array_equal(pickle.loads(content).predict_proba(test), expected)
+    assert np.array_equal(fitted(system).predict_proba(test), expected)
+    alone = np.concatenate([model.predict_proba([excerpt]) for excerpt in test])
+    assert alone == pytest.approx(expected, abs=1e-6)  # no excerpt has a say in another's answer
+    assert clone(system).get_params() == system.get_params()
+
+    one_each, two = {"recordings": ("clip1",), "devices": DEVICES[:2]}, planted(("clip3",), devices=DEVICES[:2])
+    assert list(fitted(system, seconds=4.0, **one_each).predict(two)) == devices_of(two)
+    proba = fitted(system, seconds=1.0, **one_each).predict_proba(two)
+    assert proba.shape == (2, 2) and np.isfinite(proba).all()
+    return {w.category for w in seen}
+
+
+@pytest.mark.parametrize("system", [MeanSpectrumNearest(), DifferenceNearest(), DifferenceSVM()], ids=repr)
+def test_baseline(system):
+    assert ShortExcerptWarning in check_system(system)
+
+
+def test_trivial_forest():
+    system = TrivialForest(n_estimators=30)
+    check_system(system)
+    rows = planted()[0].feature(trivial_numbers)
+    assert rows.shape == (4, 6)  # 2 s make four stretches of half a second
+
+
+def test_frames():
+    y = np.arange(10)
+    assert framed(y, length=4, hop=2)[:, 0].tolist() == [0, 2, 4, 6]
+    with pytest.warns(ShortExcerptWarning, match="10 samples.*16"):
+        frames = framed(y, length=16, hop=8)
+    assert frames.tolist() == [[*range(10), 0, 0, 0, 0, 0, 0]]
+
+
+def test_spectra_of_white_noise_have_its_power():
+    y = 0.3 * np.random.default_rng(0).standard_normal(200_000).astype(np.float32)
+    for window in ("hann", "hamming"):
+        chunks = list(spectra_in_chunks(framed(y, length=256, hop=128), window=window))
+        assert len(chunks) == 4 and chunks[0].shape == (512, 129)
+        x = np.concatenate([power(chunk) for chunk in chunks])
+        assert x[:, 1:-1].mean() == pytest.approx(0.09, rel=0.02)
+
+
+def test_mean_spectra_of_an_impulse():
+    # One frame of 8, an impulse of height 0.5 in its middle, where Hann's window is 1 and its sum of squares 3.
+    y = np.zeros(8)
+    y[4] = 0.5
+    assert mean_spectrum(y, RATE, n_fft=8) == pytest.approx(np.full(5, 0.5 / np.sqrt(3)))
+    assert mean_log_spectrum(y, RATE, n_fft=8) == pytest.approx(np.full(5, np.log(0.5 / np.sqrt(3))), abs=1e-5)
+    assert difference_spectrum(y, RATE, n_fft=8) == pytest.approx(np.zeros(4), abs=1e-5)
+
+
+def test_mean_spectra_are_means_over_frames():
+    y = np.zeros(12)
+    y[[4, 8]] = 0.5, 0.125  # frames 0-7 and 4-11; the window is 0 at their first and 1 at their fifth sample
+    assert mean_spectrum(y, RATE, n_fft=8) == pytest.approx(np.full(5, (0.5 + 0.125) / 2 / np.sqrt(3)))
+    assert mean_log_spectrum(y, RATE, n_fft=8) == pytest.approx(np.full(5, np.log(0.25 / np.sqrt(3))), abs=1e-5)
+
+
+def test_mean_log_spectrum_of_silence_is_the_floor():
+    assert mean_log_spectrum(np.zeros(4096), RATE) == pytest.approx(np.full(1025, np.log(1e-6)))
+
+
+def test_difference_spectrum_ignores_gain():
+    y = planted()[0].y
+    assert difference_spectrum(0.1 * y, RATE) == pytest.approx(difference_spectrum(y, RATE), abs=1e-4)
+
+
+def test_nearest():
+    train, codes = np.array([[0.0, 0], [10, 0], [3, 4]]), np.array([0, 0, 1])
+    assert nearest_distances(train, codes, np.array([[3.0, 0]]), 2).tolist() == [[3, 4]]
+    assert neighbour_spacing(train, codes) == 5  # the nearest of the other class: 5, sqrt(65), 5
+    assert neighbour_spacing(np.array([[0.0], [1], [5]]), np.array([0, 0, 1])) == 4  # 5, 4, 4
+    # squared distances 9 and 16 in units of 25, temperature 0.1
+    odds = np.exp((16 - 9) / 25 / 0.1)
+    assert nearest_proba(train, codes, np.array([[3.0, 0]]), 2)[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
+
+
+def test_spacing_of_identical_vectors_is_one():
+    assert neighbour_spacing(np.ones((3, 2)), np.array([0, 1, 2])) == 1
+
+
+def test_pooling():
+    scores = np.array([[0.0, 0], [2, 0], [4, 0], [0, 1]])
+    odds = np.exp([2, -1])
+    assert pooled_proba(scores, [3, 1]) == pytest.approx(np.stack([odds, [1, 1]], axis=1) / (1 + odds)[:, None])
+
+
+def test_decision_scores_of_two_classes():
+    class Model:
+        def decision_function(self, x):
+            return np.array([0.5, -2.0])
+
+    assert decision_scores(Model(), None).tolist() == [[-0.5, 0.5], [2, -2]]
+
+
+def test_evenly():
+    assert evenly(np.arange(5), 9).tolist() == [0, 1, 2, 3, 4]
+    assert evenly(np.arange(101), 3).tolist() == [0, 50, 100]
