@@ -84,7 +84,7 @@ def model_options(recipe):
         ``stride`` for `models.build`.
     """
     check_recipe(recipe)
-    return {"stride": 4 if recipe == "default" else 1}
+    return {"stride": 5 if recipe == "default" else 1}
 
 
 def feature_scale(recipe, segment_length):
@@ -304,7 +304,9 @@ def input_maps(model, x):
     if x.ndim == 3:
         return [(model.get_layer(f"part{i + 1}_hidden1"), *whitening(x[:, i])) for i in range(x.shape[1])]
     if model.name.startswith("cnn"):
-        return [(model.get_layer("filters"), x.mean(), 1 / x.std())]
+        filters = model.get_layer("filters")
+        answer = np.linalg.norm(filters.get_weights()[0], axis=0).mean()  # of a filter to white noise of variance one
+        return [(filters, x.mean(), 1 / (x.std() * answer))]
     return [(next(layer for layer in model.layers if layer.weights), *whitening(x))]
 
 

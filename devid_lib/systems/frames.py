@@ -320,8 +320,8 @@ def asymmetric_lowpass(x, *, rise=0.999, fall=0.5):
     starts at 0.9 x[0].
     """
     envelope = np.empty_like(x)
-    level = 0.9 * x[0]
-    for row, target in zip(envelope, x, strict=True):
+    envelope[0] = level = 0.9 * x[0]
+    for row, target in zip(envelope[1:], x[1:], strict=True):
         step = target - level
         level += np.minimum((1 - rise) * step, (1 - fall) * step)  # the first is smaller for steps up
         row[:] = level

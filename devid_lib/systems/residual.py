@@ -215,7 +215,7 @@ def correlations(x, templates):
 class LeakageResidual(System):
     """[9] Spectral subtraction residual without leaked speech, correlated with the noise spectrum of each device.
 
-    S. Ikram, H. Malik, "Digital audio forensics using background noise", ICME 2010,
+    S. Ikram, H. Malik, "Digital audio forensics using background noise", ICME 2010, 106-110,
     doi:10.1109/ICME.2010.5582981.
 
     As published: a front end. Speech is enhanced by spectral subtraction; speech leaks into the residual, and harmonic
@@ -360,7 +360,8 @@ def wiener_descriptors(y, samplerate, *, size=15, n_fft=1024, n_cepstra=13):
 class WienerDescriptors(System):
     """[11] Spectral descriptors of Wiener-filter noise, feature reduction, support vector machine.
 
-    C.-B. Moon, H. Kim, B. M. Kim, "Audio recorder identification using reduced noise features", 2014.
+    C.-B. Moon, H. Kim, B. M. Kim, "Audio recorder identification using reduced noise features", Ubiquitous
+    Information Technologies and Applications, Springer 2014, 35-42.
 
     As published: a Wiener filter extracts the recorder's noise, MIRtoolbox describes it, a new method reduces the
     features, a support vector machine decides.
@@ -477,7 +478,7 @@ class NoiseCentroids(System):
     """[12] Mel cepstra of the noise that multi-band spectral subtraction removes, k-means, support vector machine.
 
     R. Aggarwal, S. Singh, A. K. Roul, N. Khanna, "Cellphone identification using noise estimates from recorded audio",
-    ICCSP 2014.
+    ICCSP 2014, 1218-1222.
 
     As published: noise = recording - enhanced recording, by multi-band spectral subtraction; 12 mel frequency cepstral
     coefficients and 12 deltas in Hamming windows of 25 ms that overlap by 15 ms; k-means in each recording, k from 8 to

@@ -145,7 +145,7 @@ class RandomSpectralFeatures(ProjectionSystem):
     """[7] Random spectral features: mean log-spectrum, Gaussian random projection, sparse representation.
 
     Y. Panagakis, C. Kotropoulos, "Automatic telephone handset identification by sparse representation of random
-    spectral features", ACM MM&Sec 2012, doi:10.1145/2361407.2361422.
+    spectral features", ACM MM&Sec 2012, 91-96, doi:10.1145/2361407.2361422.
 
     As published: the logarithm of the spectrogram averaged over time, projected on Gaussian vectors; sparse
     representation, a linear support vector machine or the nearest neighbour: 95.55 % on eight handsets.

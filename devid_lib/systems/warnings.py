@@ -14,8 +14,8 @@ class ShortExcerptWarning(DevidWarning):
 
 
 class FewFramesWarning(DevidWarning):
-    """There are too few frames for the model that was asked for: a smaller one is used."""
+    """There are too few frames for the model that was asked for: the message says what is done."""
 
 
 class SingularCovarianceWarning(DevidWarning):
-    """A covariance is singular: it is floored."""
+    """A covariance is singular, or nearly: it is floored."""
