@@ -62,7 +62,6 @@ DC_DRIFT = 2e-4  # standard deviation of the DC offset between recordings of a d
 # What belongs to the device: scales for the table below.
 CAPSULE_SCALE = 2.5  # times the capsules' gains
 SELF_NOISE_DB = 0.0  # added to all levels of self-noise [dB]
-SIBLING_SHARE = 0.0  # share of its sibling's resonances in the capsule of the second of two devices with one chip set
 
 
 @dataclass(frozen=True)
@@ -90,12 +89,6 @@ CODECS = {  # how soundfile writes them, in memory
     "mp3": dict(format="MP3", subtype="MPEG_LAYER_III", bitrate_mode="CONSTANT", compression_level=0.5),  # 160 kbit/s
 }
 
-def _sibling(recorder, *, name, capsule):
-    """Return another device with the same chip set, whose capsule is somewhere between the sibling's and its own."""
-    shares = (SIBLING_SHARE, recorder.capsule), (1 - SIBLING_SHARE, capsule)
-    return replace(recorder, name=name, capsule=tuple((f, share * gain, q) for share, c in shares for f, gain, q in c))
-
-
 _ALDER = Recorder("Alder", capsule=((250, 2.0, 0.8), (3200, 3.0, 1.5), (9000, -3.0, 2.0)),
                   noise_dbfs=-70, hum_dbfs=-96, dc=2e-4, agc=0.5, codec="mp3")
 _BIRCH = Recorder("Birch", capsule=((180, -3.0, 0.8), (4500, 3.0, 2.0), (11000, 3.0, 2.0)),
@@ -113,8 +106,8 @@ RECORDERS = (
              noise_dbfs=-71, noise_corner=200, bits=13, dc=-1e-4),
     Recorder("Larch", capsule=((200, -2.0, 0.8), (3500, 3.0, 1.5), (12000, -3.0, 2.0)),
              noise_dbfs=-72, noise_corner=500, agc=0.3, codec="adpcm"),
-    _sibling(_ALDER, name="Maple", capsule=((250, -2.0, 0.8), (4200, -2.0, 1.5), (9000, 3.0, 2.0))),
-    _sibling(_BIRCH, name="Rowan", capsule=((180, 2.0, 0.8), (4500, -2.0, 2.0), (11000, -3.0, 2.0))),
+    replace(_ALDER, name="Maple", capsule=((250, -2.0, 0.8), (4200, -2.0, 1.5), (9000, 3.0, 2.0))),
+    replace(_BIRCH, name="Rowan", capsule=((180, 2.0, 0.8), (4500, -2.0, 2.0), (11000, -3.0, 2.0))),
 )
 CONTROL = "Cedar"  # the recorder of which the control corpus has nine copies
 
@@ -546,7 +539,9 @@ def _noise(n_samples, magnitude, rng, taps=4096):
     f = np.fft.rfftfreq(taps, 1 / SAMPLERATE)
     response = np.append(0.0, magnitude(f[1:]))
     fir = np.roll(np.fft.irfft(response), taps // 2) * np.hanning(taps)
-    return _filtered(rng.standard_normal(n_samples, np.float32), fir.astype(np.float32))
+    _go_on()
+    white = rng.standard_normal(n_samples + taps - 1, np.float32)
+    return signal.oaconvolve(white, fir.astype(np.float32), "valid")  # no fade at either end
 
 
 def _filtered(y, fir):

@@ -16,6 +16,7 @@ from .segments import regular_segments
 
 DEFAULT_SCALE = 2**15 * 12**0.5
 SHRINKAGE = 2.0
+ANSWER = 0.2  # standard deviation of a filter's first answers, so that their maxima do not saturate the tanh behind
 NOISE_SETTINGS = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
 
 
@@ -66,7 +67,7 @@ RECIPES = {
         "softmax": Recipe("adam", 1e-3, 256, 20, patience=3),
         "mlp": Recipe("adam", 1e-3, 512, 12, patience=3),
         "averaged": Recipe("adam", 1e-3, 512, 12, patience=3),
-        "cnn": Recipe("adam", 3e-4, 128, 12, patience=3),
+        "cnn": Recipe("adam", 3e-4, 128, 10, patience=3),
     },
 }
 
@@ -306,7 +307,7 @@ def input_maps(model, x):
     if model.name.startswith("cnn"):
         filters = model.get_layer("filters")
         answer = np.linalg.norm(filters.get_weights()[0], axis=0).mean()  # of a filter to white noise of variance one
-        return [(filters, x.mean(), 1 / (x.std() * answer))]
+        return [(filters, x.mean(), ANSWER / (x.std() * answer))]
     return [(next(layer for layer in model.layers if layer.weights), *whitening(x))]
 
 

@@ -39,7 +39,7 @@ def text(cell):
 # --- form ------------------------------------------------------------------------------------------------------------
 def test_all_notebooks_are_there():
     numbers = [name[:2] for name in NAMES]
-    assert numbers == ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "11", "90"]
+    assert numbers == ["00", "01", "02", "03", "04", "05", "06", "07", "08", "09", "10", "11", "90"]
 
 
 @pytest.mark.parametrize("path", NOTEBOOKS, ids=NAMES)

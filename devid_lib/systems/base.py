@@ -60,9 +60,3 @@ def softmax(scores, *, temperature=1.0):
     z = np.asarray(scores, np.float64) / temperature
     z = np.exp(z - z.max(axis=1, keepdims=True))
     return z / z.sum(axis=1, keepdims=True)
-
-
-def one_nearest(train, codes, test, n_classes):
-    """Return scores [shape=(n_test, n_classes)]: minus the distance to the nearest training vector of each class."""
-    distances = np.sqrt(((test[:, None, :] - train[None, :, :]) ** 2).sum(axis=2))
-    return -np.stack([distances[:, codes == k].min(axis=1) for k in range(n_classes)], axis=1)

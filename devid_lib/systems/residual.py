@@ -103,12 +103,12 @@ def multiband_gain(x, noise, samplerate, *, n_bands=4):
 
     Notes
     -----
-    Notebook 10. Kamath & Loizou (2002): in every band and frame the over-subtraction falls from 4.75 below -5 dB
-    of signal-to-noise ratio to 1 above 20 dB; it is multiplied by 1 below 1 kHz, by 2.5 up to 2 kHz short of
-    half the sample rate, and by 1.5 above; what would be negative becomes 0.002 of the recording's power. In the end
-    0.05 of the recording's power is put back, to mask musical noise. This last step decides what the residual is good
-    for: without it, the residual of a loud frame is the noise power divided by the speech's magnitude, speech
-    upside down; with it, the residual holds a faint copy of the recording.
+    Notebook 10. After Kamath & Loizou (2002), constants from memory: in every band and frame the over-subtraction
+    falls from 4.75 below -5 dB of signal-to-noise ratio to 1 above 20 dB; it is multiplied by 1 below 1 kHz, by 2.5 up
+    to 2 kHz short of half the sample rate, and by 1.5 above; what would be negative becomes 0.002 of the recording's
+    power. In the end 0.05 of the recording's power is put back, to mask musical noise. This last step decides what the
+    residual is good for: without it, the residual of a loud frame is the noise power divided by the speech's
+    magnitude, speech upside down; with it, the residual holds a faint copy of the recording.
     """
     frequency = np.linspace(0, samplerate / 2, x.shape[1])
     weight = np.select([frequency <= 1000, frequency <= samplerate / 2 - 2000], [1.0, 2.5], 1.5)
@@ -485,9 +485,10 @@ class NoiseCentroids(System):
     128, whose centroids are the instances; support vector machine by sequential minimal optimisation. With the
     raw recording 50.8 % of 26 phones, with the noise 74.5 %.
 
-    Adapted: the subtraction follows Kamath & Loizou (2002), see `multiband_gain`, with the noise estimated from the
-    quietest tenth of the frames. The noise is taken from the spectra and not from a waveform put together again. The
-    decisions on the centroids of an excerpt are averaged, where the publication seems to count each on its own.
+    Adapted: the publication's own settings of the subtraction are not known; it follows Kamath & Loizou (2002), from
+    memory, see `multiband_gain`, with the noise estimated from the quietest tenth of the frames. The noise is taken
+    from the spectra and not from a waveform put together again. The decisions on the centroids of an excerpt are
+    averaged, where the publication seems to count each on its own.
 
     Probabilities are the softmax of the one-against-rest form of the pairwise decisions, averaged over centroids.
 
