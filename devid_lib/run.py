@@ -19,7 +19,6 @@ PROJECT = Path(__file__).resolve().parent.parent
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
 PRESETS = PROJECT / "presets"
 NOTEBOOKS = PROJECT / "notebooks"
-TABLE_STARTS, TABLE_ENDS = "<!-- results -->", "<!-- end of results -->"
 EXECUTION = {"kernel_name": "python3", "progress_bar": False}
 README_FIGURES = ("02_noise_fingerprint-device-spectra", "08_confusion_matrix-confusion", "09_tsne-last-hidden")
 
@@ -157,20 +156,22 @@ def finish(folder, seconds, failed):
     print(f"{len(failed)} failed: {', '.join(failed)}" if failed else f"all well, {seconds:.0f} s")
 
 
-def copy_figures(run_dir, *, project=PROJECT):
-    """Copy the README's figures and results from a run folder, and write the README's result table anew.
+def copy_figures(run_dir, real_run=None, *, project=PROJECT):
+    """Copy the README's figures and results from a run folder, and write the README's tables anew.
 
     Parameters
     ----------
     run_dir : str or Path
         Run folder of a complete run.
+    real_run : str or Path, optional
+        Run folder on real recordings, for the tables of real devices; none = they stay as they are.
     project : Path
         Folder that holds ``README.md`` and ``figures``.
 
     Raises
     ------
     DevidError
-        If the run lacks a figure, or the README the marks between which the table stands.
+        If the run lacks a figure, or the README the marks between which a table stands.
     """
     run_dir, figures = Path(run_dir), project / "figures"
     names = [*(f"figures/{figure}.png" for figure in README_FIGURES), "results.csv"]
@@ -180,27 +181,54 @@ def copy_figures(run_dir, *, project=PROJECT):
     figures.mkdir(exist_ok=True)
     for name in names:
         shutil.copyfile(run_dir / name, figures / Path(name).name)
-    readme = project / "README.md"
-    before, mark, rest = readme.read_text(encoding="utf-8").partition(TABLE_STARTS)
-    _, end, after = rest.partition(TABLE_ENDS)
-    if not mark or not end:
-        raise DevidError(f"{readme}: lacks {TABLE_STARTS} or {TABLE_ENDS}")
-    table = readme_table(results.read_table(figures / "results.csv"))
-    with atomic_path(readme) as temporary:
-        temporary.write_text(f"{before}{mark}\n{table}\n{end}{after}", encoding="utf-8")
+    tables = {"results": readme_table, "leaderboard": readme_leaderboard}
+    for source, prefix in ((run_dir, ""), (real_run, "real ")):
+        if source:
+            rows = results.read_table(Path(source) / "results.csv")
+            for name, table in tables.items():
+                replace_block(project / "README.md", prefix + name, table(rows))
+
+
+def replace_block(path, name, text):
+    """Write text between ``<!-- name -->`` and ``<!-- end of name -->`` in a Markdown file."""
+    before, start, rest = path.read_text(encoding="utf-8").partition(f"<!-- {name} -->")
+    _, end, after = rest.partition(f"<!-- end of {name} -->")
+    if not start or not end:
+        raise DevidError(f"{path}: lacks the marks of {name!r}")
+    with atomic_path(path) as temporary:
+        temporary.write_text(f"{before}{start}\n{text}\n{end}{after}", encoding="utf-8")
+
+
+def markdown(columns, rows):
+    """Return rows of text as a Markdown table."""
+    lines = [columns, ["---"] * len(columns), *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def readme_table(rows):
     """Return tables II to V of a run as Markdown: our figure, its interval, the paper's figure."""
     rows = rows[rows["table"].isin(["II", "III", "IV", "V"]) & (rows["metric"] == "accuracy")]
     columns = ["table", "system", "noise extraction", "decision by", "ours [%]", "95 % interval", "paper [%]"]
-    lines = [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
+    lines = []
     for row in rows.itertuples():
         paper = "" if row.paper != row.paper else f"{100 * row.paper:.0f}"
         interval = f"{100 * row.low:.1f} - {100 * row.high:.1f}"
-        cells = (row.table, row.system, row.variant, row.unit, f"{100 * row.value:.1f}", interval, paper)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append([row.table, row.system, row.variant, row.unit, f"{100 * row.value:.1f}", interval, paper])
+    return markdown(columns, lines)
+
+
+def readme_leaderboard(rows):
+    """Return the leaderboard of a run as Markdown: accuracy in percent by length of excerpt, best first."""
+    from .systems.protocol import leaderboard
+
+    board = leaderboard(rows[rows["table"] == "leaderboard"])
+    board = board[~board.index.str.startswith("yours")]  # the example of notebook 10
+    columns = ["system", *board.columns[:4], "log-loss"]
+    lines = [
+        [system, *(f"{100 * value:.1f}" for value in line.iloc[:4]), f"{line['log-loss']:.2f}"]
+        for system, line in board.iterrows()
+    ]
+    return markdown(columns, lines)
 
 
 def parsed(pairs):
@@ -238,8 +266,9 @@ def arguments(argv):
     )
     command = commands.add_parser("report", help="write the report of a run folder again")
     command.add_argument("run")
-    command = commands.add_parser("figures", help="copy the README's figures and table from a run folder")
+    command = commands.add_parser("figures", help="copy the README's figures and tables from a run folder")
     command.add_argument("run")
+    command.add_argument("real", nargs="?", help="run folder on real recordings")
     return parser.parse_args(argv)
 
 
@@ -252,7 +281,7 @@ def main(argv=None):
 
             print(write_report(Path(args.run)))
         elif args.command == "figures":
-            copy_figures(args.run)
+            copy_figures(args.run, args.real)
         else:
             options = {"corpus": args.corpus, "only": args.only, "out": args.out, "parameters": parsed(args.pairs)}
             return 1 if run(preset=args.preset, **options) else 0

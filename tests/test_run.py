@@ -121,8 +121,9 @@ def test_a_new_run_folder_is_named_after_time_and_preset(project):
     assert re.fullmatch(r"\d{8}-\d{6}-quick", folder.name)
 
 
-@pytest.mark.parametrize(("only", "expected"), [(["02"], ["02_second"]),
-                                                (["03_third", "01"], ["01_first", "03_third"])])
+@pytest.mark.parametrize(
+    ("only", "expected"), [(["02"], ["02_second"]), (["03_third", "01"], ["01_first", "03_third"])]
+)
 def test_only_some_notebooks(project, only, expected):
     assert devid("run", "--preset", "quick", "--out", "out", "--only", *only) == 0
     assert names(project) == expected
@@ -297,8 +298,9 @@ def test_refused_with_status_2_and_one_line(project, capsys, arguments, message)
     assert (names(project), (project.path / "out").exists()) == ([], False)
 
 
-@pytest.mark.parametrize("arguments", [[], ["dance"], ["run", "--fast"], ["run", "-p", "epochs"], ["report"],
-                                       ["run", "--only"]])
+@pytest.mark.parametrize(
+    "arguments", [[], ["dance"], ["run", "--fast"], ["run", "-p", "epochs"], ["report"], ["run", "--only"]]
+)
 def test_unknown_options(capsys, arguments):
     with pytest.raises(SystemExit) as error:
         devid(*arguments)
@@ -350,6 +352,10 @@ def test_report_of_a_folder_that_is_no_run(tmp_path, capsys):
     assert "nothing" in capsys.readouterr().err
 
 
+BLOCKS = ("results", "leaderboard", "real results", "real leaderboard")
+LEADERBOARD = ("macro F1", "log-loss", "fit seconds", "seconds per excerpt")
+
+
 @pytest.fixture
 def finished(tmp_path):
     """A run folder with what the README shows, and a project with a README."""
@@ -357,17 +363,55 @@ def finished(tmp_path):
     for name in run.README_FIGURES:
         (tmp_path / "run" / "figures" / f"{name}.png").write_bytes(name.encode())
     rows = [
-        {"table": "II", "system": "mlp-3", "variant": "wavelet", "unit": "segment", "metric": "accuracy",
-         "value": 0.9217, "low": 0.85, "high": 0.97, "n": 900, "chance": 1 / 9, "paper": 0.93},
-        {"table": "II", "system": "mlp-3", "variant": "wavelet", "unit": "recording", "metric": "accuracy",
-         "value": 1, "low": 1, "high": 1, "n": 9, "chance": 1 / 9},
+        {
+            "table": "II",
+            "system": "mlp-3",
+            "variant": "wavelet",
+            "unit": "segment",
+            "metric": "accuracy",
+            "value": 0.9217,
+            "low": 0.85,
+            "high": 0.97,
+            "n": 900,
+            "chance": 1 / 9,
+            "paper": 0.93,
+        },
+        {
+            "table": "II",
+            "system": "mlp-3",
+            "variant": "wavelet",
+            "unit": "recording",
+            "metric": "accuracy",
+            "value": 1,
+            "low": 1,
+            "high": 1,
+            "n": 9,
+            "chance": 1 / 9,
+        },
         {"table": "VI", "system": "mlp-3", "variant": "device:LG", "unit": "segment", "metric": "recall", "value": 0.5},
         {"table": "", "system": "leakage probe", "unit": "excerpt", "metric": "accuracy", "value": 0.2},
     ]
+    for system, values in {
+        "[5] supervector SVM": (0.5, 0.6, 0.7, 0.8),
+        "yours: x": (1, 1, 1, 1),
+        "[1] y": (0, 0, 0, 1),
+    }.items():
+        units = zip(("segment", "1 s", "3 s", "recording"), values, strict=True)
+        board = {"table": "leaderboard", "system": system, "seed": 0, "n": 9}
+        rows += [board | {"unit": unit, "metric": "accuracy", "value": value} for unit, value in units]
+        rows += [board | {"unit": "recording", "metric": name, "value": 0.25} for name in LEADERBOARD]
     pd.DataFrame(rows).reindex(columns=results.COLUMNS).to_csv(tmp_path / "run" / "results.csv", index=False)
-    (tmp_path / "README.md").write_text(f"# Ünits\n\n{run.TABLE_STARTS}\nold\n{run.TABLE_ENDS}\n\nThe end.\n",
-                                        encoding="utf-8")
+    blocks = [f"<!-- {name} -->\nold\n<!-- end of {name} -->\n" for name in BLOCKS]
+    (tmp_path / "README.md").write_text("\n".join(["# Ünits\n", *blocks, "The end.\n"]), encoding="utf-8")
     return tmp_path
+
+
+def block(readme, name):
+    """Return the cells of the table between two marks, and its head."""
+    table = readme.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- end of {name} -->")[0]
+    head, rule, *lines = table.splitlines()
+    assert head.count("|") == rule.count("|")
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
 def test_copy_figures_fills_the_readme(finished):
@@ -377,13 +421,23 @@ def test_copy_figures_fills_the_readme(finished):
         assert (finished / "figures" / f"{name}.png").read_bytes() == name.encode()
     assert (finished / "figures" / "results.csv").read_bytes() == (finished / "run" / "results.csv").read_bytes()
     readme = (finished / "README.md").read_text(encoding="utf-8")
-    before, table, after = re.split(f"{run.TABLE_STARTS}\n|{run.TABLE_ENDS}\n", readme)
-    assert (before, after) == ("# Ünits\n\n", "\nThe end.\n")
-    head, rule, *lines = table.strip().splitlines()
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    assert cells == [["II", "mlp-3", "wavelet", "segment", "92.2", "85.0 - 97.0", "93"],
-                     ["II", "mlp-3", "wavelet", "recording", "100.0", "100.0 - 100.0", ""]]
-    assert head.count("|") == rule.count("|") == 8
+    assert readme.startswith("# Ünits\n\n<!-- results -->") and readme.endswith("\nThe end.\n")
+    assert block(readme, "results") == [
+        ["II", "mlp-3", "wavelet", "segment", "92.2", "85.0 - 97.0", "93"],
+        ["II", "mlp-3", "wavelet", "recording", "100.0", "100.0 - 100.0", ""],
+    ]
+    assert block(readme, "leaderboard") == [
+        ["[1] y", "0.0", "0.0", "0.0", "100.0", "0.25"],
+        ["[5] supervector SVM", "50.0", "60.0", "70.0", "80.0", "0.25"],
+    ]
+    assert readme.count("\nold\n") == 2  # the tables of real recordings
+
+
+def test_a_real_run_fills_its_own_tables(finished):
+    run.copy_figures(finished / "run", finished / "run", project=finished)
+    readme = (finished / "README.md").read_text(encoding="utf-8")
+    assert block(readme, "real results") == block(readme, "results")
+    assert block(readme, "real leaderboard") == block(readme, "leaderboard")
 
 
 @pytest.mark.parametrize("missing", ["results.csv", f"figures/{run.README_FIGURES[-1]}.png"])
@@ -411,8 +465,13 @@ def test_the_readmes_figures_are_made_by_the_notebooks():
 
 
 def test_the_command_is_installed():
-    help_text = subprocess.run([sys.executable, "-m", "devid_lib.run", "run", "--help"], capture_output=True, text=True,
-                               check=True, timeout=120).stdout
+    help_text = subprocess.run(
+        [sys.executable, "-m", "devid_lib.run", "run", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=120,
+    ).stdout
     assert "--preset" in help_text
     assert "test_recordings" in help_text
 

@@ -1,0 +1,59 @@
+"""The authors' released predictions: what is refused, and how files become a table."""
+
+import numpy as np
+import pytest
+
+from devid_lib import published
+from devid_lib.errors import DevidError
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of made-up files that pass for the published ones."""
+    import pooch
+
+    rng, labels = np.random.default_rng(0), np.repeat(np.arange(9), 2)
+    for name in published.FILES:
+        np.save(tmp_path / name, labels if name == published.LABELS else rng.dirichlet(np.ones(9), 18).astype("f4"))
+    hashes = {name: pooch.file_hash(str(tmp_path / name)) for name in published.FILES}
+    monkeypatch.setattr(published, "FILES", hashes)
+    return tmp_path
+
+
+def test_files_become_one_table(folder):
+    table = published.load_published(folder, data_dir=folder)
+    assert len(table) == 54 and table["draw"].tolist() == [0] * 18 + [1] * 18 + [2] * 18
+    assert table["device"].iloc[:4].tolist() == ["aigo", "aigo", "Allbar", "Allbar"]
+    np.testing.assert_array_equal(
+        table.loc[table["draw"] == 1, list(published.DEVICES)], np.load(folder / "predy2.npy")
+    )
+
+
+def test_nothing_given_says_what_to_do(tmp_path):
+    with pytest.raises(DevidError, match=r"predy1\.npy.*'download'"):
+        published.load_published("", data_dir=tmp_path)
+
+
+def test_a_missing_or_changed_file_is_named(folder):
+    (folder / "predy3.npy").unlink()
+    with pytest.raises(DevidError, match=r"predy3\.npy: no such file"):
+        published.load_published(folder, data_dir=folder)
+    np.save(folder / "predy3.npy", np.zeros((18, 9)))
+    with pytest.raises(DevidError, match=r"predy3\.npy: is not the file"):
+        published.load_published(folder, data_dir=folder)
+
+
+def test_download_keeps_to_the_checksums(folder, tmp_path, monkeypatch):
+    monkeypatch.setattr(published, "ADDRESS", folder.as_uri() + "/")  # pooch cannot fetch file addresses: a clear error
+    with pytest.raises(DevidError, match=r"predy1\.npy: cannot be downloaded"):
+        published.load_published("download", data_dir=tmp_path / "elsewhere")
+
+
+def test_downloaded_files_are_used(folder, tmp_path, monkeypatch):
+    import shutil
+
+    target = tmp_path / "data" / "published_predictions"
+    target.mkdir(parents=True)
+    for name in published.FILES:
+        shutil.copy(folder / name, target / name)
+    assert len(published.load_published("download", data_dir=tmp_path / "data")) == 54
