@@ -194,7 +194,7 @@ def cnn(
         One convolution of ``filters`` filters of ``kernel`` taps, then the maximum over ``pool`` samples.
     stride : int
         Step of the convolution [samples]; it must divide ``pool``. 1 is as published; the pooled maximum over every
-        fourth sample is nearly the same and costs a quarter.
+        tenth sample is nearly the same and costs a tenth.
     hidden : tuple of int
         Units of the tanh layers behind the convolution.
     start : {"sine", "random"}

@@ -65,8 +65,8 @@ RECIPES = {
     },
     "default": {
         "softmax": Recipe("adam", 1e-3, 256, 20, patience=3),
-        "mlp": Recipe("adam", 1e-3, 512, 12, patience=3),
-        "averaged": Recipe("adam", 1e-3, 512, 12, patience=3),
+        "mlp": Recipe("adam", 1e-3, 512, 8, patience=3),
+        "averaged": Recipe("adam", 1e-3, 512, 8, patience=3),
         "cnn": Recipe("adam", 3e-4, 128, 10, patience=3),
     },
 }
@@ -85,7 +85,7 @@ def model_options(recipe):
         ``stride`` for `models.build`.
     """
     check_recipe(recipe)
-    return {"stride": 5 if recipe == "default" else 1}
+    return {"stride": 10 if recipe == "default" else 1}
 
 
 def feature_scale(recipe, segment_length):

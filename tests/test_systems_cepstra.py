@@ -28,7 +28,7 @@ SYSTEMS = [
 ]
 
 
-def planted(*recordings, seconds=3.0):
+def planted(*recordings, seconds=6.0):
     """Return one excerpt for each recording and device: speech, always another, through the device's own colour."""
     excerpts = []
     for recording in recordings:
@@ -179,8 +179,18 @@ def test_templates_have_their_components_in_the_background_order():
     np.testing.assert_allclose(cepstra.template(background, x[:1], n_steps=2), lonely, rtol=1e-6)
 
 
+def test_devices_are_adapted_from_all_of_their_frames():
+    train = planted("1", "2", seconds=2.0)
+    system = AdaptedMixtures(n_components=4, relevance=30.0).fit(train, devices_of(train))
+    x = np.concatenate([cepstra.cepstra(excerpt) for excerpt in train if excerpt.device == "beech"])
+    counts, first, _ = cepstra.statistics(system.background_, system.background_.standardised(x))
+    share = (counts / (counts + 30))[:, None]
+    expected = share * first / counts[:, None] + (1 - share) * system.background_.means
+    np.testing.assert_allclose(system.means_[1], expected, rtol=1e-6)
+
+
 def test_cepstral_statistics_are_mean_and_deviation_of_pieces():
-    excerpt = planted("1")[0]
+    excerpt = planted("1", seconds=3.0)[0]
     system = CepstralStatistics(feature="mfcc", n_coefficients=5, piece_s=0.5)
     x = cepstra.cepstra(excerpt, n_coefficients=5)
     assert x.shape == (299, 5)

@@ -83,9 +83,11 @@ def test_gammatone_responses_are_those_of_scipys_filter(centre):
 
 
 def test_gammatone_filters_sum_to_one_and_are_cut():
-    filters = frames.gammatone_filters(16000, n_fft=1024, n_filters=40, fmin=200.0, cut=0.005)
-    np.testing.assert_allclose(filters.sum(axis=1), 1.0)
-    assert (filters == 0).any() and (filters[filters > 0] >= 2.4e-5 * filters.max(axis=1).min()).all()
+    whole = frames.gammatone_filters(16000, n_fft=1024, n_filters=40, fmin=200.0)
+    cut = frames.gammatone_filters(16000, n_fft=1024, n_filters=40, fmin=200.0, cut=0.005)
+    np.testing.assert_allclose([whole.sum(axis=1), cut.sum(axis=1)], 1.0)
+    magnitude = np.sqrt(whole / whole.max(axis=1, keepdims=True))
+    np.testing.assert_array_equal(cut == 0, magnitude < 0.005)
 
 
 def test_rasta_impulse_response_by_hand():

@@ -13,7 +13,7 @@ from .excerpts import cut_excerpts, whole_recordings
 
 LENGTHS = {"1 s": (1.0, 8), "3 s": (3.0, 4)}  # unit: (seconds, excerpts per test recording)
 SEGMENTS = 16  # one-segment excerpts per test recording
-TRAIN_SECONDS = 120  # of every training recording, one stretch: more would cost time and teach little
+TRAIN_SECONDS = 60  # of every training recording, one stretch: more would cost time and teach little
 
 
 def protocol_excerpts(corpus, *, segment_length=4096, seed=0):

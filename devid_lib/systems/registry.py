@@ -56,7 +56,7 @@ def registry(*, seed=0):
     return [
         Entry("[1]", "Cuccovillo, Mann, Tagliasacchi & Aichroth, MMSP", 2013, True, "> 95 % (PCM, AAC, MP3)",
               {"channel estimate, RBF SVM": BlindChannel(**s)}),
-        Entry("[2]", "Kotropoulos & Samaras, DSP", 2014, False, "97.6 % of 21 phones",
+        Entry("[2]", "Kotropoulos & Samaras, DSP", 2014, True, "97.6 % of 21 phones",
               {"GMM per recording, SVM": RecordingMixture(**s)}),
         Entry("[3]", "Zou, Yang & Huang, ChinaSIP", 2014, True, "14 phones",
               {"GMM-UBM, MFCC": AdaptedMixtures(feature="mfcc", **s),
@@ -64,7 +64,7 @@ def registry(*, seed=0):
         Entry("[4]", "Valero & Alias, IEEE TMM", 2012, True, "no devices",
               {"SVM, GTCC": CepstralStatistics(feature="gtcc"), "SVM, MFCC": CepstralStatistics(feature="mfcc"),
                "kNN, GTCC": CepstralStatistics(feature="gtcc", classifier="knn")}),
-        Entry("[5]", "Garcia-Romero & Espy-Wilson, ICASSP", 2010, False, "> 90 % of 8 handsets",
+        Entry("[5]", "Garcia-Romero & Espy-Wilson, ICASSP", 2010, True, "> 90 % of 8 handsets",
               {"supervector SVM": SupervectorSVM(**s)}),
         Entry("[6]", "Buchholz, Kraetzer & Dittmann, IH", 2009, True, "93.5 % of 7 microphones",
               {"Fourier histogram, 256": SilenceHistogram(n_coefficients=256),
