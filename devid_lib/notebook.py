@@ -7,7 +7,7 @@ import re
 import sys
 import time
 import warnings
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -301,7 +301,8 @@ def fitted(session, system, dataset, *, loss="crossentropy"):
     """
     params = session.params
     options = {name: params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
-    settings, name = dataset.settings | options, f"{system}-{dataset.settings['noise']}-{loss}"
+    recipe = training.recipe_for(system, params["recipe"], epochs=params["epochs"], batch_size=params["batch_size"])
+    settings, name = dataset.settings | options | {"fit": asdict(recipe)}, f"{system}-{dataset.settings['noise']}-{loss}"
     if (saved := results.load_model(session.run, name, settings)) is not None:
         return saved
     model = models.build(

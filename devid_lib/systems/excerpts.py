@@ -88,6 +88,6 @@ def cut_excerpts(recordings, *, seconds, n, seed=0):
             excerpts.append(whole)
             continue
         for start in np.sort(rng.integers(len(whole.y) - length + 1, size=n)):
-            y = np.asarray(whole.y[start : start + length])
+            y = np.array(whole.y[start : start + length])  # a copy, so that the recording can go
             excerpts.append(Excerpt(y, whole.samplerate, whole.device, whole.recording, int(start)))
     return excerpts

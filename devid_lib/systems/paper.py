@@ -73,15 +73,17 @@ class PaperSystem(System):
         training.fit(self.model_, dataset, recipe="default", seed=self.random_state, epochs=self.epochs)
 
     def _proba(self, excerpts):
-        rows, counts = [], []
-        for excerpt in excerpts:
+        posteriors, rows, counts = [], [], []
+        for i, excerpt in enumerate(excerpts):
             y = np.pad(excerpt.y, (0, max(0, self.segment_length - len(excerpt.y))))
             segments, _ = regular_segments(y, length=self.segment_length)
             rows.append(self._represented(segments))
             counts.append(len(segments))
-        posteriors = self.model_.predict(np.concatenate(rows), batch_size=1024, verbose=0)
+            if sum(map(len, rows)) > 4096 or i == len(excerpts) - 1:  # not all at once: they fill the memory
+                posteriors.append(self.model_.predict(np.concatenate(rows), batch_size=1024, verbose=0))
+                rows = []
         starts = np.cumsum([0, *counts[:-1]])
-        return np.add.reduceat(posteriors, starts, axis=0) / np.array(counts)[:, None]
+        return np.add.reduceat(np.concatenate(posteriors), starts, axis=0) / np.array(counts)[:, None]
 
     def _represented(self, segments):
         """Return what the network takes in: samples, the spectrum, or the spectra of two halves."""

@@ -83,8 +83,8 @@ def registry(*, seed=0):
               {"centroids, raw, SVM": NoiseCentroids(source="raw", **s),
                "centroids, noise, SVM": NoiseCentroids(source="noise", **s)}),
         Entry("baseline", "mean log spectrum", None, False, "",
-              {"mean log spectrum, 1-NN": MeanSpectrumNearest(), "its first difference, 1-NN": DifferenceNearest(),
-               "its first difference, SVM": DifferenceSVM()}),
+              {"mean log spectrum, 1-NN": MeanSpectrumNearest(), "first difference, 1-NN": DifferenceNearest(),
+               "first difference, SVM": DifferenceSVM()}),
         Entry("baseline", "the leakage probe's six numbers", None, False, "",
               {"six trivial numbers, forest": TrivialForest(**s)}),
     ]  # fmt: skip

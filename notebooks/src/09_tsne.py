@@ -160,8 +160,9 @@ nb.saw(
     f"The nearest neighbour of a test segment is of the same device in {purity['features']:.1%} of cases among the features, "
     f"{purity['last hidden layer']:.1%} in the last hidden layer and {purity['posteriors']:.1%} among the posteriors "
     f"(chance {chance:.1%}).",
-    f"Training draws segments of one device together by {100 * (purity['last hidden layer'] - purity['features']):+.1f} points "
-    "of that measure, on recordings it has never seen.",
+    f"From the features to the last hidden layer that measure changes by "
+    f"{100 * (purity['last hidden layer'] - purity['features']):+.1f} points. Neighbours of one recording share its room and "
+    "level, which helps among the features, and which a network that looks for the device gives up.",
     f"The pictures at perplexities {', '.join(map(str, perplexities))} differ in shape and spacing: only what they share is "
     "a finding.",
 )

@@ -97,7 +97,7 @@ figure, axes = plt.subplots(2, 1, figsize=(10, 6), layout="constrained")
 for ax, function in zip(axes, (spectra.mean_log_spectrum, spectra.difference_spectrum), strict=True):
     plots.curves([x.feature(function) for x in shown], devices, ax=ax)
     ax.set(title=function.__name__.replace("_", " "), xlabel="frequency bin")
-nb.save_figure(session, axes, "mean-spectra", "Mean log spectrum and its first difference, two recordings of three devices.")
+nb.save_figure(session, axes, "mean-spectra", "Mean log spectrum and first difference, two recordings of three devices.")
 
 # %% [markdown]
 # ### Cepstra and mixtures: [2], [3], [4], [5]
@@ -277,7 +277,7 @@ own[["system", "unit", "metric", "value", "low", "high"]].head(6)
 # %%
 cited = board[board.index.str.startswith("[")]
 perfect = (cited["recording"] == 1).sum()
-baseline = board.loc["baseline its first difference, 1-NN"]
+baseline = board.loc["baseline first difference, 1-NN"]
 network = board[board.index.str.startswith("paper")]["segment"]
 same = (compared["p"] > 0.05).sum()
 n = len(tests["recording"])
