@@ -301,8 +301,9 @@ def fitted(session, system, dataset, *, loss="crossentropy"):
     """
     params = session.params
     options = {name: params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
-    recipe = training.recipe_for(system, params["recipe"], epochs=params["epochs"], batch_size=params["batch_size"])
-    settings, name = dataset.settings | options | {"fit": asdict(recipe)}, f"{system}-{dataset.settings['noise']}-{loss}"
+    sizes = {name: params[name] for name in ("epochs", "batch_size")}
+    recipe = asdict(training.recipe_for(system, params["recipe"], **sizes))
+    settings, name = dataset.settings | options | {"fit": recipe}, f"{system}-{dataset.settings['noise']}-{loss}"
     if (saved := results.load_model(session.run, name, settings)) is not None:
         return saved
     model = models.build(

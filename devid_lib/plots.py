@@ -1060,7 +1060,7 @@ def curves(values, devices, *, ax=None):
     Returns
     -------
     ax : matplotlib.axes.Axes
-        The legend names every device once.
+        The legend names every device once; it has room for a handful.
 
     Raises
     ------
@@ -1076,6 +1076,7 @@ def curves(values, devices, *, ax=None):
     for curve, device in zip(values, devices, strict=True):
         known = device in ax.get_legend_handles_labels()[1]
         ax.plot(curve, color=colors[device], lw=0.9, label="_" if known else device)
+    ax.set(xlabel="number of the feature")
     _legend_outside(ax)
     return ax
 

@@ -209,7 +209,7 @@ def test_a_failing_notebook_is_kept_and_the_rest_still_run(data_dir, tmp_path, m
     folder = tmp_path / "notebooks"
     shutil.copytree(run.NOTEBOOKS, folder)
     broken = read(folder / "00_start_here.ipynb")
-    broken.cells[-3].source = "raise ValueError('planted')"
+    broken.cells[-2].source = "raise ValueError('planted')"
     nbformat.write(broken, folder / "00_start_here.ipynb")
     monkeypatch.setattr(run, "NOTEBOOKS", folder)
     parameters = TINY | {"data_dir": str(data_dir)}

@@ -142,6 +142,10 @@ LAYERS = [("spectrum", 1025), ("tanh", 500), ("tanh", 100), ("joined", 200), ("d
 STEPS = ["recording", ("noise", "e = s - f"), "feature", "classifier", "votes", "device"]
 
 # every figure with its number of axes (0: one axes, not an array), as drawn for n devices
+def board(n):
+    return pd.DataFrame({"segment": 0.5, "recording": np.linspace(1, 0.1, n)}, index=[f"system {i}" for i in range(n)])
+
+
 FIGURES = {
     "flow": (0, lambda n, **k: plots.flow(STEPS, **k)),
     "network": (0, lambda n, **k: plots.network([*LAYERS[:-1], ("devices", n)], **k)),
@@ -166,9 +170,12 @@ FIGURES = {
     "filters": (8, lambda n, **k: plots.filters(sines(), samplerate=SAMPLERATE, n=8, **k)),
     "filter_spectra": (2, lambda n, **k: plots.filter_spectra(sines(), sines(), samplerate=SAMPLERATE, **k)),
     "speed_bars": (0, lambda n, **k: plots.speed_bars(ratios(), **k)),
+    "leaderboard": (0, lambda n, **k: plots.leaderboard(board(min(n, 30)), **k)),
+    "curves": (0, lambda n, **k: plots.curves(np.zeros((3, 5)), devices(n)[:3], **k)),
 }
 DIAGRAMS = {"flow", "network", "tsne"}  # without measured axes
 NAMES_ON_Y = {"durations", "segment_places", "feature_matrix", "accuracy_bars", "filters", "speed_bars"}
+NAMES_ON_Y |= {"leaderboard", "curves"}  # the caller of curves names its axes
 
 
 def widths(ax):
@@ -629,3 +636,11 @@ def test_leaderboard_places_every_accuracy_and_interval():
     np.testing.assert_allclose(spans, [[90, 100], [70, 90]])
     with pytest.raises(ParameterError):
         plots.leaderboard(board.iloc[:0])
+
+
+def test_curves_of_one_device_share_their_colour_and_legend():
+    ax = plots.curves([[0, 1], [1, 2], [2, 3]], ["ash", "ash", "beech"])
+    first, second, third = ax.get_lines()
+    assert first.get_color() == second.get_color() != third.get_color()
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ash", "beech"]
+    np.testing.assert_array_equal(third.get_ydata(), [2, 3])

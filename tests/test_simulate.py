@@ -259,7 +259,8 @@ def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
 def test_ctrl_c_leaves_nothing_half_made(tmp_path):
-    code = f"from devid_lib.simulate import simulate_corpus; simulate_corpus({str(tmp_path)!r}, minutes=1.0)"
+    listen = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)"  # ignored in background jobs
+    code = f"{listen}; from devid_lib.simulate import simulate_corpus; simulate_corpus({str(tmp_path)!r}, minutes=1.0)"
     process = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stderr=subprocess.PIPE)
     deadline = time.monotonic() + 60
     while not finished_recordings(tmp_path) and time.monotonic() < deadline and process.poll() is None:
