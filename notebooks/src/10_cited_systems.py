@@ -266,7 +266,8 @@ except DevidError as error:
 
 # %%
 probe = nb.score_probe(session, nb.load_dataset(session, recordings))
-own = nb.finish(session, nb.figures(session, scores.assign(table="leaderboard").to_dict("records")), probe)
+labelled = scores.assign(table="leaderboard", variant=scores["unit"].where(scores["metric"] != "accuracy", ""))
+own = nb.finish(session, nb.figures(session, labelled.to_dict("records")), probe)
 for name, (_, tables) in judged.items():
     results.save_predictions(session.run, session.notebook, nb.slug(name), tables["recording"])
 own[["system", "unit", "metric", "value", "low", "high"]].head(6)
