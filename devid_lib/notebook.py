@@ -51,6 +51,7 @@ PARAMETERS = {
     "on_error": ("raise", ("raise", "skip"), "skip leaves bad recordings out and lists them"),
 }
 PAPER_SYSTEMS = ("softmax", "mlp-1", "mlp-2", "mlp-3", "averaged-mlp-3", "cnn")
+VOTING = "mlp-3"  # whose segments vote, as in table V
 DATASET = (
     "segment_length",
     "train_segments",
@@ -331,7 +332,8 @@ def paper_systems(session, recordings, *, names=PAPER_SYSTEMS):
     Returns
     -------
     systems : dict
-        "paper <name>": `systems.paper.PaperSystem`, fitted.
+        "paper <name>": `systems.paper.PaperSystem`, fitted, which sums the posteriors of all segments of an excerpt;
+        and one of them with only ``voters`` segments, as "paper voting".
     seconds : dict
         How long each took to train.
     """
@@ -343,8 +345,14 @@ def paper_systems(session, recordings, *, names=PAPER_SYSTEMS):
         dataset = load_dataset(session, recordings, representation=representation(name), noise=noise)
         model, history = fitted(session, name, dataset)
         options = {"segment_length": session.params["segment_length"], "recipe": session.params["recipe"]}
-        systems[f"paper {name}"] = PaperSystem(name, noise=noise, fitted=model, **options)
+        systems[f"paper {name}"] = PaperSystem(system=name, noise=noise, fitted=model, **options)
         seconds[f"paper {name}"] = history.attrs["seconds"]
+        if name == VOTING:
+            label = f"paper voting, {session.params['voters']} x {name}"
+            systems[label] = PaperSystem(
+                system=name, noise=noise, fitted=model, voters=session.params["voters"], **options
+            )
+            seconds[label] = history.attrs["seconds"]
     return systems, seconds
 
 

@@ -15,7 +15,7 @@ import seaborn as sns
 from matplotlib import patheffects
 from matplotlib.colors import PowerNorm
 from matplotlib.lines import Line2D
-from matplotlib.patches import FancyBboxPatch, Patch, Rectangle
+from matplotlib.patches import Ellipse, FancyBboxPatch, Patch, Rectangle
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullFormatter, NullLocator
 
 from .errors import ParameterError
@@ -1047,7 +1047,7 @@ def _filter_magnitudes(weights, samplerate):
     return np.fft.rfftfreq(size, 1 / samplerate), np.abs(np.fft.rfft(np.asarray(weights)[:, 0, :], size, axis=0))
 
 
-def curves(values, devices, *, ax=None):
+def curves(values, devices, *, x=None, ax=None):
     """Draw one curve per recording, in the colour of its device.
 
     Parameters
@@ -1055,6 +1055,8 @@ def curves(values, devices, *, ax=None):
     values : sequence of np.ndarray [shape=(n,)]
     devices : sequence of str
         The device of each.
+    x : np.ndarray [shape=(n,)], optional
+        Where the values belong; their number from 0 if not given.
     ax : matplotlib.axes.Axes, optional
 
     Returns
@@ -1073,11 +1075,123 @@ def curves(values, devices, *, ax=None):
     """
     _check_filled("values", values)
     ax, colors = _canvas(ax, 10, 3.4), device_colors(list(dict.fromkeys(devices)))
+    x = np.arange(len(values[0])) if x is None else x
     for curve, device in zip(values, devices, strict=True):
         known = device in ax.get_legend_handles_labels()[1]
-        ax.plot(curve, color=colors[device], lw=0.9, label="_" if known else device)
-    ax.set(xlabel="number of the feature")
+        ax.plot(x, curve, color=colors[device], lw=0.9, label="_" if known else device)
+    ax.set(xlabel="number of the feature", xlim=(x[0], x[-1]))
     _legend_outside(ax)
+    return ax
+
+
+def plane(points, devices, *, ellipses=None, ax=None):
+    """Draw points of several recordings in a plane of two features, in the colours of their devices.
+
+    Parameters
+    ----------
+    points : sequence of np.ndarray [shape=(n_i, 2)]
+        Of each recording.
+    devices : sequence of str
+        The device of each recording; the legend has room for a handful.
+    ellipses : sequence of (np.ndarray, np.ndarray), optional
+        For each recording, centres and half axes [shape=(k, 2) each] to draw on top.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+        The legend names every device once.
+
+    Raises
+    ------
+    ParameterError
+        If there are no points.
+
+    Notes
+    -----
+    Notebook 10.
+    """
+    _check_filled("points", points)
+    ax, colors = _canvas(ax, 7, 4.4), device_colors(list(dict.fromkeys(devices)))
+    for i, (xy, device) in enumerate(zip(points, devices, strict=True)):
+        known = device in ax.get_legend_handles_labels()[1]
+        faint = 0.7 if ellipses is None else 0.12
+        ax.scatter(*np.transpose(xy), s=10, color=colors[device], alpha=faint, lw=0)
+        ax.scatter([], [], color=colors[device], label="_" if known else device)
+        for centre, axes in zip(*(ellipses[i] if ellipses is not None else ((), ())), strict=True):
+            ax.add_patch(Ellipse(tuple(centre), *(2 * axes), fill=False, edgecolor=colors[device], lw=1.6))
+    _legend_outside(ax)
+    return ax
+
+
+def named_bars(values, names, *, highlight=(), ax=None):
+    """Draw one bar per name, some of them highlighted.
+
+    Parameters
+    ----------
+    values : sequence of float
+    names : sequence of str
+    highlight : collection of str
+        Names whose bars are coloured; the others are grey.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        If there are no bars.
+
+    Notes
+    -----
+    Notebook 10.
+    """
+    _check_filled("values", values)
+    ax = _canvas(ax, 10, 3.4)
+    ax.bar(range(len(names)), values, color=["C1" if name in highlight else "0.7" for name in names])
+    many = len(names) > 10
+    ax.set_xticks(range(len(names)), names, rotation=90 if many else 0, fontsize=8 if many else 9.5)
+    ax.set_xlim(-0.7, len(names) - 0.3)
+    ax.grid(False, axis="x")
+    return ax
+
+
+def similarity(matrix, devices, *, ax=None):
+    """Draw how similar recordings are to each other, those of one device side by side.
+
+    Parameters
+    ----------
+    matrix : np.ndarray [shape=(n, n)]
+        Cosines, -1 to 1.
+    devices : sequence of str
+        The device of each recording; equal ones are neighbours.
+    ax : matplotlib.axes.Axes, optional
+
+    Returns
+    -------
+    ax : matplotlib.axes.Axes
+
+    Raises
+    ------
+    ParameterError
+        If there are no recordings.
+
+    Notes
+    -----
+    Notebook 10.
+    """
+    _check_filled("matrix", matrix)
+    ax = _canvas(ax, 6, 5)
+    image = ax.imshow(matrix, cmap="vlag", vmin=-1, vmax=1)
+    ax.figure.colorbar(image, ax=ax, label="cosine", shrink=0.8)
+    names = list(dict.fromkeys(devices))
+    middles = [np.mean([i for i, device in enumerate(devices) if device == name]) for name in names]
+    size = 9 if len(names) <= 15 else 5
+    ax.set_xticks(middles, names, rotation=90, fontsize=size)
+    ax.set_yticks(middles, names, fontsize=size)
+    ax.grid(False)
     return ax
 
 

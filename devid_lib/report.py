@@ -35,6 +35,7 @@ UNITS = {"segment": "Per segment", "excerpt": "Per excerpt", "recording": "Per r
 # what the names of metrics end in that are printed in percent
 FRACTIONS = ("accuracy", "precision", "recall", "f1", "third", "quieter", "same device")
 SAME = ("system", "variant", "corpus", "seed")  # what the accuracies on one line of a table share
+LEADERBOARD_LINE = ("system", "corpus", "seed")
 THEIRS = "authors’ nine recorders [%]"  # heads every column of the paper's figures
 PUBLISHED = ("Published", "others’ recordings [%]")
 MOST_COLUMNS = 6  # units beside each other; more are put below each other
@@ -266,6 +267,8 @@ def unit_text(unit):
 def unit_order(unit):
     """Return the place of a unit among the columns: from one segment to a whole recording."""
     places = {"segment": 0, "excerpt": 1, "recording": 10**6}
+    if seconds := re.fullmatch(r"(\d+) s", unit):
+        return 1 + int(seconds[1])
     return places.get(unit, 2 + int(unit[4:]) if unit.startswith("vote") and unit[4:].isdigit() else 10**6 + 1)
 
 
@@ -599,8 +602,37 @@ def paper_table_vi():
 def other_tables(rows, context):
     """Return one table per further name in the column ``table``, and the rows that name none."""
     named = grouped([row for row in rows if row["table"] not in ("", *TABLES)], "table")
-    tables = [{"title": capital(name), "parts": generic_tables(part, context)} for name, part in named.items()]
+    layouts = {"leaderboard": leaderboard_table}
+    tables = [
+        {"title": capital(name), "parts": layouts.get(name, generic_tables)(part, context)}
+        for name, part in named.items()
+    ]
     return tables, [row for row in rows if row["table"] in ("", *TABLES)]
+
+
+def leaderboard_table(rows, context):
+    """Lay out the leaderboard: one line per system, best first; what is not accuracy, for whole recordings alone."""
+    found, _ = entries([row for row in rows if row["metric"] == "accuracy"])
+    others = {
+        (*(row[name] for name in LEADERBOARD_LINE), row["metric"]): row
+        for row in rows
+        if row["metric"] != "accuracy" and row["unit"] in ("recording", "")
+    }
+    metrics = list(dict.fromkeys(row["metric"] for row in others.values()))
+    units = units_of(found)[::-1]
+    found.sort(key=lambda entry: [-entry[unit]["value"] if unit in entry else 0 for unit in units])
+
+    def lookup(entry):
+        if entry is None:
+            return [cell(metric, "whole recording" if metric != "fit seconds" else "") for metric in metrics]
+        line = tuple(first(entry)[name] for name in LEADERBOARD_LINE)
+        scores = [others.get((*line, metric)) for metric in metrics]
+        return [cell(metric_text(row["metric"], row["value"]) if row else "–") for row in scores]
+
+    def names(entry):
+        return [plain_name(first(entry), context)]
+
+    return [accuracy_table(found, heads=("System",), names=names, published=PUBLISHED, lookup=lookup)]
 
 
 def rest_tables(notebook, rows, context):

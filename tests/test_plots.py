@@ -172,8 +172,11 @@ FIGURES = {
     "speed_bars": (0, lambda n, **k: plots.speed_bars(ratios(), **k)),
     "leaderboard": (0, lambda n, **k: plots.leaderboard(board(min(n, 30)), **k)),
     "curves": (0, lambda n, **k: plots.curves(np.zeros((3, 5)), devices(n)[:3], **k)),
+    "plane": (0, lambda n, **k: plots.plane([np.eye(2)] * 6, devices(n)[:6], **k)),
+    "named_bars": (0, lambda n, **k: plots.named_bars(np.arange(n), devices(n), **k)),
+    "similarity": (0, lambda n, **k: plots.similarity(np.eye(2 * n), np.repeat(devices(n), 2), **k)),
 }
-DIAGRAMS = {"flow", "network", "tsne"}  # without measured axes
+DIAGRAMS = {"flow", "network", "tsne", "plane", "named_bars", "similarity"}  # without measured axes
 NAMES_ON_Y = {"durations", "segment_places", "feature_matrix", "accuracy_bars", "filters", "speed_bars"}
 NAMES_ON_Y |= {"leaderboard", "curves"}  # the caller of curves names its axes
 
@@ -644,3 +647,32 @@ def test_curves_of_one_device_share_their_colour_and_legend():
     assert first.get_color() == second.get_color() != third.get_color()
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["ash", "beech"]
     np.testing.assert_array_equal(third.get_ydata(), [2, 3])
+
+
+def test_curves_stand_where_x_says():
+    ax = plots.curves([[3, 4, 5]], ["ash"], x=np.array([0.5, 1.0, 1.5]))
+    np.testing.assert_array_equal(ax.get_lines()[0].get_xdata(), [0.5, 1.0, 1.5])
+    assert ax.get_xlim() == (0.5, 1.5)
+
+
+def test_plane_draws_points_and_ellipses():
+    ellipses = [(np.array([[1.0, 2.0]]), np.array([[0.5, 0.25]]))] * 2
+    ax = plots.plane([np.eye(2), np.ones((3, 2))], ["ash", "ash"], ellipses=ellipses)
+    assert legend(ax) == ["ash"]
+    assert [len(part.get_offsets()) for part in ax.collections[::2]] == [2, 3]
+    assert [(e.center, e.width, e.height) for e in ax.patches] == [((1.0, 2.0), 1.0, 0.5)] * 2
+    with pytest.raises(ParameterError):
+        plots.plane([], [])
+
+
+def test_named_bars_highlight_what_they_are_told():
+    ax = plots.named_bars([1, 3, 2], ["a", "b", "c"], highlight=["b"])
+    assert [bar.get_height() for bar in ax.patches] == [1, 3, 2]
+    colors = [bar.get_facecolor() for bar in ax.patches]
+    assert colors[0] == colors[2] != colors[1] and tick_names(ax.xaxis) == ["a", "b", "c"]
+
+
+def test_similarity_names_every_device_once_in_the_middle():
+    ax = plots.similarity(np.eye(5), ["ash", "ash", "beech", "beech", "beech"])
+    assert ax.get_xticks().tolist() == [0.5, 3.0] and tick_names(ax.yaxis) == ["ash", "beech"]
+    np.testing.assert_array_equal(ax.images[0].get_array(), np.eye(5))

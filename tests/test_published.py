@@ -1,5 +1,9 @@
 """The authors' released predictions: what is refused, and how files become a table."""
 
+import functools
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+
 import numpy as np
 import pytest
 
@@ -47,6 +51,37 @@ def test_download_keeps_to_the_checksums(folder, tmp_path, monkeypatch):
     monkeypatch.setattr(published, "ADDRESS", folder.as_uri() + "/")  # pooch cannot fetch file addresses: a clear error
     with pytest.raises(DevidError, match=r"predy1\.npy: cannot be downloaded"):
         published.load_published("download", data_dir=tmp_path / "elsewhere")
+
+
+@pytest.fixture
+def served(folder, monkeypatch):
+    """The files on a server of this machine, in the place of the authors' repository; what was asked of it."""
+    asked = []
+
+    class Handler(SimpleHTTPRequestHandler):
+        def log_message(self, *_):
+            asked.append(self.path)
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    monkeypatch.setattr(published, "ADDRESS", f"http://127.0.0.1:{server.server_port}/")
+    yield asked
+    server.shutdown()
+    server.server_close()
+
+
+def test_files_are_downloaded_once(served, tmp_path):
+    table = published.load_published("download", data_dir=tmp_path / "data")
+    assert len(table) == 54 and sorted(served) == sorted(f"/{name}" for name in published.FILES)
+    published.load_published("download", data_dir=tmp_path / "data")
+    assert len(served) == 4
+
+
+def test_a_download_that_differs_is_refused_and_leaves_nothing(served, folder, tmp_path):
+    (folder / "predy2.npy").write_bytes(b"something else")
+    with pytest.raises(DevidError, match=r"predy2\.npy: cannot be downloaded"):
+        published.load_published("download", data_dir=tmp_path / "data")
+    assert not (tmp_path / "data" / "published_predictions" / "predy2.npy").exists()
 
 
 def test_downloaded_files_are_used(folder, tmp_path, monkeypatch):

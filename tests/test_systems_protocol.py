@@ -1,6 +1,7 @@
 """One protocol for all systems: excerpts, judging, McNemar's test, the registry and the paper's networks."""
 
 import pickle
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from devid_lib.systems import protocol, registry
 from devid_lib.systems.base import System, softmax
 from devid_lib.systems.excerpts import Excerpt, cut_excerpts
 from devid_lib.systems.paper import PaperSystem
+from devid_lib.systems.warnings import DevidWarning
 
 RATE = 16000
 
@@ -144,7 +146,7 @@ def test_papers_network_as_an_estimator():
             for name in names
         ]
 
-    system = PaperSystem("softmax", segment_length=256, train_segments=60, epochs=5)
+    system = PaperSystem(system="softmax", segment_length=256, train_segments=60, epochs=5)
     train = excerpts(("1", "2"), 1.0)
     system = clone(system).fit(train, [x.device for x in train])
     test = excerpts(("3", "4"), 0.5)
@@ -152,3 +154,128 @@ def test_papers_network_as_an_estimator():
     proba = system.predict_proba([*test, Excerpt(np.zeros(100, np.float32), RATE)])  # shorter than a segment
     np.testing.assert_allclose(proba.sum(axis=1), 1)
     np.testing.assert_allclose(pickle.loads(pickle.dumps(system)).predict_proba(test), proba[:-1], atol=1e-6)
+
+
+def test_halves_are_all_of_a_recording():
+    whole = recordings()
+    first, second = protocol.halves(whole)
+    for a, b, x in zip(first, second, whole, strict=True):
+        np.testing.assert_array_equal(np.concatenate([a.y, b.y]), x.y)
+        assert (a.device, b.recording, b.start) == (x.device, x.recording, len(a.y))
+
+
+def test_the_same_recording_is_asked_for_its_second_half():
+    train = recordings()
+    train[0].y[: len(train[0].y) // 2] *= 10  # the first half of "loud 1" is louder still, and its second as it was
+    found = protocol.same_recording({"level": Level()}, train)
+    assert found.to_dict() == {"level": 1.0}
+    swapped = [Excerpt(x.y.copy(), RATE, x.device, x.recording) for x in recordings()]
+    for x in swapped:
+        half = len(x.y) // 2
+        x.y[half:] *= 0.1 if x.device == "loud" else 10  # second halves sound like the other device
+    assert protocol.same_recording({"level": Level()}, swapped).to_dict() == {"level": 0.0}
+
+
+def test_copies_of_one_recorder_differ_in_their_room_alone():
+    copies = protocol.copies_of_one_recorder(n=3, seconds=1.0, seed=1)
+    assert [x.device for x in copies] == ["copy 1", "copy 2", "copy 3"]
+    assert all(len(x.y) == x.samplerate and 0 < np.abs(x.y).max() <= 1 for x in copies)
+    assert np.abs(copies[0].y - copies[1].y).max() > 0.001
+    again = protocol.copies_of_one_recorder(n=3, seconds=1.0, seed=1)
+    np.testing.assert_array_equal(copies[2].y, again[2].y)
+
+
+def test_published_figures_are_held_against_the_interval():
+    def row(system, value, low, high):
+        return {"system": system, "unit": "recording", "metric": "accuracy", "value": value, "low": low, "high": high,
+                "n": 9}  # fmt: skip
+
+    rows = [row("[6] Fourier histogram, 256", 0.5, 0.3, 0.8), row("[2] GMM per recording, SVM", 1, 1, 1),
+            row("[12] centroids, raw, SVM", 0.9, 0.7, 0.95), row("paper mlp-3", 1, 1, 1)]  # fmt: skip
+    table = protocol.against_published(pd.DataFrame(rows))
+    assert table["verdict"].to_dict() == {
+        "[6] Fourier histogram, 256": "below",
+        "[2] GMM per recording, SVM": "alike",  # nine of nine do not exclude 97.6 %
+        "[12] centroids, raw, SVM": "above",
+    }
+    assert table.loc["[2] GMM per recording, SVM", "low"] == pytest.approx(1 - 0.283, abs=1e-3)
+    assert registry.published_accuracy("[7] random spectral features, NN") == 0.9555
+    assert np.isnan(registry.published_accuracy("[10] one-class SVMs"))
+
+
+# --- bad input -------------------------------------------------------------------------------------------------------
+NOISE = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
+
+
+@pytest.mark.parametrize(
+    ("y", "samplerate", "message"),
+    [
+        (NOISE * np.nan, RATE, "ash/1.*finite"),
+        (np.append(NOISE, np.inf).astype("f4"), RATE, "ash/1.*finite"),
+        (1e30 * NOISE, RATE, "below 1e.06"),
+        (np.stack([NOISE, NOISE]), RATE, r"shape \(2, 8000\)"),
+        ((NOISE * 1000).astype(np.int16), RATE, "not int16"),
+        (NOISE, 0, "samplerate=0"),
+        (NOISE, 16000.5, "samplerate=16000.5"),
+    ],
+)
+def test_no_excerpt_is_made_of_what_is_no_recording(y, samplerate, message):
+    with pytest.raises(ParameterError, match=message):
+        Excerpt(y, samplerate, "ash", "1")
+
+
+@pytest.mark.parametrize("name", list(registry.systems()))
+def test_every_system_refuses_what_it_cannot_learn_from(name):
+    system, train = registry.systems()[name], recordings()
+    with pytest.raises(ParameterError, match="not been fitted"):
+        system.predict_proba(train)
+    with pytest.raises(ParameterError, match="empty"):
+        system.fit([], [])
+    with pytest.raises(ParameterError, match="4 excerpts .* not 3"):
+        system.fit(train, ["a", "b", "a"])
+    with pytest.raises(ParameterError, match="'a' alone"):
+        system.fit(train, ["a"] * 4)
+    with pytest.raises(ParameterError, match="ndarray is not an excerpt"):
+        system.fit([x.y for x in train], ["a", "a", "b", "b"])
+
+
+@pytest.mark.parametrize("name", list(registry.systems()))
+@pytest.mark.parametrize("n", [0, 1, 10])
+def test_every_system_answers_for_a_few_samples(name, n):
+    system = registry.systems()[name].fit(recordings(), ["a", "a", "b", "b"])
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always")
+        proba = system.predict_proba([Excerpt(np.ones(n, np.float32), RATE)])
+    assert np.isfinite(proba).all() and proba.sum() == pytest.approx(1)
+    assert all(issubclass(w.category, DevidWarning) for w in given)
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("n_fft", 0), ("n_fft", 2.5), ("n_components", "8"), ("C", 0), ("C", float("nan")), ("nu", 2), ("share", 1.5),
+     ("relevance", -1), ("piece_s", 0), ("random_state", -1), ("n_clusters", True), ("threshold", -0.1)],
+)  # fmt: skip
+def test_parameters_out_of_range_are_named(name, value):
+    owners = [system for system in registry.systems().values() if name in system.get_params()]
+    assert owners
+    for system in owners:
+        with pytest.raises(ParameterError, match=f"{name}={value!r}"):
+            clone(system).set_params(**{name: value}).fit(recordings(), ["a", "a", "b", "b"])
+
+
+def test_few_segments_vote_where_voters_are_given():
+    segments = np.random.default_rng(0).standard_normal((10, 256)).astype("f4")
+
+    class Counting:
+        asked = 0
+
+        def predict(self, x, **_):
+            self.asked += len(x)
+            return np.full((len(x), 2), 0.5)
+
+    for voters, expected in ((0, 10), (3, 3), (50, 10)):
+        counting = Counting()
+        system = PaperSystem(system="softmax", segment_length=256, voters=voters, fitted=counting)
+        system.fit(recordings(), ["a", "a", "b", "b"])
+        system.predict_proba([Excerpt(segments.ravel(), RATE)])
+        assert counting.asked == expected

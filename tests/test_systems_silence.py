@@ -5,7 +5,14 @@ import pytest
 from test_systems_spectra import RATE, check_system, fitted, planted
 
 from devid_lib.errors import ParameterError
-from devid_lib.systems.silence import SilenceHistogram, near_silent, silence_histogram
+from devid_lib.systems.excerpts import Excerpt
+from devid_lib.systems.silence import (
+    THRESHOLDS,
+    SilenceHistogram,
+    chosen_threshold,
+    near_silent,
+    silence_histogram,
+)
 from devid_lib.systems.warnings import NearSilenceWarning, ShortExcerptWarning
 
 
@@ -53,3 +60,24 @@ def test_refused(options):
     (name, value), = options.items()
     with pytest.raises(ParameterError, match=f"{name}={value}"):
         fitted(SilenceHistogram(**options))
+
+
+def test_the_threshold_is_chosen_on_training_recordings():
+    # Loud windows are the same noise for both devices; the device shows in windows of a peak of about 1e-3 alone.
+    rng, excerpts = np.random.default_rng(0), []
+    for colour in ([1.0], [0.5, 0.5]):
+        for _ in range(2):
+            quiet = 3e-4 * np.convolve(rng.standard_normal(16 * 512), colour, "same")
+            loud = 0.3 * rng.standard_normal(16 * 512) * rng.uniform(0.3, 1)
+            excerpts.append(Excerpt(np.concatenate([quiet, loud]).astype("f4"), RATE))
+    codes = np.array([0, 0, 1, 1])
+    found = chosen_threshold(excerpts, codes, n_coefficients=256)
+    assert found in THRESHOLDS and 1e-3 < found < 0.3
+    system = SilenceHistogram(n_coefficients=256, threshold="chosen").fit(excerpts, ["a", "a", "b", "b"])
+    assert system.threshold_ == found and system.threshold == "chosen"
+    assert system.predict(excerpts).tolist() == ["a", "a", "b", "b"]
+
+
+def test_unknown_thresholds_are_refused():
+    with pytest.raises(ParameterError, match="threshold='best'"):
+        SilenceHistogram(threshold="best").fit([Excerpt(np.ones(9000, "f4"), RATE)] * 2, ["a", "b"])

@@ -11,6 +11,7 @@ from devid_lib.systems.sparse import (
     RandomSpectralFeatures,
     SpectralSketches,
     equal_weights,
+    sketch_distances,
     src_residuals,
     stable_vectors,
 )
@@ -92,11 +93,20 @@ def test_seed_matters():
     "system, message",
     [
         (RandomSpectralFeatures(classifier="lda"), "classifier 'lda'"),
-        (RandomSpectralFeatures(n_components=0), "n_components must be"),
-        (SpectralSketches(n_nonzero=1.5), "n_nonzero must be"),
+        (RandomSpectralFeatures(n_components=0), "n_components=0"),
+        (SpectralSketches(n_nonzero=1.5), "n_nonzero=1.5"),
         (SpectralSketches(p=0.5), "p=0.5"),
     ],
 )
 def test_refused(system, message):
     with pytest.raises(ParameterError, match=message):
         fitted(system)
+
+
+@pytest.mark.parametrize("p", [1, 2])
+def test_sketches_estimate_distances(p):
+    x = np.random.default_rng(0).exponential(size=(6, 400))
+    vectors = stable_vectors(400, 4000, p=p, random_state=0)
+    true, estimated = sketch_distances(x, vectors, p=p)
+    assert true[0] == pytest.approx(np.linalg.norm(x[0] - x[1], ord=p))
+    np.testing.assert_allclose(estimated, true, rtol=0.12)

@@ -26,6 +26,7 @@ from devid_lib.systems.spectra import (
     neighbour_spacing,
     pooled_proba,
     power,
+    separation,
     spectra_in_chunks,
     trivial_numbers,
 )
@@ -186,3 +187,9 @@ def test_decision_scores_of_two_classes():
 def test_evenly():
     assert evenly(np.arange(5), 9).tolist() == [0, 1, 2, 3, 4]
     assert evenly(np.arange(101), 3).tolist() == [0, 50, 100]
+
+
+def test_separation_by_hand():
+    vectors = [[0.0], [1.0], [10.0], [11.0]]
+    assert separation(vectors, ["a", "a", "b", "b"]) == pytest.approx(10)
+    assert np.isnan(separation(vectors, list("abcd"))) and np.isnan(separation(vectors, list("aaaa")))

@@ -284,14 +284,7 @@ def fit_svm(vectors, codes, *, kernel, C):
     -------
     svm : SVC
         With pairwise decisions. Its probabilities are not fitted: `svm_proba` makes some of the decision function.
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer than two devices.
     """
-    if len(np.unique(codes)) < 2:
-        raise ParameterError("a support vector machine needs at least two devices to tell apart, not one")
     return SVC(kernel=kernel, C=C).fit(np.concatenate(vectors), np.repeat(codes, [len(v) for v in vectors]))
 
 
@@ -372,8 +365,8 @@ class RecordingMixture(System):
         return [np.stack([template(self.background_, x, n_steps=self.n_steps) for x in parts]) for parts in cut]
 
 
-def template(background, x, *, n_steps):
-    """Return means and variances of a mixture fitted to frames.
+def refitted(background, x, *, n_steps):
+    """Return a mixture fitted to frames, its components numbered as those of the background.
 
     Parameters
     ----------
@@ -386,7 +379,7 @@ def template(background, x, *, n_steps):
 
     Returns
     -------
-    vector : np.ndarray [shape=(2 * k * d,)]
+    mixture : Mixture
 
     Notes
     -----
@@ -396,6 +389,12 @@ def template(background, x, *, n_steps):
     for _ in range(n_steps):
         mixture = map_adapt(mixture, *statistics(mixture, x), relevance=0.0)
         mixture = replace(mixture, variances=np.maximum(mixture.variances, VARIANCE_FLOOR))
+    return mixture
+
+
+def template(background, x, *, n_steps):
+    """Return means and variances of `refitted` as a vector [shape=(2 * k * d,)]."""
+    mixture = refitted(background, x, n_steps=n_steps)
     return np.concatenate([mixture.means.ravel(), mixture.variances.ravel()])
 
 

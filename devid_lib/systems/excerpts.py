@@ -1,11 +1,14 @@
 """Excerpts: whole recordings or parts of them, with a place to keep features that several systems share."""
 
 from dataclasses import dataclass, field
+from numbers import Integral
 
 import numpy as np
 
 from ..audio import load_recording
 from ..errors import ParameterError
+
+LARGEST = 1e6  # full scale = 1: anything larger is no recording, and its power would overflow
 
 
 @dataclass(frozen=True, eq=False)
@@ -15,7 +18,8 @@ class Excerpt:
     Attributes
     ----------
     y : np.ndarray [shape=(n,)], float32
-        Samples, full scale = 1.
+        Samples, full scale = 1. One shorter than a frame, even an empty one, is filled up with zeros by whoever cuts
+        frames, with a `ShortExcerptWarning`.
     samplerate : int
         [Hz]
     device, recording : str
@@ -24,6 +28,11 @@ class Excerpt:
         First sample within the recording.
     kept : dict
         Features computed so far, see `feature`.
+
+    Raises
+    ------
+    ParameterError
+        If ``y`` is not one channel of finite floats, or ``samplerate`` is not a positive whole number.
     """
 
     y: np.ndarray
@@ -32,6 +41,16 @@ class Excerpt:
     recording: str = ""
     start: int = 0
     kept: dict = field(default_factory=dict, repr=False)
+
+    def __post_init__(self):
+        name = "/".join(filter(None, (self.device, self.recording))) or "an excerpt"
+        y = np.asarray(self.y)
+        if y.ndim != 1 or y.dtype.kind != "f":
+            raise ParameterError(f"{name}: samples must be one channel of floats, not {y.dtype} of shape {y.shape}")
+        if not np.abs(y).max(initial=0) < LARGEST:  # also true of NaN
+            raise ParameterError(f"{name}: not all of its {len(y)} samples are finite and below {LARGEST:g}")
+        if isinstance(self.samplerate, bool) or not isinstance(self.samplerate, Integral) or self.samplerate < 1:
+            raise ParameterError(f"{name}: samplerate={self.samplerate!r} is not a positive whole number of Hz")
 
     def feature(self, function, **params):
         """Return ``function(y, samplerate, **params)``, computed once for all systems that ask for it."""

@@ -8,6 +8,7 @@ from ..dataset import Dataset
 from ..features import extract_features
 from ..segments import random_segments, regular_segments
 from .base import System
+from .spectra import evenly
 
 
 class PaperSystem(System):
@@ -32,12 +33,15 @@ class PaperSystem(System):
     random_state : int
     recipe : {"default", "published"}
         Whose feature scale; `fit` trains by the default recipe.
+    voters : int
+        Segments of an excerpt that vote, evenly spread over it, posteriors summed; 0 = all that it holds.
     fitted : keras.Model, optional
         A model trained on the same recordings, so that `fit` has nothing to do.
     """
 
     def __init__(
         self,
+        *,
         system="mlp-3",
         noise="wavelet",
         segment_length=4096,
@@ -45,6 +49,7 @@ class PaperSystem(System):
         epochs=0,
         random_state=0,
         recipe="default",
+        voters=0,
         fitted=None,
     ):
         self.system = system
@@ -54,6 +59,7 @@ class PaperSystem(System):
         self.epochs = epochs
         self.random_state = random_state
         self.recipe = recipe
+        self.voters = voters
         self.fitted = fitted
 
     def _fit(self, excerpts, codes):
@@ -77,6 +83,7 @@ class PaperSystem(System):
         for i, excerpt in enumerate(excerpts):
             y = np.pad(excerpt.y, (0, max(0, self.segment_length - len(excerpt.y))))
             segments, _ = regular_segments(y, length=self.segment_length)
+            segments = evenly(segments, self.voters) if self.voters else segments
             rows.append(self._represented(segments))
             counts.append(len(segments))
             if sum(map(len, rows)) > 4096 or i == len(excerpts) - 1:  # not all at once: they fill the memory

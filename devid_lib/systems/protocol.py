@@ -8,8 +8,18 @@ from scipy.stats import binomtest
 from sklearn.base import clone
 from sklearn.metrics import f1_score, log_loss
 
-from ..evaluation import accuracy, correct, decisions, device_names, predictions_table, recording_names
-from .excerpts import cut_excerpts, whole_recordings
+from ..evaluation import (
+    accuracy,
+    correct,
+    decisions,
+    device_names,
+    predictions_table,
+    recording_names,
+    zero_error_bound,
+)
+from ..simulate import CONTROL, RECORDERS, SAMPLERATE, recording
+from .excerpts import Excerpt, cut_excerpts, whole_recordings
+from .registry import published_accuracy
 
 LENGTHS = {"1 s": (1.0, 8), "3 s": (3.0, 4)}  # unit: (seconds, excerpts per test recording)
 SEGMENTS = 16  # one-segment excerpts per test recording
@@ -77,6 +87,88 @@ def judge(system, train, tests):
         rows += [{"unit": unit, "metric": name, "value": value, "n": len(table)} for name, value in scores(table)]
         rows.append({"unit": unit, "metric": "seconds per excerpt", "value": seconds, "n": len(table)})
     return pd.DataFrame(rows), predictions
+
+
+def halves(excerpts):
+    """Return the first and the second halves of recordings, as two lists of excerpts."""
+    def part(x, start, stop):
+        return Excerpt(np.array(x.y[start:stop]), x.samplerate, x.device, x.recording, x.start + start)
+
+    middles = [len(x.y) // 2 for x in excerpts]
+    pairs = list(zip(excerpts, middles, strict=True))
+    return [part(x, 0, n) for x, n in pairs], [part(x, n, len(x.y)) for x, n in pairs]
+
+
+def same_recording(systems, train):
+    """Train on the first halves of recordings and test on their second halves: same device, room, level and day.
+
+    Parameters
+    ----------
+    systems : dict
+        Name: System, cloned before fitting.
+    train : sequence of Excerpt
+        Training recordings.
+
+    Returns
+    -------
+    accuracy : pandas.Series
+        Index system: share of the second halves whose device is named.
+
+    Notes
+    -----
+    Notebook 10. What a system reaches here and not on other recordings of the same devices, it owes to the recording.
+    """
+    first, second = halves(train)
+    devices = [x.device for x in train]
+    fitted = {name: clone(system).fit(first, devices) for name, system in systems.items()}
+    return pd.Series({name: np.mean(s.predict(second) == devices) for name, s in fitted.items()}, dtype=float)
+
+
+def copies_of_one_recorder(*, n=9, seconds=20.0, seed=0):
+    """Simulate recordings of one and the same recorder in different rooms, and give each the name of a device.
+
+    Parameters
+    ----------
+    n : int
+        Recordings.
+    seconds : float
+        Length of each [s].
+    seed : int
+
+    Returns
+    -------
+    recordings : list of Excerpt
+        Of "copy 1", "copy 2" and so on, which no honest system can tell apart.
+    """
+    recorder = next(r for r in RECORDERS if r.name == CONTROL)
+    rngs = np.random.default_rng(seed).spawn(n)
+    samples = [recording(recorder, n_samples=round(seconds * SAMPLERATE), rng=rng) for rng in rngs]
+    return [Excerpt(y.astype(np.float32) / 2**15, SAMPLERATE, f"copy {i}", "1") for i, y in enumerate(samples, 1)]
+
+
+def against_published(scores):
+    """Hold cited systems against what their authors report on their own recordings.
+
+    Parameters
+    ----------
+    scores : pandas.DataFrame
+        From `judge`, with a column ``system``.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        Index system; published and ours (fractions), low and high of the interval, and the verdict: "below" or
+        "above" where the published figure is outside the interval, "alike" where it is not. Without an error the
+        interval starts at the exact bound, see `evaluation.zero_error_bound`.
+    """
+    rows = scores[(scores["unit"] == "recording") & (scores["metric"] == "accuracy")].set_index("system")
+    table = rows[["value", "low", "high"]].astype(float).rename(columns={"value": "ours"})
+    no_error = [1 - zero_error_bound(n) for n in rows["n"].astype(int)]
+    table["low"] = table["low"].where(table["ours"] < 1, no_error)  # a bootstrap knows no errors that it has not seen
+    table.insert(0, "published", [published_accuracy(name) for name in table.index])
+    table = table.dropna(subset="published")
+    outside = [table["high"] < table["published"], table["low"] > table["published"]]
+    return table.assign(verdict=np.select(outside, ["below", "above"], "alike"))
 
 
 def keys(excerpts):

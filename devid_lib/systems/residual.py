@@ -34,6 +34,8 @@ PUT_BACK = 0.05  # share of the recording's power that multi-band spectral subtr
 SOURCES = ("noise", "raw")
 DESCRIPTORS = ("centroid", "spread", "skewness", "kurtosis", "flatness", "entropy", "rolloff", "brightness",
                "irregularity", "flux")  # fmt: skip
+TEXTURE = (*DESCRIPTORS, *(f"MFCC {i}" for i in range(1, 14)))
+TEXTURE_NAMES = tuple(f"{kind} {name}" for kind in ("mean", "sd") for name in TEXTURE)  # columns of wiener_descriptors
 CORRELATION_SCALE = 0.01  # temperature of correlation coefficients; chosen, not fitted
 MAX_FRAMES = 5000  # of a recording that are clustered
 PIECE_S = 1.0  # length of a texture window [s]
@@ -345,6 +347,7 @@ def wiener_descriptors(y, samplerate, *, size=15, n_fft=1024, n_cepstra=13):
     Notebook 10. After Moon et al. (2014).
     """
     filters = triangular_filters(samplerate, n_fft=n_fft, n_filters=40).T
+    y = y if len(y) else np.zeros(1, np.float32)
     pieces = [y] if len(y) < PIECE_S * samplerate else framed(y, length=round(PIECE_S * samplerate),
                                                               hop=round(PIECE_S * samplerate))  # fmt: skip
     rows = []
@@ -405,14 +408,18 @@ class WienerDescriptors(System):
         return pooled_proba(scores, [len(p) for p in pieces])
 
 
-def most_distinctive(x, codes, *, n_features):
-    """Return the columns of ``x`` with the largest ratio of variance between to within classes, in ascending order."""
+def distinctiveness(x, codes):
+    """Return the share of each column's variance that lies between the classes: 0 for a constant column, at most 1."""
     means = np.stack([x[codes == k].mean(axis=0) for k in np.unique(codes)])
     counts = np.unique(codes, return_counts=True)[1]
     between = (counts[:, None] * (means - x.mean(axis=0)) ** 2).sum(axis=0)
     total = ((x - x.mean(axis=0)) ** 2).sum(axis=0)
-    share = between / np.maximum(total, 1e-30)  # rises with the F statistic; 0 for a constant column
-    return np.sort(np.argsort(-share, kind="stable")[:n_features])
+    return between / np.maximum(total, 1e-30)
+
+
+def most_distinctive(x, codes, *, n_features):
+    """Return the most distinctive columns of ``x`` in ascending order: those with the largest F statistic."""
+    return np.sort(np.argsort(-distinctiveness(x, codes), kind="stable")[:n_features])
 
 
 # --- [12] ------------------------------------------------------------------------------------------------------------

@@ -1,8 +1,10 @@
 """[6]: the Fourier coefficient histogram of near-silence."""
 
 import warnings
+from numbers import Real
 
 import numpy as np
+from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
 from sklearn.preprocessing import StandardScaler
 
@@ -11,7 +13,13 @@ from .base import System
 from .spectra import POWER_FLOOR, feature_matrix, fit_quietly, framed, spectra_in_chunks
 from .warnings import NearSilenceWarning
 
+THRESHOLDS = tuple(float(t) for t in np.geomspace(2**-12, 2**-4, 9))  # nine, as in the publication: -72 to -24 dBFS
 SHARE = 0.5  # of the windows taken as near-silent when no threshold is given: fewer let the room, not the device, speak
+
+
+def window_peaks(frames):
+    """Return the largest amplitude of each window [shape=(n_frames,)]."""
+    return np.maximum(frames.max(axis=1), -frames.min(axis=1))
 
 
 def near_silent(frames, *, threshold=None, share=SHARE):
@@ -31,7 +39,7 @@ def near_silent(frames, *, threshold=None, share=SHARE):
     quiet : np.ndarray [shape=(n_frames,)], bool
         At least one is true.
     """
-    peaks = np.maximum(frames.max(axis=1), -frames.min(axis=1))
+    peaks = window_peaks(frames)
     if threshold is None:
         return peaks <= np.sort(peaks)[max(1, round(share * len(peaks))) - 1]
     if peaks.min() > threshold:
@@ -71,6 +79,49 @@ def silence_histogram(y, samplerate, *, n_coefficients=2048, threshold=None, sha
     return (total[:n_coefficients] / len(quiet)).astype(np.float32)
 
 
+def log_histograms(excerpts, **options):
+    """Return the logarithm of `silence_histogram` of every excerpt [shape=(n, n_coefficients)], float32."""
+    histograms = feature_matrix(excerpts, silence_histogram, **options)
+    return np.log(np.maximum(histograms, np.float32(np.sqrt(POWER_FLOOR))))
+
+
+def chosen_threshold(excerpts, codes, *, n_coefficients, thresholds=THRESHOLDS):
+    """Choose the threshold of near-silence on training recordings.
+
+    Parameters
+    ----------
+    excerpts : sequence of Excerpt
+        Training recordings.
+    codes : np.ndarray [shape=(n,)]
+        Class numbers.
+    n_coefficients : int
+        As in `silence_histogram`.
+    thresholds : sequence of float
+        To choose from, rising.
+
+    Returns
+    -------
+    threshold : float
+        The one with which most training recordings have their nearest neighbour, among the other training recordings,
+        in their own device; of equals the middle one.
+
+    Notes
+    -----
+    Notebook 10. Windows that no threshold keeps give a `NearSilenceWarning` for the threshold that is chosen, when it
+    is used, and none while choosing.
+    """
+    right = []
+    for threshold in thresholds:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NearSilenceWarning)
+            x = log_histograms(excerpts, n_coefficients=n_coefficients, threshold=threshold)
+        distances = cdist(x, x)
+        np.fill_diagonal(distances, np.inf)
+        right.append(np.mean(codes[distances.argmin(axis=1)] == codes))
+    best = np.flatnonzero(np.array(right) == max(right))
+    return thresholds[best[len(best) // 2]]
+
+
 class SilenceHistogram(System):
     """[6] Fourier coefficient histogram of near-silence, linear logistic regression.
 
@@ -83,10 +134,11 @@ class SilenceHistogram(System):
 
     Adapted: only the abstract was read. The nine thresholds, absolute amplitudes there, suit the authors' recordings
     and not those of a phone with automatic gain; by default the threshold follows the recording's own level, so that
-    half the windows of every recording are near-silent, and ``threshold`` gives an absolute one. The sum is divided
-    by the number of windows. Its logarithm is taken and standardised over the training recordings, since the
-    coefficients of a recording span 60 dB. The window function is Hamming's, which the abstract leaves open. The
-    regression is scikit-learn's, multinomial with a quadratic penalty, where Weka's is boosted.
+    half the windows of every recording are near-silent. ``threshold`` gives an absolute one, or chooses among nine on
+    the training recordings, see `chosen_threshold`. The sum is divided by the number of windows. Its logarithm is taken
+    and standardised over the training recordings, since the coefficients of a recording span 60 dB. The window function
+    is Hamming's, which the abstract leaves open. The regression is scikit-learn's, multinomial with a quadratic
+    penalty, where Weka's is boosted.
 
     Probabilities are the regression's own.
 
@@ -94,7 +146,7 @@ class SilenceHistogram(System):
     ----------
     n_coefficients : int
         256 or 2048 in the publication; a window has twice as many samples.
-    threshold : float or None
+    threshold : float, "chosen" or None
         Largest amplitude of a near-silent window, full scale = 1; ``None`` = by ``share``.
     share : float in (0, 1]
         Share of the windows that are near-silent when ``threshold`` is ``None``.
@@ -109,15 +161,16 @@ class SilenceHistogram(System):
         self.C = C
 
     def _features(self, excerpts):
-        if not 0 < self.share <= 1:
-            raise ParameterError(f"share={self.share!r} is not above 0 and at most 1")
-        if self.threshold is not None and not self.threshold > 0:
-            raise ParameterError(f"threshold={self.threshold!r} is not above 0")
-        options = {"n_coefficients": self.n_coefficients, "threshold": self.threshold, "share": self.share}
-        histograms = feature_matrix(excerpts, silence_histogram, **options)
-        return np.log(np.maximum(histograms, np.float32(np.sqrt(POWER_FLOOR))))
+        return log_histograms(
+            excerpts, n_coefficients=self.n_coefficients, threshold=self.threshold_, share=self.share
+        )
 
     def _fit(self, excerpts, codes):
+        self.threshold_ = self.threshold
+        if self.threshold == "chosen":
+            self.threshold_ = chosen_threshold(excerpts, codes, n_coefficients=self.n_coefficients)
+        elif self.threshold is not None and not (isinstance(self.threshold, Real) and self.threshold > 0):
+            raise ParameterError(f"threshold={self.threshold!r} is neither above 0 nor 'chosen' nor None")
         x = self._features(excerpts)
         self.scaler_ = StandardScaler().fit(x)
         regression = LogisticRegression(C=self.C, max_iter=500)

@@ -1,9 +1,9 @@
 """[7], [8]: random projections and sketches of mean spectra, and sparse representation."""
 
 import warnings
-from numbers import Integral
 
 import numpy as np
+from scipy.spatial.distance import pdist
 from sklearn.linear_model import orthogonal_mp
 from sklearn.preprocessing import normalize
 from sklearn.random_projection import GaussianRandomProjection
@@ -86,6 +86,32 @@ def stable_vectors(n_features, n_components, *, p, random_state):
     return draw((n_features, n_components))
 
 
+def sketch_distances(x, vectors, *, p):
+    """Return the l_p distances between all pairs of vectors, true and estimated from their sketches.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(n, n_features)], real
+    vectors : np.ndarray [shape=(n_features, n_components)]
+        From `stable_vectors`, with the same ``p``.
+    p : {1, 2}
+
+    Returns
+    -------
+    true, estimated : np.ndarray [shape=(n * (n - 1) / 2,)]
+
+    Notes
+    -----
+    Notebook 10. Indyk (2006): median of the magnitudes of the differences of two sketches for p = 1, their root mean
+    square for p = 2.
+    """
+    first, second = np.triu_indices(len(x), 1)
+    differences = (x @ vectors)[first] - (x @ vectors)[second]
+    if p == 1:
+        return pdist(x, "cityblock"), np.median(np.abs(differences), axis=1)
+    return pdist(x), np.sqrt(np.mean(differences**2, axis=1))
+
+
 def equal_weights(sketches):
     """Give the components of Cauchy sketches equal weights in a distance.
 
@@ -116,23 +142,20 @@ class ProjectionSystem(System):
     def _sketch(self, excerpts):
         return feature_matrix(excerpts, self.feature, n_fft=self.n_fft).astype(np.float64) @ self.vectors_
 
-    def _project(self, excerpts):
+    def project(self, excerpts):
+        """Return the unit vectors that excerpts become [shape=(n, n_components)]."""
         return normalize(self._sketch(excerpts))
 
     def _fit(self, excerpts, codes):
         if self.classifier not in CLASSIFIERS:
             raise ParameterError(f"classifier {self.classifier!r} is not one of {', '.join(CLASSIFIERS)}")
-        for name in ("n_components", "n_nonzero"):
-            value = getattr(self, name)
-            if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-                raise ParameterError(f"{name} must be an integer of at least 1, not {value!r}")
         self.vectors_ = self._vectors(self.n_fft // 2 + 1)
-        self.train_, self.codes_ = self._project(excerpts), codes
+        self.train_, self.codes_ = self.project(excerpts), codes
         if self.classifier == "svm":
             self.svm_ = fit_quietly(SVC(kernel="linear"), self.train_, codes)
 
     def _proba(self, excerpts):
-        x, n_classes = self._project(excerpts), len(self.classes_)
+        x, n_classes = self.project(excerpts), len(self.classes_)
         if self.classifier == "svm":
             return softmax(decision_scores(self.svm_, x))
         if self.classifier == "nn":
@@ -180,7 +203,7 @@ class RandomSpectralFeatures(ProjectionSystem):
 
     def _vectors(self, n_features):
         projection = GaussianRandomProjection(self.n_components, random_state=self.random_state)
-        return projection.fit(np.empty((1, n_features))).components_.T
+        return projection.fit(np.zeros((1, n_features))).components_.T
 
 
 class SpectralSketches(ProjectionSystem):

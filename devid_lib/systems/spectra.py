@@ -132,6 +132,7 @@ def difference_spectrum(y, samplerate, *, n_fft=N_FFT):
 
 def trivial_numbers(y, samplerate, *, excerpts=10):
     """Return the six numbers of the leakage probe as an array [shape=(<=excerpts, 6)], see `trivial_features`."""
+    y = y if len(y) else np.zeros(1, np.float32)
     return trivial_features(y, samplerate=samplerate, excerpts=excerpts).to_numpy()
 
 
@@ -143,6 +144,29 @@ def evenly(rows, n):
 def feature_matrix(excerpts, function, **params):
     """Return one feature vector per excerpt as an array [shape=(n, n_features)], float32."""
     return np.stack([excerpt.feature(function, **params) for excerpt in excerpts]).astype(np.float32, copy=False)
+
+
+def separation(vectors, devices):
+    """Return how far apart devices are, in units of the distance between recordings of one device.
+
+    Parameters
+    ----------
+    vectors : array_like [shape=(n, n_features)]
+        One per recording.
+    devices : sequence of str
+
+    Returns
+    -------
+    ratio : float
+        Mean distance between recordings of different devices over that between recordings of the same one; 1 where
+        the vectors do not know the device, NaN where no device has two recordings.
+    """
+    distances, devices = cdist(vectors, vectors), np.asarray(devices)
+    same = devices[:, None] == devices[None, :]
+    others = ~np.eye(len(devices), dtype=bool)
+    if not (same & others).any() or same.all():
+        return float("nan")
+    return float(distances[~same].mean() / max(distances[same & others].mean(), 1e-30))
 
 
 def nearest_distances(train, codes, test, n_classes):
