@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import logging
 import os
 import re
 import sys
@@ -101,6 +102,7 @@ def start(notebook, namespace):
     check_names(injected_names(namespace))
     params = check_params({name: namespace[name] for name in PARAMETERS if name in namespace})
     warnings.filterwarnings("ignore", message=".*IProgress.*")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it comments on every new length of excerpt
     plots.set_style()
     session = Session(notebook, results.open_run(in_workspace(params["run_dir"])), params, time.perf_counter())
     found = results.versions()

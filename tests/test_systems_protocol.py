@@ -14,7 +14,7 @@ from devid_lib.systems import protocol, registry
 from devid_lib.systems.base import System, softmax
 from devid_lib.systems.excerpts import Excerpt, cut_excerpts
 from devid_lib.systems.paper import PaperSystem
-from devid_lib.systems.warnings import DevidWarning
+from devid_lib.systems.warnings import DevidWarning, NearSilenceWarning
 
 RATE = 16000
 
@@ -279,3 +279,18 @@ def test_few_segments_vote_where_voters_are_given():
         system.fit(recordings(), ["a", "a", "b", "b"])
         system.predict_proba([Excerpt(segments.ravel(), RATE)])
         assert counting.asked == expected
+
+
+def test_warnings_of_systems_are_gathered_and_others_are_not(capsys):
+    with pytest.warns(RuntimeWarning, match="something else") as given, protocol.gathered_warnings():
+        for i in range(3):
+            warnings.warn(f"recording {i} is loud", NearSilenceWarning, stacklevel=1)
+        warnings.warn("something else", RuntimeWarning, stacklevel=1)
+    assert capsys.readouterr().out == "NearSilenceWarning, 3 times, the first: recording 0 is loud\n"
+    assert [w.category for w in given] == [RuntimeWarning]
+
+
+def test_log_loss_of_float32_tables_needs_no_warning():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert dict(protocol.scores(table([1, 1, 0])))["log-loss"] == pytest.approx(-np.log([0.9, 0.9, 0.1]).mean())

@@ -1,6 +1,8 @@
 """One protocol for all systems: same recordings on the same side, same excerpts, same figures (notebook 10)."""
 
+import contextlib
 import time
+import warnings
 
 import numpy as np
 import pandas as pd
@@ -20,6 +22,7 @@ from ..evaluation import (
 from ..simulate import CONTROL, RECORDERS, SAMPLERATE, recording
 from .excerpts import Excerpt, cut_excerpts, whole_recordings
 from .registry import published_accuracy
+from .warnings import DevidWarning
 
 LENGTHS = {"1 s": (1.0, 8), "3 s": (3.0, 4)}  # unit: (seconds, excerpts per test recording)
 SEGMENTS = 16  # one-segment excerpts per test recording
@@ -171,6 +174,21 @@ def against_published(scores):
     return table.assign(verdict=np.select(outside, ["below", "above"], "alike"))
 
 
+@contextlib.contextmanager
+def gathered_warnings():
+    """Gather what systems warn of and print, in the end, each kind once: how often, and its first message."""
+    with warnings.catch_warnings(record=True) as given:
+        warnings.simplefilter("always", DevidWarning)
+        yield
+    named = [w for w in given if issubclass(w.category, DevidWarning)]
+    for w in given:
+        if w not in named:
+            warnings.warn_explicit(w.message, w.category, w.filename, w.lineno)
+    for kind in dict.fromkeys(w.category for w in named):
+        messages = [str(w.message) for w in named if w.category is kind]
+        print(f"{kind.__name__}, {len(messages)} times, the first: {messages[0]}")
+
+
 def keys(excerpts):
     """Return device, recording, draw and start of excerpts."""
     rows = [(excerpt.device, excerpt.recording, 0, excerpt.start) for excerpt in excerpts]
@@ -182,7 +200,9 @@ def scores(predictions):
     names = device_names(predictions)
     f1 = f1_score(predictions["device"], decisions(predictions), labels=names, average="macro", zero_division=0)
     order = sorted(names)  # scikit-learn sorts the labels
-    loss = log_loss(predictions["device"], predictions[order].to_numpy(np.float64), labels=order)
+    proba = predictions[order].to_numpy(np.float64)
+    proba /= proba.sum(axis=1, keepdims=True)  # tables hold float32, whose rows sum to one only nearly
+    loss = log_loss(predictions["device"], proba, labels=order)
     return [("macro F1", float(f1)), ("log-loss", float(loss))]
 
 

@@ -38,8 +38,6 @@ predictions: str = ""  # for notebook 11, folder of the authors predictions, or 
 on_error: str = "raise"  # skip leaves bad recordings out and lists them
 
 # %%
-import warnings
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -64,9 +62,6 @@ from devid_lib.systems import (
     supervector,
 )
 from devid_lib.systems.excerpts import cut_excerpts
-from devid_lib.systems.warnings import DevidWarning
-
-warnings.simplefilter("once", DevidWarning)
 
 # %% [markdown]
 # ## Inputs
@@ -102,9 +97,9 @@ khz = shown[0].samplerate / 2000
 print([f"{x.device}/{x.recording}" for x in shown])
 
 
-def apart(vectors, of=train):
+def apart(vectors, *, of=train, what=""):
     ratio = spectra.separation(vectors, [x.device for x in of])
-    print(f"Two devices are {ratio:.2f} times as far apart as two recordings of one device (1 = no fingerprint).")
+    print(f"{what}Two devices are {ratio:.2f} times as far apart as two recordings of one device (1 = no fingerprint).")
 
 
 # %% [markdown]
@@ -120,7 +115,7 @@ for ax, function in zip(axes, (spectra.mean_log_spectrum, spectra.difference_spe
     vectors = spectra.feature_matrix(train, function, n_fft=spectra.N_FFT)
     plots.curves([x.feature(function, n_fft=spectra.N_FFT) for x in shown], devices, x=np.linspace(0, khz, vectors.shape[1]), ax=ax)
     ax.set(title=function.__name__.replace("_", " "), xlabel="frequency [kHz]", ylabel="natural logarithm")
-    apart(vectors)
+    apart(vectors, what=f"{ax.get_title().capitalize()}. ")
 nb.save_figure(session, axes, "mean-spectra", "Mean log spectrum and first difference, two recordings of three devices.")
 
 # %% [markdown]
@@ -197,8 +192,7 @@ for ax, feature in zip(axes, ("mfcc", "gtcc", "pncc"), strict=True):
     ax.imshow(cepstra.cepstra(three_s, feature=feature).T, aspect="auto", origin="lower", cmap="magma")
     ax.set(title=feature.upper(), xlabel="frame", ylabel="coefficient")
     ax.grid(False)
-    print(feature.upper(), "averaged over time: ", end="")
-    apart([cepstra.cepstra(x, feature=feature).mean(axis=0) for x in train])
+    apart([cepstra.cepstra(x, feature=feature).mean(axis=0) for x in train], what=f"Mean {feature.upper()}. ")
 nb.save_figure(session, axes, "cepstra", f"[3], [4] Cepstra of three seconds of {three_s.device}.")
 
 # %% [markdown]
@@ -358,8 +352,9 @@ nb.save_figure(session, axes, "centroids", "[12] Centroids of the cepstra of rec
 # %%
 networks, seconds = nb.paper_systems(session, recordings)
 judged = {}
-for name, system in (registry.systems(seed=session.params["seed"]) | networks).items():
-    judged[name] = protocol.judge(system, train, tests)
+with protocol.gathered_warnings():
+    for name, system in (registry.systems(seed=session.params["seed"]) | networks).items():
+        judged[name] = protocol.judge(system, train, tests)
 
 # %%
 scores = pd.concat([rows.assign(system=name) for name, (rows, _) in judged.items()], ignore_index=True)
@@ -406,7 +401,8 @@ nb.percent(against.rename_axis("system").reset_index())
 behind = list(against.index[against["ours"] < against["published"]])
 candidates = registry.systems(seed=session.params["seed"])
 asked = {name: s for name, s in candidates.items() if name in behind or name.startswith("baseline")}
-same = protocol.same_recording(asked, train)
+with protocol.gathered_warnings():
+    same = protocol.same_recording(asked, train)
 accuracy = scores.query("unit == 'recording' and metric == 'accuracy'").set_index("system")["value"]
 halves = pd.DataFrame({"same recording": same, "another recording": accuracy[same.index]}).rename_axis("system")
 nb.percent(halves.reset_index())
