@@ -201,7 +201,7 @@ def scores(predictions):
     f1 = f1_score(predictions["device"], decisions(predictions), labels=names, average="macro", zero_division=0)
     order = sorted(names)  # scikit-learn sorts the labels
     proba = predictions[order].to_numpy(np.float64)
-    proba /= proba.sum(axis=1, keepdims=True)  # tables hold float32, whose rows sum to one only nearly
+    proba = proba / proba.sum(axis=1, keepdims=True)  # tables hold float32, whose rows sum to one only nearly
     loss = log_loss(predictions["device"], proba, labels=order)
     return [("macro F1", float(f1)), ("log-loss", float(loss))]
 
