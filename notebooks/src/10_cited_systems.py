@@ -302,7 +302,8 @@ apart(vectors)
 # The representatives are to cover the device's noise without the odd seconds.
 
 # %%
-seconds_ = shown[0].feature(oneclass.noise_spectra, n_fft=1024, share=0.5)
+mine = [x for x in shown if x.device == shown[0].device]
+seconds_ = np.concatenate([x.feature(oneclass.noise_spectra, n_fft=1024, share=0.5) for x in mine])
 chosen = oneclass.representatives(seconds_, n_clusters=8, random_state=session.params["seed"])
 kinds = ["a second each"] * len(seconds_) + ["representatives"] * len(chosen)
 ax = plots.curves([*seconds_, *chosen], kinds, x=np.linspace(0, khz, seconds_.shape[1]))
