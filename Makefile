@@ -15,11 +15,11 @@ test: $(READY)
 	$(BIN)/python -m pytest $(ARGS)
 
 lab: $(READY)
-	$(BIN)/jupyter lab notebooks
+	$(BIN)/devid lab
 
 figures: $(READY)
 	$(BIN)/devid run --preset paper --out runs/figures $(ARGS)
-	$(BIN)/devid figures runs/figures
+	$(BIN)/python tools/update_readme.py runs/figures
 
 lint: $(READY)
 	$(BIN)/ruff check .
@@ -28,7 +28,7 @@ notebooks: $(READY)
 	$(BIN)/python tools/make_notebooks.py
 
 clean:
-	rm -rf .venv runs data build *.egg-info .pytest_cache .ruff_cache .hypothesis
+	rm -rf .venv runs data lab build *.egg-info .pytest_cache .ruff_cache .hypothesis
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): requirements.lock pyproject.toml

@@ -76,6 +76,14 @@ def load_recording(path, *, samplerate=None):
     -----
     Notebooks 00 and 01. One channel is chosen, not averaged, because averaging cancels the noise that is looked for:
     the one with the most energy about its mean, since an unused input can have a DC offset louder than speech.
+
+    Examples
+    --------
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     sf.write(file.name, np.array([[0.5, 0.0], [-0.5, 0.0]]), 8000)  # the right channel is silent
+    ...     y, samplerate = load_recording(file.name)
+    >>> y, samplerate
+    (array([ 0.5, -0.5], dtype=float32), 8000)
     """
     path, target = Path(path), check_samplerate(samplerate)
     header = _read_header(path)
@@ -105,6 +113,14 @@ def inspect_recording(path):
     ------
     AudioError
         As `load_recording`.
+
+    Examples
+    --------
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     sf.write(file.name, np.array([0.5, -0.25]), 8000)
+    ...     info = inspect_recording(file.name)
+    >>> info["frames"], info["peak"], info["subtype"]
+    (2, 0.5, 'PCM_16')
     """
     path = Path(path)
     header = _read_header(path)

@@ -16,6 +16,7 @@ import pandas as pd
 from .audio import AUDIO_SUFFIXES, check_samplerate, inspect_recording
 from .errors import AudioError, CorpusError, DevidError, ParameterError
 from .files import atomic_path
+from .progress import progress
 
 LISTED = ["path", "device", "recording", "split", "session", "speaker"]  # what a folder or a CSV can tell
 COLUMNS = ["path", "device", "recording", "split", "samplerate", "native_samplerate", "channels", "duration_s",
@@ -81,6 +82,12 @@ def load_corpus(
     Notes
     -----
     Notebooks 00 and 01; section II of the paper, whose third file of each recorder is the test set.
+
+    Examples
+    --------
+    >>> load_corpus("no_such_folder")
+    Traceback (most recent call last):
+    devid_lib.errors.CorpusError: no_such_folder: no such folder or CSV, and not one of simulated, simulated-control
     """
     samplerate, held_out = check_samplerate(samplerate or None), _names(test_recordings)
     if on_error not in ("raise", "skip"):
@@ -116,6 +123,12 @@ def corpus_checksum(table):
     -------
     checksum : str
         The same for any order of the rows and any place of the files.
+
+    Examples
+    --------
+    >>> table = pd.DataFrame({"device": ["a", "b"], "recording": "1", "split": "test", "checksum": ["0f", "1e"]})
+    >>> corpus_checksum(table) == corpus_checksum(table[::-1].assign(path="elsewhere"))
+    True
     """
     columns = [name for name in ("device", "recording", "split", "samplerate", "native_samplerate", "checksum")
                if name in table]
@@ -240,7 +253,8 @@ def _inspected(paths, cache_file):
     cache = dict(known) if isinstance(known, dict) else {}
     try:
         with ThreadPoolExecutor(2) as pool:
-            return dict(zip(paths, pool.map(lambda path: _inspect(path, cache), paths), strict=True))
+            found = pool.map(lambda path: _inspect(path, cache), paths)
+            return dict(zip(paths, progress(found, label="reading, recordings", total=len(paths)), strict=True))
     finally:  # also after Ctrl-C: what was read need not be read again
         if cache != known:
             with suppress(DevidError, OSError), atomic_path(cache_file) as temporary:  # a full disk only costs time

@@ -8,17 +8,19 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from filelock import FileLock
 
 from .audio import load_recording
 from .corpus import corpus_checksum
 from .errors import AudioError, CorpusError, ParameterError
+from .evaluation import KEYS
 from .features import extract_features, trivial_features
 from .files import atomic_path
-from .segments import random_segments, regular_segments
+from .progress import progress
+from .segments import random_segments
 
 REPRESENTATIONS = ("spectrum", "halves", "waveform")
-KEYS = ["device", "recording", "split", "draw", "start"]
-FORMAT = 2  # raise it when the meaning of a cached array changes
+FORMAT = 3  # raise it when the meaning of a cached array changes
 
 
 @dataclass(frozen=True)
@@ -35,15 +37,12 @@ class Dataset:
         Class names, in the order of the probability columns.
     settings : dict
         Everything that made the arrays, the corpus checksum included.
-    probe : pandas.DataFrame
-        One row per excerpt of a recording: the six trivial numbers of the leakage probe.
     """
 
     X: np.ndarray
     segments: pd.DataFrame
     devices: tuple
     settings: dict
-    probe: pd.DataFrame
 
     @property
     def y(self):
@@ -63,7 +62,6 @@ def build_dataset(
     train_segments=1000,
     test_segments=100,
     draws=1,
-    segmentation="random",
     representation="spectrum",
     noise="wavelet",
     wavelet="sym8",
@@ -88,9 +86,6 @@ def build_dataset(
     draws : int
         Independent sets of test segments, the voters of section III-C5. The table's column ``draw`` tells them apart;
         draw 0 is the paper's test set.
-    segmentation : {"random", "regular"}
-        Uniform random starts that may overlap, or one segment after the other through the whole recording (then
-        ``train_segments``, ``test_segments`` and ``draws`` are not used).
     representation : {"spectrum", "halves", "waveform"}
         Equation (3) on the segment, the same on its two halves, or the samples themselves.
     noise, wavelet, level, threshold, mode, rescale, scale
@@ -115,6 +110,18 @@ def build_dataset(
     -----
     Notebook 01, sections II and III-A/B. The cache key covers the audio's checksum and every setting; a cached folder
     appears under its final name only when it is complete.
+
+    Examples
+    --------
+    >>> import soundfile, tempfile
+    >>> from devid_lib.corpus import load_corpus
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     for i, name in enumerate(["a-1", "a-2", "b-1", "b-2"]):
+    ...         soundfile.write(f"{folder}/{name}.wav", np.random.default_rng(i).normal(0, 0.1, 8000), 8000)
+    ...     corpus = load_corpus(folder, data_dir=folder)
+    ...     dataset = build_dataset(corpus, train_segments=3, test_segments=2)
+    >>> dataset.X.shape, dataset.devices
+    ((10, 2049), ('a', 'b'))
     """
     settings = {key: value for key, value in locals().items() if key not in ("corpus", "data_dir")}
     check_settings(settings)
@@ -124,51 +131,63 @@ def build_dataset(
     if data_dir is None:
         return make_dataset(corpus, settings)
     folder = Path(data_dir) / "cache" / f"dataset-{settings_key(settings)}"
-    if not (folder / "settings.json").exists():
-        save_dataset(make_dataset(corpus, settings), folder)
+    lock = Path(data_dir) / "locks" / f"{folder.name}.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):  # of several who want it, one makes it and the others wait
+        if not (folder / "settings.json").exists():
+            save_dataset(make_dataset(corpus, settings), folder)
     return load_dataset(folder)
 
 
 def make_dataset(corpus, settings):
     """Compute the arrays, one recording after the other, so that only one recording is in memory."""
-    blocks, tables, probes = [], [], []
-    for row in corpus.itertuples():
+    blocks, tables = [], []
+    for row in progress(list(corpus.itertuples()), label="cutting segments, recordings"):
         y, _ = load_recording(row.path, samplerate=row.samplerate)
         if len(y) < settings["segment_length"]:
             raise AudioError(f"{row.path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
         segments, table = cut(y, row, settings)
         blocks.append(represent(segments, settings))
         tables.append(table)
-        probes.append(
-            trivial_features(y, samplerate=row.samplerate).assign(
-                device=row.device, recording=row.recording, split=row.split
-            )
-        )
     devices = tuple(sorted(corpus["device"].unique()))
-    table, probe = (pd.concat(parts, ignore_index=True) for parts in (tables, probes))
-    return Dataset(np.concatenate(blocks), table, devices, settings, probe)
+    return Dataset(np.concatenate(blocks), pd.concat(tables, ignore_index=True), devices, settings)
+
+
+def probe_table(corpus):
+    """Return the six trivial numbers of every recording, excerpt by excerpt.
+
+    Parameters
+    ----------
+    corpus : pandas.DataFrame
+        From `corpus.load_corpus`.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row per excerpt: device, recording, split and the columns of `features.trivial_features`.
+
+    Notes
+    -----
+    Notebook 01, for `evaluation.leakage_probe`.
+    """
+    parts = []
+    for row in progress(list(corpus.itertuples()), label="leakage probe, recordings"):
+        y, _ = load_recording(row.path, samplerate=row.samplerate)
+        names = {"device": row.device, "recording": row.recording, "split": row.split}
+        parts.append(trivial_features(y, samplerate=row.samplerate).assign(**names))
+    return pd.concat(parts, ignore_index=True)
 
 
 def cut(y, row, settings):
     """Return the segments of one recording and their rows of the table."""
-    length = settings["segment_length"]
-    if settings["segmentation"] == "regular":
-        parts = [regular_segments(y, length=length)]
-    else:
-        n = settings[f"{row.split}_segments"]
-        draws = settings["draws"] if row.split == "test" else 1
-        name = zlib.crc32(f"{row.device}/{row.recording}".encode())
-        parts = [
-            random_segments(y, n=n, length=length, rng=np.random.default_rng([settings["seed"], draw, name]))
-            for draw in range(draws)
-        ]
-    segments = np.concatenate([part for part, _ in parts])
-    starts = np.concatenate([start for _, start in parts])
-    draw = np.repeat(np.arange(len(parts)), [len(start) for _, start in parts])
-    table = pd.DataFrame(
-        {"device": row.device, "recording": row.recording, "split": row.split, "draw": draw, "start": starts}
-    )
-    return segments, table.assign(n_samples=len(y))
+    n, draws = settings[f"{row.split}_segments"], settings["draws"] if row.split == "test" else 1
+    name = zlib.crc32(f"{row.device}/{row.recording}".encode())
+    rngs = [np.random.default_rng([settings["seed"], draw, name]) for draw in range(draws)]
+    parts = [random_segments(y, n=n, length=settings["segment_length"], rng=rng) for rng in rngs]
+    segments, starts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    keys = {"device": row.device, "recording": row.recording, "split": row.split}
+    drawn = {"draw": np.repeat(np.arange(draws), n), "start": starts, "n_samples": len(y)}
+    return segments, pd.DataFrame(keys | drawn)
 
 
 def represent(segments, settings):
@@ -225,7 +244,7 @@ def held_out_stretch(dataset, *, share=0.1, seed=0):
 
 def check_settings(settings):
     """Raise ParameterError for the first setting that is not allowed; the noise settings are checked where used."""
-    choices = {"segmentation": ("random", "regular"), "representation": REPRESENTATIONS, "noise": ("wavelet", "none")}
+    choices = {"representation": REPRESENTATIONS, "noise": ("wavelet", "none")}
     for name, allowed in choices.items():
         if settings[name] not in allowed:
             raise ParameterError(f"{name}={settings[name]!r} is not one of {', '.join(allowed)}")
@@ -247,7 +266,6 @@ def save_dataset(dataset, folder):
         temporary.mkdir()
         np.save(temporary / "X.npy", dataset.X)
         dataset.segments.to_parquet(temporary / "segments.parquet")
-        dataset.probe.to_parquet(temporary / "probe.parquet")
         content = {"devices": dataset.devices, "settings": dataset.settings}
         (temporary / "settings.json").write_text(json.dumps(content, indent=1))
 
@@ -256,6 +274,6 @@ def load_dataset(folder):
     """Read what `save_dataset` wrote; the arrays are memory-mapped and never unpickled."""
     folder = Path(folder)
     content = json.loads((folder / "settings.json").read_text())
-    segments, probe = (pd.read_parquet(folder / f"{name}.parquet") for name in ("segments", "probe"))
+    segments = pd.read_parquet(folder / "segments.parquet")
     X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)
-    return Dataset(X, segments, tuple(content["devices"]), content["settings"], probe)
+    return Dataset(X, segments, tuple(content["devices"]), content["settings"])

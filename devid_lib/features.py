@@ -7,7 +7,7 @@ import pandas as pd
 import scipy.fft
 
 from .errors import ParameterError
-from .noise import CHUNK, as_float, check_name, check_settings, check_signal, extract_noise, map_chunks
+from .noise import check_name, check_settings, check_signal, extract_noise, map_chunks
 
 NOISES = ("wavelet", "none")
 
@@ -40,38 +40,13 @@ def fourier_features(x, *, scale=1.0):
     Notes
     -----
     Notebook 02. Equations (2) and (3).
+
+    Examples
+    --------
+    >>> fourier_features(np.array([1.0, 0, 0, 0])).round(3)  # an impulse: magnitude 1 in every bin
+    array([0.693, 0.693, 0.693], dtype=float32)
     """
     return extract_features(x, noise="none", scale=scale)
-
-
-def fourier_histogram(x):
-    """Return the Fourier coefficient histogram of a recording.
-
-    Parameters
-    ----------
-    x : np.ndarray [shape=(..., n)], real
-        The segments of one recording, or their noise.
-
-    Returns
-    -------
-    histogram : np.ndarray [shape=(n // 2 + 1,)], float64
-        Sum over all segments of abs(FFT(x)) of bins 0 to n // 2, before the logarithm.
-
-    Raises
-    ------
-    ParameterError
-        If ``x`` has fewer than 2 samples or is not finite.
-
-    Notes
-    -----
-    Notebook 02. Section III-B of the paper; Buchholz, Kraetzer & Dittmann (2009).
-    """
-    x = check_signal(x)
-    x = x.reshape(-1, x.shape[-1])
-    histogram = np.zeros(x.shape[-1] // 2 + 1)
-    for start in range(0, len(x), CHUNK):
-        histogram += np.abs(scipy.fft.rfft(as_float(x[start : start + CHUNK]))).sum(axis=0, dtype=np.float64)
-    return histogram
 
 
 def extract_features(
@@ -103,6 +78,11 @@ def extract_features(
     Notes
     -----
     Notebook 02. Equations (1) to (3).
+
+    Examples
+    --------
+    >>> extract_features(np.zeros((3, 4096)), scale=55.4).shape
+    (3, 2049)
     """
     check_name("noise", noise, NOISES)
     if not isinstance(scale, Real) or not 0 < scale < np.inf:
@@ -160,6 +140,11 @@ def trivial_features(y, *, samplerate=44100, excerpts=10):
     Notes
     -----
     Notebook 01, for `evaluation.leakage_probe`.
+
+    Examples
+    --------
+    >>> trivial_features(np.full(44100, 0.1))[["rms_db", "dc_offset"]].round(3).iloc[0].to_dict()
+    {'rms_db': -20.0, 'dc_offset': 0.1}
     """
     y = check_signal(y, shortest=1)
     if y.ndim != 1:

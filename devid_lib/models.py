@@ -3,25 +3,50 @@
 import functools
 import logging
 import os
+from dataclasses import dataclass
 
 import numpy as np
 
 from .errors import ParameterError
 from .files import stderr_to
 
+
+@dataclass(frozen=True)
+class Network:
+    """One of the paper's networks: all that the workbook knows of it.
+
+    Attributes
+    ----------
+    label : str
+        Its name in tables, as the paper calls it.
+    family : {"softmax", "mlp", "averaged", "cnn"}
+        Which builder makes it, and which recipe of `training.RECIPES` fits it.
+    representation : {"spectrum", "halves", "waveform"}
+        What it takes in, see `dataset.build_dataset`.
+    hidden : tuple of int
+        Units of its hidden layers (of one half where it has two).
+    start : {"", "sine", "random"}
+        How the filters of a convolution start.
+    """
+
+    label: str
+    family: str
+    representation: str
+    hidden: tuple = ()
+    start: str = ""
+
+
 SYSTEMS = {
-    "softmax": "softmax regression, equations (4)-(5)",
-    "mlp-1": "multilayer perceptron, one hidden layer",
-    "mlp-2": "multilayer perceptron, two hidden layers",
-    "mlp-3": "multilayer perceptron, three hidden layers",
-    "averaged-mlp-1": "two half-segments through one hidden layer each",
-    "averaged-mlp-2": "two half-segments through two hidden layers each",
-    "averaged-mlp-3": "two half-segments through three hidden layers each",
-    "cnn": "convolutional network on raw samples, filters started as sine waves",
-    "cnn-random": "convolutional network on raw samples, filters started at random",
+    "softmax": Network("Softmax", "softmax", "spectrum"),
+    "mlp-1": Network("MLP, 1 hidden layer", "mlp", "spectrum", (1000,)),
+    "mlp-2": Network("MLP, 2 hidden layers", "mlp", "spectrum", (1000, 1000)),
+    "mlp-3": Network("MLP, 3 hidden layers", "mlp", "spectrum", (1000, 1000, 500)),
+    "averaged-mlp-1": Network("Averaged MLP, 1 hidden layer", "averaged", "halves", (500,)),
+    "averaged-mlp-2": Network("Averaged MLP, 2 hidden layers", "averaged", "halves", (500, 500)),
+    "averaged-mlp-3": Network("Averaged MLP, 3 hidden layers", "averaged", "halves", (500, 500, 100)),
+    "cnn": Network("CNN, sine-wave start", "cnn", "waveform", (500, 500, 500), "sine"),
+    "cnn-random": Network("CNN, random start", "cnn", "waveform", (500, 500, 500), "random"),
 }
-MLP_HIDDEN = {1: (1000,), 2: (1000, 1000), 3: (1000, 1000, 500)}
-AVERAGED_HIDDEN = {1: (500,), 2: (500, 500), 3: (500, 500, 100)}
 
 
 @functools.cache
@@ -29,11 +54,11 @@ def import_keras():
     """Import Keras on TensorFlow with its start-up chatter off: 4-7 s, so only where a model is needed."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     with stderr_to(os.devnull):  # TensorFlow writes there before it has read its log level
         import keras
 
         keras.ops.zeros(1)
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # after the import, which sets a level of its own
     return keras
 
 
@@ -62,6 +87,11 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
     Notes
     -----
     Notebook 03, section III-C1.
+
+    Examples
+    --------
+    >>> softmax(2049, 9).count_params()  # a weight for every bin and device, and a bias for every device
+    18450
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices)
@@ -103,6 +133,11 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, d
     Notes
     -----
     Notebook 04, section III-C2 and figure 2.
+
+    Examples
+    --------
+    >>> [layer.units for layer in mlp(2049, 9).layers[1:]]
+    [1000, 1000, 500, 9]
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices, hidden=min(hidden, default=0))
@@ -149,6 +184,11 @@ def averaged_mlp(
     Notes
     -----
     Notebook 06, section III-C4 and figure 4.
+
+    Examples
+    --------
+    >>> averaged_mlp(1025, 9).input_shape
+    (None, 2, 1025)
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices, n_parts=n_parts, hidden=min(hidden, default=0))
@@ -193,8 +233,8 @@ def cnn(
     filters, kernel, pool : int
         One convolution of ``filters`` filters of ``kernel`` taps, then the maximum over ``pool`` samples.
     stride : int
-        Step of the convolution [samples]; it must divide ``pool``. 1 is as published; the pooled maximum over every
-        tenth sample is nearly the same and costs a tenth.
+        Step of the convolution [samples]; it must divide ``pool``. 1 is as published; 10 costs a tenth, and misses
+        most maxima of short periods.
     hidden : tuple of int
         Units of the tanh layers behind the convolution.
     start : {"sine", "random"}
@@ -216,6 +256,11 @@ def cnn(
     -----
     Notebook 05, section III-C3. The first of 100 filters has a period of 4 samples (11 kHz at 44.1 kHz), the last of
     103 (428 Hz).
+
+    Examples
+    --------
+    >>> cnn(4096, 9).get_layer("pool").output.shape  # 39 stretches of 100 samples, 100 filters
+    (None, 39, 100)
     """
     keras = import_keras()
     sizes = {"filters": filters, "kernel": kernel, "pool": pool, "stride": stride}
@@ -263,19 +308,23 @@ def build(system, input_shape, n_devices, *, stride=1, seed=0):
     ------
     ParameterError
         If ``system`` is not listed.
+
+    Examples
+    --------
+    >>> build("averaged-mlp-1", (2, 1025), 9).name
+    'averaged-mlp-1'
     """
     if system not in SYSTEMS:
         raise ParameterError(f"system={system!r} is not one of {', '.join(SYSTEMS)}")
-    n_inputs, options = input_shape[-1], {"seed": seed}
-    if system == "softmax":
-        return softmax(n_inputs, n_devices, **options)
-    if system.startswith("cnn"):
-        start = "random" if system.endswith("random") else "sine"
-        return cnn(n_inputs, n_devices, start=start, stride=stride, **options)
-    depth = int(system[-1])
-    if system.startswith("averaged"):
-        return averaged_mlp(n_inputs, n_devices, hidden=AVERAGED_HIDDEN[depth], n_parts=input_shape[0], **options)
-    return mlp(n_inputs, n_devices, hidden=MLP_HIDDEN[depth], **options)
+    network, n_inputs = SYSTEMS[system], input_shape[-1]
+    if network.family == "softmax":
+        return softmax(n_inputs, n_devices, seed=seed)
+    options = {"hidden": network.hidden, "seed": seed}
+    if network.family == "mlp":
+        return mlp(n_inputs, n_devices, **options)
+    if network.family == "averaged":
+        return averaged_mlp(n_inputs, n_devices, n_parts=input_shape[0], **options)
+    return cnn(n_inputs, n_devices, start=network.start, stride=stride, **options)
 
 
 def sine_filters(filters=100, kernel=197):
@@ -289,13 +338,24 @@ def sine_filters(filters=100, kernel=197):
     Returns
     -------
     weights : np.ndarray [shape=(kernel, 1, filters)], float32
+
+    Examples
+    --------
+    >>> sine_filters()[:5, 0, 0].round(3) + 0.0  # the first has a period of four samples
+    array([ 0.,  1.,  0., -1.,  0.], dtype=float32)
     """
     periods = np.arange(filters) + 4
     return np.sin(2 * np.pi * np.arange(kernel)[:, None] / periods).astype(np.float32)[:, None, :]
 
 
 def last_hidden(model):
-    """Return the model from the input to the last hidden layer, for looking into it (notebook 09)."""
+    """Return the model from the input to the last hidden layer, for looking into it (notebook 09).
+
+    Examples
+    --------
+    >>> last_hidden(mlp(2049, 9)).output_shape
+    (None, 500)
+    """
     return import_keras().Model(model.inputs, model.get_layer("device").input, name=f"{model.name}-last-hidden")
 
 

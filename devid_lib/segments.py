@@ -39,6 +39,14 @@ def random_segments(y, *, n, length=4096, rng):
     -----
     Notebook 01. Section II of the paper: 1000 segments of 4096 samples from each training recording, 100 from each
     test recording.
+
+    Examples
+    --------
+    >>> segments, starts = random_segments(np.arange(10.0), n=2, length=3, rng=0)
+    >>> starts
+    array([6, 5])
+    >>> segments[0]
+    array([6., 7., 8.], dtype=float32)
     """
     windows = _windows(y, length)
     _check_count("n", n)
@@ -74,6 +82,13 @@ def regular_segments(y, *, length=4096, step=None):
     Notes
     -----
     Notebook 01. The paper draws at random; regular segments serve to walk through a whole recording.
+
+    Examples
+    --------
+    >>> regular_segments(np.arange(10.0), length=3)[0]
+    array([[0., 1., 2.],
+           [3., 4., 5.],
+           [6., 7., 8.]])
     """
     step = length if step is None else step
     windows = _windows(y, length)

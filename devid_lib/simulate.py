@@ -27,6 +27,7 @@ from scipy.io import wavfile
 
 from .errors import CorpusError, ParameterError
 from .files import atomic_path, remove
+from .progress import progress
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # CHOSEN, NOT MEASURED: nothing below was measured on a real recorder. Plausible values came first. Then difficulty was
@@ -157,6 +158,12 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, identical=False, n_jobs=2):
     Notes
     -----
     Notebooks 00 and 01. Training and test recordings are as in the paper: the third of each device is the test.
+
+    Examples
+    --------
+    >>> simulate_corpus("anywhere", minutes=90)
+    Traceback (most recent call last):
+    devid_lib.errors.ParameterError: minutes must be a number from 0.02 to 60, not 90
     """
     folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, identical=identical)
     n_jobs = _positive("n_jobs", n_jobs)
@@ -287,7 +294,8 @@ def _in_threads(work, tasks, n_jobs):
 
     with ThreadPoolExecutor(n_jobs) as pool:
         try:
-            for future in as_completed([pool.submit(stoppable, task) for task in tasks]):
+            futures = [pool.submit(stoppable, task) for task in tasks]
+            for future in progress(as_completed(futures), label="simulating, recordings", total=len(futures)):
                 future.result()
         except BaseException:
             stop.set()

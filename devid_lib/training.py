@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+import scipy.linalg
 
 from .audio import load_recording
 from .dataset import held_out_stretch
 from .errors import AudioError, ParameterError
 from .evaluation import predictions_table, vote
 from .features import extract_features
-from .models import import_keras
+from .models import SYSTEMS, import_keras
+from .progress import progress
 from .segments import regular_segments
 
 DEFAULT_SCALE = 2**15 * 12**0.5
@@ -108,12 +110,17 @@ def feature_scale(recipe, segment_length):
     Notebook 02. log(1 + m) is linear for m << 1 and logarithmic for m >> 1. On full scale = 1 the noise of a quiet
     device falls in the linear part, where a halved level halves the feature; in units of rounding noise both quiet and
     loud devices are in the logarithmic part, where a gain only shifts the feature.
+
+    Examples
+    --------
+    >>> feature_scale("published", 4096), round(feature_scale("default", 4096))
+    (1.0, 1774)
     """
     check_recipe(recipe)
     return 1.0 if recipe == "published" else DEFAULT_SCALE / segment_length**0.5
 
 
-def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, loss="crossentropy", share=0.1):
+def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_size=0, loss="crossentropy"):
     """Compile and fit a model; it keeps the weights of its best epoch.
 
     Parameters
@@ -123,6 +130,8 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, los
     dataset : Dataset
         Only training segments are fitted; test segments are looked at by the published recipe alone, to select the
         epoch, which makes its accuracy optimistic.
+    family : {"", "softmax", "mlp", "averaged", "cnn"}
+        Whose recipe it is; empty = that of the network named as the model in `models.SYSTEMS`.
     recipe : {"default", "published"}
         A key of `RECIPES`.
     seed : int
@@ -131,8 +140,6 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, los
         Replace the recipe's own where not 0.
     loss : {"crossentropy", "squared_error"}
         Cross-entropy as the authors ran, or half the summed squared error of equation (6).
-    share : float
-        Held-out share of every training recording, see `dataset.held_out_stretch`.
 
     Returns
     -------
@@ -148,10 +155,23 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, los
     Notes
     -----
     Notebooks 03 to 06.
+
+    Examples
+    --------
+    >>> from devid_lib import models
+    >>> from devid_lib.dataset import Dataset
+    >>> table = pd.DataFrame({"device": ["a", "b"] * 200, "recording": "1", "split": "train", "draw": 0})
+    >>> table = table.assign(start=np.arange(400) * 10, n_samples=4000)
+    >>> X = np.eye(2, 5, dtype=np.float32)[np.arange(400) % 2]
+    >>> dataset = Dataset(X, table, ("a", "b"), {"segment_length": 10})
+    >>> history = fit(models.softmax(5, 2), dataset, epochs=5)
+    >>> history.columns.tolist()
+    ['accuracy', 'loss', 'val_loss', 'val_accuracy', 'epoch', 'seconds']
     """
-    settings = recipe_for(model.name, recipe, epochs=epochs, batch_size=batch_size)
+    family = family or family_of(model.name)
+    settings = recipe_for(family, recipe, epochs=epochs, batch_size=batch_size)
     import_keras().utils.set_random_seed(seed)
-    train, judge = training_masks(dataset, settings, share=share, seed=seed)
+    train, judge = training_masks(dataset, settings, seed=seed)
     started = time.perf_counter()
     x, y = np.ascontiguousarray(dataset.X[train]), dataset.y[train]
     if settings.optimizer == "lbfgs":
@@ -159,7 +179,7 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0, los
             raise ParameterError(f"loss={loss!r}: L-BFGS minimises equation (5), loss='crossentropy' alone")
         history = fit_lbfgs(model, x, y, iterations=settings.epochs)
     else:
-        maps = input_maps(model, x) if settings.whiten else []
+        maps = input_maps(model, family, x) if settings.whiten else []
         x, judged = (mapped(part, maps) if maps else part for part in (x, np.ascontiguousarray(dataset.X[judge])))
         history = fit_epochs(model, x, y, (judged, dataset.y[judge]), settings, loss=loss)
         fold(maps)
@@ -211,9 +231,12 @@ def callbacks(keras, settings):
     class Clock(keras.callbacks.Callback):
         def on_train_begin(self, logs=None):
             self.start, self.seconds = time.perf_counter(), []
+            self.steps = iter(progress(range(settings.epochs), label=f"fitting {self.model.name}, epochs"))
+            next(self.steps)
 
         def on_epoch_end(self, epoch, logs=None):
             self.seconds.append(time.perf_counter() - self.start)
+            next(self.steps, None)
 
     return KeepBest(), Clock()
 
@@ -290,21 +313,28 @@ def whitening(x, *, shrinkage=SHRINKAGE):
     Notebook 04. More than half of the variance of log spectra is one component, the level of the segment. Left in, it
     drives every hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997)
     of the standardised features it is one direction among many.
+
+    Examples
+    --------
+    >>> x = np.random.default_rng(0).standard_normal((100, 5)) + np.arange(100)[:, None]  # they swing together
+    >>> mean, matrix = whitening(x)
+    >>> round(float(((x - mean) @ matrix).var(axis=0).mean()), 3)
+    1.0
     """
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation = np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))
     z = (x - mean) / deviation
-    variances, components = np.linalg.eigh(z.T @ z / len(z))
+    variances, components = scipy.linalg.eigh(z.T @ z / len(z), driver="evd", overwrite_a=True, check_finite=False)
     matrix = (components / np.sqrt(np.maximum(variances, 0) + shrinkage)) @ components.T
     matrix *= np.sqrt(z.shape[1] / np.sum(variances / (variances + shrinkage)))
     return mean, matrix / deviation[:, np.newaxis]
 
 
-def input_maps(model, x):
+def input_maps(model, family, x):
     """Return what the default recipe does to the inputs: (first layer, mean, matrix or factor) of every part."""
-    if x.ndim == 3:
+    if family == "averaged":
         return [(model.get_layer(f"part{i + 1}_hidden1"), *whitening(x[:, i])) for i in range(x.shape[1])]
-    if model.name.startswith("cnn"):
+    if family == "cnn":
         filters = model.get_layer("filters")
         answer = np.linalg.norm(filters.get_weights()[0], axis=0).mean()  # of a filter to white noise of variance one
         return [(filters, x.mean(), ANSWER / (x.std() * answer))]
@@ -328,21 +358,27 @@ def fold(maps):
         layer.set_weights([kernel.astype(np.float32), (bias - shift).astype(np.float32)])
 
 
-def training_masks(dataset, settings, *, share, seed):
+def training_masks(dataset, settings, *, seed):
     """Return which segments are fitted and which choose the epoch."""
     if settings.select_on == "validation":
-        return held_out_stretch(dataset, share=share, seed=seed)
+        return held_out_stretch(dataset, seed=seed)
     return dataset.mask("train"), dataset.mask("test", draw=0)
 
 
-def recipe_for(name, recipe, *, epochs=0, batch_size=0):
-    """Return the `Recipe` for a model's name, with epochs and batch size replaced where not 0."""
+def family_of(system):
+    """Return the family of one of the paper's networks."""
+    if system not in SYSTEMS:
+        raise ParameterError(f"no recipe for a model named {system!r}, only for {', '.join(SYSTEMS)}: name its family")
+    return SYSTEMS[system].family
+
+
+def recipe_for(family, recipe, *, epochs=0, batch_size=0):
+    """Return the `Recipe` of a family of networks, with epochs and batch size replaced where not 0."""
     check_recipe(recipe)
-    if (family := name.split("-")[0]) not in RECIPES[recipe]:
-        raise ParameterError(f"no recipe for a model named {name!r}, only for {', '.join(RECIPES[recipe])}")
-    settings = RECIPES[recipe][family]
+    if family not in RECIPES[recipe]:
+        raise ParameterError(f"family={family!r} is not one of {', '.join(RECIPES[recipe])}")
     changes = {"epochs": epochs, "batch_size": batch_size}
-    return replace(settings, **{key: value for key, value in changes.items() if value})
+    return replace(RECIPES[recipe][family], **{key: value for key, value in changes.items() if value})
 
 
 def check_recipe(recipe):
@@ -365,6 +401,15 @@ def predict(model, dataset, *, split="test", batch_size=2048):
     -------
     predictions : pandas.DataFrame
         device, recording, draw, start, and one probability column per device.
+
+    Examples
+    --------
+    >>> from devid_lib import models
+    >>> from devid_lib.dataset import Dataset
+    >>> table = pd.DataFrame({"device": ["a"], "recording": ["1"], "split": ["test"], "draw": [0], "start": [0]})
+    >>> predict(models.softmax(5, 2), Dataset(np.zeros((1, 5), np.float32), table, ("a", "b"), {}))
+      device recording  draw  start    a    b
+    0      a         1     0      0  0.5  0.5
     """
     chosen = dataset.mask(split)
     probabilities = model.predict(np.ascontiguousarray(dataset.X[chosen]), batch_size=batch_size, verbose=0)

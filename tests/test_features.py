@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devid_lib import features, noise
+from devid_lib import noise
 from devid_lib.errors import ParameterError
 from devid_lib.evaluation import TRIVIAL_NUMBERS
-from devid_lib.features import extract_features, fourier_features, fourier_histogram, trivial_features
+from devid_lib.features import extract_features, fourier_features, trivial_features
 from devid_lib.noise import wavelet_noise
 
 property_test = settings(max_examples=30, deadline=None, derandomize=True)
@@ -61,21 +61,6 @@ def test_faint_components_keep_their_digits():
     np.testing.assert_allclose(fourier_features(x.astype(np.float32))[:, 5], expected, rtol=1e-5)
 
 
-def test_histogram_is_the_sum_of_the_magnitudes():
-    x = np.random.default_rng(0).standard_normal((3, 200, 33)).astype(np.float32)
-    histogram = fourier_histogram(x)
-    assert histogram.shape == (17,)
-    assert histogram.dtype == np.float64
-    np.testing.assert_allclose(histogram, np.abs(np.fft.rfft(x)).sum(axis=(0, 1)), rtol=1e-5)
-    np.testing.assert_allclose(fourier_histogram(x[0, 0]), np.abs(np.fft.rfft(x[0, 0])), rtol=1e-4, atol=1e-5)
-
-
-def test_histogram_by_hand():
-    # impulses of height 1 and 2 have magnitudes 1 and 2 in every bin; the constant 0.5 has 4 * 0.5 = 2 in bin 0
-    x = [[1.0, 0, 0, 0], [0, 2, 0, 0], [0.5, 0.5, 0.5, 0.5]]
-    np.testing.assert_allclose(fourier_histogram(np.array(x)), [5, 3, 3], atol=1e-6)
-
-
 @property_test
 @given(
     shape=st.sampled_from(((64,), (5, 101), (2, 3, 64), (0, 64))),
@@ -109,12 +94,10 @@ def test_without_noise_extraction_it_is_the_spectrum_of_the_segment():
 
 def test_chunks_and_threads_do_not_matter(monkeypatch):
     x = np.random.default_rng(4).standard_normal((50, 64)).astype(np.float32)
-    expected, histogram = extract_features(x), fourier_histogram(x)
+    expected = extract_features(x)
     monkeypatch.setattr(noise, "CHUNK", 3)
-    monkeypatch.setattr(features, "CHUNK", 3)
     monkeypatch.setattr(noise, "THREADS", 5)
     np.testing.assert_array_equal(extract_features(x), expected)
-    np.testing.assert_allclose(fourier_histogram(x), histogram, rtol=1e-12)
 
 
 @pytest.mark.parametrize("scale", [0, -1, np.nan, np.inf, "1", None, 1j])
@@ -124,7 +107,7 @@ def test_scale_is_refused(scale):
             function(np.ones(8), scale=scale)
 
 
-@pytest.mark.parametrize("function", [fourier_features, fourier_histogram, extract_features])
+@pytest.mark.parametrize("function", [fourier_features, extract_features])
 def test_bad_signals_are_refused(function):
     for x, reason in ((np.ones(1), "samples"), (np.array([0.0, np.nan]), "finite"), (np.ones(4, complex), "real")):
         with pytest.raises(ParameterError, match=reason):

@@ -265,7 +265,7 @@ def test_convolution_without_hidden_units():
 
 
 def test_importing_the_library_does_not_import_keras():
-    code = ("import sys, devid_lib.models, devid_lib.training, devid_lib.notebook, devid_lib.run; "
+    code = ("import sys, devid_lib.models, devid_lib.training, devid_lib.workbook.command; "
             "print({'keras', 'tensorflow', 'sklearn', 'matplotlib', 'papermill'} & set(sys.modules))")
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=120)
     assert found.stdout.strip() == "set()"

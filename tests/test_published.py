@@ -7,8 +7,8 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
-from devid_lib import published
 from devid_lib.errors import DevidError
+from devid_lib.workbook import published
 
 
 @pytest.fixture

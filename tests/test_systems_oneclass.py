@@ -5,7 +5,8 @@ import pytest
 from sklearn.svm import OneClassSVM
 from test_systems_spectra import DEVICES, RATE, ShortExcerptWarning, check_system, devices_of, fitted, planted
 
-from devid_lib.systems.oneclass import MAX_PIECES, RepresentativeOneClass, acceptance, noise_spectra, representatives
+from devid_lib.systems.oneclass import RepresentativeOneClass, acceptance, noise_spectra, representatives
+from devid_lib.systems.spectra import MOST_SECONDS
 
 
 def test_system():
@@ -22,7 +23,7 @@ def test_noise_spectrum_is_that_of_the_quiet_half():
 
 def test_one_spectrum_a_second():
     assert [len(noise_spectra(np.ones(int(s * RATE)), RATE)) for s in (0.2, 1, 3.9)] == [1, 1, 3]
-    assert len(noise_spectra(np.ones((MAX_PIECES + 5) * RATE), RATE)) == MAX_PIECES
+    assert len(noise_spectra(np.ones((MOST_SECONDS + 5) * RATE), RATE)) == MOST_SECONDS
 
 
 def test_representatives():

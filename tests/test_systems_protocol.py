@@ -1,4 +1,4 @@
-"""One protocol for all systems: excerpts, judging, McNemar's test, the registry and the paper's networks."""
+"""One protocol for all systems: excerpts, judging, leaderboard, the registry and the paper's networks."""
 
 import pickle
 import warnings
@@ -8,11 +8,13 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
+from devid_lib import models, training
+from devid_lib.corpus import load_corpus
+from devid_lib.dataset import build_dataset
 from devid_lib.errors import ParameterError
-from devid_lib.evaluation import predictions_table
 from devid_lib.systems import protocol, registry
 from devid_lib.systems.base import System, softmax
-from devid_lib.systems.excerpts import Excerpt, cut_excerpts
+from devid_lib.systems.excerpts import Excerpt, cut_excerpts, halves, whole_recordings
 from devid_lib.systems.paper import PaperSystem
 from devid_lib.systems.warnings import DevidWarning, NearSilenceWarning
 
@@ -38,12 +40,6 @@ def recordings(devices=("loud", "soft"), names=("1", "2"), seconds=2.0, seed=0):
         for k, device in enumerate(devices)
         for name in names
     ]
-
-
-def table(right, device="a"):
-    """Return predictions for recordings 0, 1, ...: right or wrong."""
-    rows = pd.DataFrame({"device": device, "recording": [str(i) for i in range(len(right))], "draw": 0, "start": 0})
-    return predictions_table([[0.9, 0.1] if x else [0.1, 0.9] for x in right], rows, ["a", "b"])
 
 
 def test_a_feature_is_computed_once_for_each_setting():
@@ -85,35 +81,17 @@ def test_judging_a_system_worked_by_hand():
     assert figures["log-loss"] == pytest.approx(-np.log([proba[0, 0], proba[1, 1], proba[2, 1]]).mean(), rel=1e-4)
 
 
-@pytest.mark.parametrize(
-    ("a", "b", "p"),
-    [
-        ([1, 1, 1, 1], [1, 1, 1, 1], 1),
-        ([1] * 5, [0] * 5, 2 / 2**5),
-        ([1, 1, 0, 0], [0, 0, 1, 1], 1),
-        ([1, 0], [0, 0], 1),
-    ],
-)
-def test_mcnemar_by_hand(a, b, p):
-    assert protocol.mcnemar(table(a), table(b))[0] == pytest.approx(p)
-    assert protocol.mcnemar(table(b), table(a))[0] == pytest.approx(p)
-
-
-def test_mcnemar_compares_the_same_recordings_in_any_order():
-    shuffled = table([1, 0, 1]).iloc[[2, 0, 1]].reset_index(drop=True)
-    assert protocol.mcnemar(table([1, 0, 1]), shuffled) == (1.0, 0, 0)
-
-
-def test_leaderboard_and_neighbours():
+def test_leaderboard_has_the_longest_excerpts_first():
     train, whole = recordings(), recordings(names=("3",), seed=1)
-    tests = {"segment": whole, "1 s": whole, "3 s": whole, "recording": whole}
-    right, predictions = protocol.judge(Level(), train, tests)
+    right, _ = protocol.judge(Level(), train, {"segment": whole, "1 s": whole, "3 s": whole, "recording": whole})
     wrong = right.assign(value=np.where(right["metric"] == "accuracy", 0.5, right["value"]))
-    board = protocol.leaderboard(pd.concat([wrong.assign(system="worse"), right.assign(system="better")]))
-    assert board.index.tolist() == ["better", "worse"]
-    assert board.columns[:4].tolist() == ["segment", "1 s", "3 s", "recording"]
-    compared = protocol.neighbours(board, dict.fromkeys(board.index, predictions["recording"]))
-    assert compared.to_numpy().tolist() == [["better", "worse", 0, 0, 1.0]]
+    better = wrong.assign(value=np.where(wrong["unit"] == "3 s", right["value"], wrong["value"]))
+    rows = pd.concat([wrong.assign(system="last"), better.assign(system="middle"), right.assign(system="first")])
+    board = protocol.leaderboard(rows)
+    assert board.index.tolist() == ["first", "middle", "last"]
+    assert board.columns.tolist() == ["segment", "1 s", "3 s", "recording", "macro F1", "log-loss", "fit seconds",
+                                      "seconds per excerpt"]  # fmt: skip
+    assert board.loc["first", "fit seconds"] == right.loc[right["metric"] == "fit seconds", "value"].item()
 
 
 def test_the_registry_has_twelve_cited_systems_and_the_variants_of_the_text():
@@ -135,72 +113,81 @@ def test_every_system_clones_and_names_its_citation(name):
         assert "As published" in text and "Adapted" in text and name.split()[0] in text
 
 
-def test_papers_network_as_an_estimator():
-    rng = np.random.default_rng(0)
-    colour = {"flat": [1.0], "dull": [0.5, 0.5]}
-
-    def excerpts(names, seconds):
-        return [
-            Excerpt(np.convolve(rng.standard_normal(int(seconds * RATE)), c, "same").astype("f4"), RATE, device, name)
-            for device, c in colour.items()
-            for name in names
-        ]
-
-    system = PaperSystem(system="softmax", segment_length=256, train_segments=60, epochs=5)
-    train = excerpts(("1", "2"), 1.0)
-    system = clone(system).fit(train, [x.device for x in train])
-    test = excerpts(("3", "4"), 0.5)
+# --- the paper's networks --------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("name", ["softmax", "averaged-mlp-1"])
+def test_papers_network_as_an_estimator(name, make_recordings, tmp_path):
+    corpus = load_corpus(make_recordings(tmp_path, seconds=1.0), data_dir=tmp_path, segment_length=256)
+    sizes = {"segment_length": 256, "train_segments": 200, "test_segments": 10, "scale": 50.0, "level": 5}
+    dataset = build_dataset(corpus, representation=models.SYSTEMS[name].representation, **sizes)
+    model = models.build(name, dataset.X.shape[1:], 2)
+    training.fit(model, dataset, epochs=10)
+    train, test = (list(whole_recordings(corpus, split)) for split in ("train", "test"))
+    system = clone(PaperSystem(model=model, settings=dataset.settings)).fit(train, [x.device for x in train])
     assert system.predict(test).tolist() == [x.device for x in test]
-    proba = system.predict_proba([*test, Excerpt(np.zeros(100, np.float32), RATE)])  # shorter than a segment
-    np.testing.assert_allclose(proba.sum(axis=1), 1)
-    np.testing.assert_allclose(pickle.loads(pickle.dumps(system)).predict_proba(test), proba[:-1], atol=1e-6)
+    segments = cut_excerpts(test, seconds=256 / 16000, n=30)
+    own = training.predict(model, dataset)  # the network is asked as in notebooks 03 to 06
+    cut = [Excerpt(x.y[i : i + 256], RATE) for x, (_, rows) in zip(test, own.groupby("device"), strict=True)
+           for i in rows["start"]]  # fmt: skip
+    np.testing.assert_allclose(system.predict_proba(cut), own[["ash", "beech"]], atol=1e-5)
+    short = Excerpt(np.zeros(100, np.float32), RATE)  # shorter than a segment
+    np.testing.assert_allclose(system.predict_proba([*segments, short]).sum(axis=1), 1)
+    np.testing.assert_allclose(pickle.loads(pickle.dumps(system)).predict_proba(cut), own[["ash", "beech"]], atol=1e-5)
+    with pytest.raises(ParameterError, match="knows 2 devices, the training recordings are of 3"):
+        system.fit([*train, short], [*(x.device for x in train), "elm"])
 
 
+class Counting:
+    """A network that knows nothing, and counts what it is asked."""
+
+    output_shape, asked = (None, 2), 0
+
+    def __call__(self, x, *, training):
+        self.asked += len(x)
+        return np.tile(np.float32([0.25, 0.75]), (len(x), 1))
+
+
+@pytest.mark.parametrize(("voters", "expected"), [(0, 700), (3, 3), (1000, 700)])
+def test_few_segments_vote_where_voters_are_given(voters, expected):
+    settings = {"segment_length": 64, "representation": "waveform"}
+    system = PaperSystem(model=Counting(), settings=settings, voters=voters).fit(recordings(), ["a", "a", "b", "b"])
+    excerpts = [Excerpt(np.ones(700 * 64, np.float32), RATE), Excerpt(np.ones(64, np.float32), RATE)]
+    np.testing.assert_allclose(system.predict_proba(excerpts), [[0.25, 0.75]] * 2)
+    assert system.model.asked == expected + 1
+
+
+# --- halves, and what is learned from --------------------------------------------------------------------------------
 def test_halves_are_all_of_a_recording():
     whole = recordings()
-    first, second = protocol.halves(whole)
+    first, second = halves(whole)
     for a, b, x in zip(first, second, whole, strict=True):
         np.testing.assert_array_equal(np.concatenate([a.y, b.y]), x.y)
         assert (a.device, b.recording, b.start) == (x.device, x.recording, len(a.y))
 
 
-def test_the_same_recording_is_asked_for_its_second_half():
-    train = recordings()
-    train[0].y[: len(train[0].y) // 2] *= 10  # the first half of "loud 1" is louder still, and its second as it was
-    found = protocol.same_recording({"level": Level()}, train)
-    assert found.to_dict() == {"level": 1.0}
-    swapped = [Excerpt(x.y.copy(), RATE, x.device, x.recording) for x in recordings()]
-    for x in swapped:
-        half = len(x.y) // 2
-        x.y[half:] *= 0.1 if x.device == "loud" else 10  # second halves sound like the other device
-    assert protocol.same_recording({"level": Level()}, swapped).to_dict() == {"level": 0.0}
+def test_what_is_learned_comes_from_all_over_the_recording():
+    whole = Excerpt(np.arange(100 * 10, dtype=np.float32), 10, "ash", "1")  # 100 s at 10 Hz
+    some = protocol.thinned(whole, seconds=7)
+    assert len(some.y) == 90 and some.device == "ash"  # three pieces of three seconds
+    assert some.y[[0, 29, 30, 59, 60, 89]].tolist() == [0, 29, 480, 509, 960, 989]
+    assert protocol.thinned(whole, seconds=99.5) is whole
 
 
-def test_copies_of_one_recorder_differ_in_their_room_alone():
-    copies = protocol.copies_of_one_recorder(n=3, seconds=1.0, seed=1)
-    assert [x.device for x in copies] == ["copy 1", "copy 2", "copy 3"]
-    assert all(len(x.y) == x.samplerate and 0 < np.abs(x.y).max() <= 1 for x in copies)
-    assert np.abs(copies[0].y - copies[1].y).max() > 0.001
-    again = protocol.copies_of_one_recorder(n=3, seconds=1.0, seed=1)
-    np.testing.assert_array_equal(copies[2].y, again[2].y)
+def test_all_systems_learn_from_as_many_seconds_as_the_networks(make_recordings, tmp_path):
+    corpus = load_corpus(make_recordings(tmp_path, seconds=8.0), data_dir=tmp_path, segment_length=1600)
+    sizes = {"segment_length": 1600, "train_segments": 40, "test_segments": 40}  # 4 s, so two pieces
+    train, tests = protocol.protocol_excerpts(corpus, **sizes)
+    assert [len(x.y) / RATE for x in train] == [6.0] * 4
+    assert {unit: len(x) for unit, x in tests.items()} == {"segment": 16, "1 s": 8, "3 s": 4, "recording": 2}
+    assert [len(x[0].y) / RATE for x in tests.values()] == [0.1, 1, 3, 8]
+    again = protocol.protocol_excerpts(corpus, **sizes)[1], protocol.protocol_excerpts(corpus, seed=1, **sizes)[1]
+    starts = [[x.start for x in found["1 s"]] for found in (tests, *again)]
+    assert starts[0] == starts[1] != starts[2]
 
 
-def test_published_figures_are_held_against_the_interval():
-    def row(system, value, low, high):
-        return {"system": system, "unit": "recording", "metric": "accuracy", "value": value, "low": low, "high": high,
-                "n": 9}  # fmt: skip
-
-    rows = [row("[6] Fourier histogram, 256", 0.5, 0.3, 0.8), row("[2] GMM per recording, SVM", 1, 1, 1),
-            row("[12] centroids, raw, SVM", 0.9, 0.7, 0.95), row("paper mlp-3", 1, 1, 1)]  # fmt: skip
-    table = protocol.against_published(pd.DataFrame(rows))
-    assert table["verdict"].to_dict() == {
-        "[6] Fourier histogram, 256": "below",
-        "[2] GMM per recording, SVM": "alike",  # nine of nine do not exclude 97.6 %
-        "[12] centroids, raw, SVM": "above",
-    }
-    assert table.loc["[2] GMM per recording, SVM", "low"] == pytest.approx(1 - 0.283, abs=1e-3)
+def test_published_figures():
     assert registry.published_accuracy("[7] random spectral features, NN") == 0.9555
-    assert np.isnan(registry.published_accuracy("[10] one-class SVMs"))
+    assert registry.published_accuracy("[12] centroids, raw, SVM") == 0.508
+    assert set(registry.PUBLISHED) <= {e.number for e in registry.registry()} | set(registry.systems())
 
 
 # --- bad input -------------------------------------------------------------------------------------------------------
@@ -263,24 +250,6 @@ def test_parameters_out_of_range_are_named(name, value):
             clone(system).set_params(**{name: value}).fit(recordings(), ["a", "a", "b", "b"])
 
 
-def test_few_segments_vote_where_voters_are_given():
-    segments = np.random.default_rng(0).standard_normal((10, 256)).astype("f4")
-
-    class Counting:
-        asked = 0
-
-        def predict(self, x, **_):
-            self.asked += len(x)
-            return np.full((len(x), 2), 0.5)
-
-    for voters, expected in ((0, 10), (3, 3), (50, 10)):
-        counting = Counting()
-        system = PaperSystem(system="softmax", segment_length=256, voters=voters, fitted=counting)
-        system.fit(recordings(), ["a", "a", "b", "b"])
-        system.predict_proba([Excerpt(segments.ravel(), RATE)])
-        assert counting.asked == expected
-
-
 def test_warnings_of_systems_are_gathered_and_others_are_not(capsys):
     with pytest.warns(RuntimeWarning, match="something else") as given, protocol.gathered_warnings():
         for i in range(3):
@@ -288,9 +257,3 @@ def test_warnings_of_systems_are_gathered_and_others_are_not(capsys):
         warnings.warn("something else", RuntimeWarning, stacklevel=1)
     assert capsys.readouterr().out == "NearSilenceWarning, 3 times, the first: recording 0 is loud\n"
     assert [w.category for w in given] == [RuntimeWarning]
-
-
-def test_log_loss_of_float32_tables_needs_no_warning():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert dict(protocol.scores(table([1, 1, 0])))["log-loss"] == pytest.approx(-np.log([0.9, 0.9, 0.1]).mean())

@@ -21,10 +21,10 @@ from devid_lib.systems.spectra import (
     framed,
     mean_log_spectrum,
     mean_spectrum,
-    nearest_distances,
     nearest_proba,
-    neighbour_spacing,
-    pooled_proba,
+    one_second_pieces,
+    pieces_proba,
+    pooled,
     power,
     separation,
     spectra_in_chunks,
@@ -158,22 +158,30 @@ def test_difference_spectrum_ignores_gain():
 
 def test_nearest():
     train, codes = np.array([[0.0, 0], [10, 0], [3, 4]]), np.array([0, 0, 1])
-    assert nearest_distances(train, codes, np.array([[3.0, 0]]), 2).tolist() == [[3, 4]]
-    assert neighbour_spacing(train, codes) == 5  # the nearest of the other class: 5, sqrt(65), 5
-    assert neighbour_spacing(np.array([[0.0], [1], [5]]), np.array([0, 0, 1])) == 4  # 5, 4, 4
-    # squared distances 9 and 16 in units of 25, temperature 0.1
+    # the nearest of the other class: 5, sqrt(65), 5, so squared distances 9 and 16 in units of 25, temperature 0.1
     odds = np.exp((16 - 9) / 25 / 0.1)
-    assert nearest_proba(train, codes, np.array([[3.0, 0]]), 2)[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
+    assert nearest_proba(train, codes, np.array([[3.0, 0]]))[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
+    train = np.array([[0.0], [1], [5]])  # the nearest of the other class: 5, 4, 4
+    odds = np.exp((9 - 1) / 16 / 0.1)
+    assert nearest_proba(train, codes, np.array([[2.0]]))[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
 
 
 def test_spacing_of_identical_vectors_is_one():
-    assert neighbour_spacing(np.ones((3, 2)), np.array([0, 1, 2])) == 1
+    train, codes = np.ones((3, 2)), np.array([0, 1, 1])
+    assert nearest_proba(train, codes, np.ones((1, 2)))[0] == pytest.approx([0.5, 0.5])
 
 
 def test_pooling():
     scores = np.array([[0.0, 0], [2, 0], [4, 0], [0, 1]])
+    pieces = [np.zeros((3, 1)), np.zeros((1, 1))]
+    assert pooled(scores, pieces).tolist() == [[2, 0], [0, 1]]
+
+    class Model:
+        def decision_function(self, x):
+            return scores
+
     odds = np.exp([2, -1])
-    assert pooled_proba(scores, [3, 1]) == pytest.approx(np.stack([odds, [1, 1]], axis=1) / (1 + odds)[:, None])
+    assert pieces_proba(Model(), pieces) == pytest.approx(np.stack([odds, [1, 1]], axis=1) / (1 + odds)[:, None])
 
 
 def test_decision_scores_of_two_classes():
@@ -182,6 +190,11 @@ def test_decision_scores_of_two_classes():
             return np.array([0.5, -2.0])
 
     assert decision_scores(Model(), None).tolist() == [[-0.5, 0.5], [2, -2]]
+
+
+def test_one_second_pieces():
+    assert [len(x) for x in one_second_pieces(np.arange(25.0), 10)] == [10, 10]
+    assert len(one_second_pieces(np.arange(4.0), 10)) == 1 and len(one_second_pieces(np.zeros(1000), 10)) == 60
 
 
 def test_evenly():

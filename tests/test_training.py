@@ -30,7 +30,7 @@ def toy(family="mlp", *, train=60, test=20, draws=1, spread=1.5, seed=0):
             tables.append(pd.DataFrame(table).assign(draw=draw))
             rows.append(centre + spread * rng.standard_normal((n, *SHAPES[family])))
     X, segments = np.concatenate(rows).astype(np.float32), pd.concat(tables, ignore_index=True)
-    return Dataset(X, segments, DEVICES, {"segment_length": LENGTH, "representation": "spectrum"}, pd.DataFrame())
+    return Dataset(X, segments, DEVICES, {"segment_length": LENGTH, "representation": "spectrum"})
 
 
 def tiny(family="mlp", **options):
@@ -90,15 +90,16 @@ def test_default_recipes_never_select_on_the_test_set():
 @pytest.mark.parametrize("recipe", ["default", "published"])
 @pytest.mark.parametrize("system", models.SYSTEMS)
 def test_every_system_has_a_recipe(system, recipe):
-    plain = training.recipe_for(system, recipe)
+    family = training.family_of(system)
+    plain = training.recipe_for(family, recipe)
     assert isinstance(plain, Recipe)
-    changed = training.recipe_for(system, recipe, epochs=7, batch_size=11)
+    changed = training.recipe_for(family, recipe, epochs=7, batch_size=11)
     assert (changed.epochs, changed.batch_size) == (7, 11)
     assert replace(changed, epochs=plain.epochs, batch_size=plain.batch_size) == plain
 
 
 @pytest.mark.parametrize("call", [
-    lambda: training.recipe_for("mlp-1", "secret"),
+    lambda: training.recipe_for("mlp", "secret"),
     lambda: training.model_options("secret"),
     lambda: training.feature_scale("secret", 4096),
     lambda: training.fit(tiny(), toy(), recipe="secret"),
@@ -114,6 +115,9 @@ def test_model_of_a_name_without_recipe():
     model = keras.Model(inputs, keras.layers.Dense(3, "softmax", name="device")(inputs), name="transformer")
     with pytest.raises(ParameterError, match="transformer"):
         training.fit(model, toy())
+    with pytest.raises(ParameterError, match="family='transformer'"):
+        training.fit(model, toy(), family="transformer")
+    assert len(training.fit(model, toy(), family="softmax", epochs=2)) == 2
 
 
 @pytest.mark.parametrize("recipe", ["default", "published"])
@@ -158,12 +162,12 @@ def test_default_recipe_never_looks_at_test_segments(family):
 
 def test_default_recipe_never_looks_at_what_reaches_over_the_edge_of_a_stretch():
     clean = toy(train=400)
-    neither = clean.mask("train") & ~np.logical_or(*held_out_stretch(clean, share=0.2, seed=3))
+    neither = clean.mask("train") & ~np.logical_or(*held_out_stretch(clean, seed=3))
     assert neither.any()
     fits = []
     for dataset in (clean, poisoned(clean, neither)):
         fits.append(tiny())
-        training.fit(fits[-1], dataset, seed=3, epochs=2, share=0.2)
+        training.fit(fits[-1], dataset, seed=3, epochs=2)
     assert same_weights(*fits)
 
 
@@ -206,7 +210,7 @@ def test_published_recipe_fits_all_training_segments_and_validates_every_fifth_e
     assert history["epoch"].tolist() == list(range(1, 13))
     assert history["val_loss"].notna().tolist() == [epoch % 5 == 0 for epoch in range(1, 13)]
     assert history.attrs["epoch"] in (5, 10)
-    train, judge = training.training_masks(dataset, training.RECIPES["published"]["mlp"], share=0.1, seed=0)
+    train, judge = training.training_masks(dataset, training.RECIPES["published"]["mlp"], seed=0)
     np.testing.assert_array_equal(train, dataset.mask("train"))
     np.testing.assert_array_equal(judge, dataset.mask("test", draw=0))
 
@@ -407,7 +411,7 @@ def planted(tmp_path_factory):
                                         "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
     options = {name: settings[name] for name in training.NOISE_SETTINGS}
     X = extract_features(np.concatenate(segments).astype(np.float32), **options)
-    dataset = Dataset(X, pd.concat(tables, ignore_index=True), DEVICES, settings, pd.DataFrame())
+    dataset = Dataset(X, pd.concat(tables, ignore_index=True), DEVICES, settings)
     model = models.softmax(LENGTH // 2 + 1, 3)
     training.fit(model, dataset, epochs=10)
     return folder, model, settings

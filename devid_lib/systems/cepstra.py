@@ -1,4 +1,4 @@
-"""[2], [3], [4]: cepstra and Gaussian mixtures."""
+"""[2], [3], [4]: cepstra and Gaussian mixtures (notebook 10a)."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -7,155 +7,84 @@ import numpy as np
 import scipy.special
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from ..errors import ParameterError
 from .base import System, softmax
-from .frames import common_samplerate, gtcc, mfcc, pncc, with_deltas
-from .spectra import decision_scores, nearest_proba, pooled_proba
+from .frames import HOP_S, N_COEFFICIENTS, cepstra, common_samplerate
+from .spectra import fit_pieces, nearest_proba, pieces_proba, pooled
 from .warnings import FewFramesWarning, SingularCovarianceWarning
 
 VARIANCE_FLOOR = 1e-2  # of a mixture's component, in units of the feature's variance over all training frames
 BACKGROUND_FRAMES = 20_000  # drawn from all training recordings in equal shares
-HOP_S = {"mfcc": 0.01, "lfcc": 0.01, "pncc": 0.01, "gtcc": 0.015}  # distance of frames [s]
 MOST_PIECES = 40  # of a recording, where it is described in pieces
 FRAMES_ALIKE = 10  # neighbouring frames that count as one independent observation
 LARGEST_COUNT = 1000  # frames: more do not make a likelihood ratio surer
 TOP = 5  # components per frame that a likelihood ratio counts
 _CHUNK = 1024  # frames whose densities are computed at once
 
-FEATURES = {
-    "mfcc": (mfcc, {"n_coefficients": 23, "frame_s": 0.02, "hop_s": HOP_S["mfcc"]}),
-    "lfcc": (mfcc, {"n_coefficients": 23, "frame_s": 0.02, "hop_s": HOP_S["lfcc"], "spacing": "linear"}),
-    "pncc": (pncc, {"n_coefficients": 23, "hop_s": HOP_S["pncc"]}),
-    "gtcc": (gtcc, {"n_coefficients": 23, "hop_s": HOP_S["gtcc"]}),
-}  # more than most systems take: they share them, and cut
-
-
-def cepstra(excerpt, *, feature="mfcc", n_coefficients=23, c0=False, deltas=False):
-    """Return the cepstra of an excerpt's frames, computed once for all systems.
-
-    Parameters
-    ----------
-    excerpt : Excerpt
-    feature : {"mfcc", "lfcc", "pncc", "gtcc"}
-        MFCC, linear-frequency cepstra, `frames.pncc`, `frames.gtcc`.
-    n_coefficients : int
-        Coefficients kept, up to 23, besides the zeroth.
-    c0 : bool
-        Keep the zeroth coefficient, which is the level, as well.
-    deltas : bool
-        Append the slopes along time.
-
-    Returns
-    -------
-    x : np.ndarray [shape=(n_frames, n)], float32
-
-    Raises
-    ------
-    ParameterError
-        If ``feature`` or ``n_coefficients`` is not one of those.
-    """
-    if feature not in FEATURES:
-        raise ParameterError(f"feature must be one of {', '.join(FEATURES)}, not {feature!r}")
-    function, params = FEATURES[feature]
-    if not 1 <= n_coefficients <= params["n_coefficients"]:
-        raise ParameterError(f"n_coefficients={n_coefficients!r} is not in 1..{params['n_coefficients']}")
-    x = excerpt.feature(function, **params)[:, 0 if c0 else 1 : n_coefficients + 1]
-    return with_deltas(x) if deltas else x
-
 
 # --- Gaussian mixtures -----------------------------------------------------------------------------------------------
 @dataclass(frozen=True)
 class Mixture:
-    """A Gaussian mixture with diagonal covariances, on features standardised by ``centre`` and ``scale``.
+    """A Gaussian mixture with diagonal covariances, on features standardised by ``centre`` and ``scale``."""
 
-    Attributes
-    ----------
-    weights : np.ndarray [shape=(k,)]
-    means, variances : np.ndarray [shape=(k, d)]
-    centre, scale : np.ndarray [shape=(d,)]
-        Mean and standard deviation of the background's frames, in units of the features.
-    """
-
-    weights: np.ndarray
-    means: np.ndarray
-    variances: np.ndarray
-    centre: np.ndarray
-    scale: np.ndarray
+    weights: np.ndarray  # [shape=(k,)]
+    means: np.ndarray  # [shape=(k, d)]
+    variances: np.ndarray  # [shape=(k, d)]
+    centre: np.ndarray  # [shape=(d,)], mean of the background's frames
+    scale: np.ndarray  # [shape=(d,)], their standard deviation
 
     def standardised(self, x):
         """Return frames in the units of the mixture, float32."""
         return ((x - self.centre) / self.scale).astype(np.float32)
 
 
-def fit_background(frames, *, n_components, random_state, n_frames=BACKGROUND_FRAMES, max_iter=30):
-    """Fit a background model to the frames of all training recordings.
+def fit_background(frames, *, n_components, random_state):
+    """Fit the universal background model of Reynolds, Quatieri & Dunn (2000) to the frames of all training recordings.
 
     Parameters
     ----------
     frames : sequence of np.ndarray [shape=(n_i, d)]
-        Of each recording; equal numbers are drawn from all.
+        Of each recording; equal numbers are drawn from all, ``BACKGROUND_FRAMES`` in sum.
     n_components : int
         Components; fewer where there are fewer frames, with a `FewFramesWarning`.
     random_state : int
         Seed of the draw and of the mixture's start (k-means).
-    n_frames : int
-        Largest number of frames used.
-    max_iter : int
-        Iterations of expectation maximisation.
 
     Returns
     -------
     mixture : Mixture
         With variances of at least ``VARIANCE_FLOOR``; a `SingularCovarianceWarning` says when that was needed.
-
-    Notes
-    -----
-    Notebook 10. The universal background model of Reynolds, Quatieri & Dunn (2000).
     """
-    rng, share = np.random.default_rng(random_state), max(1, n_frames // len(frames))
+    rng, share = np.random.default_rng(random_state), max(1, BACKGROUND_FRAMES // len(frames))
     drawn = [x if len(x) <= share else x[np.sort(rng.choice(len(x), share, replace=False))] for x in frames]
     drawn = np.concatenate(drawn).astype(np.float64)
     centre, scale = drawn.mean(axis=0), drawn.std(axis=0)
-    if (scale < 1e-6).any():
-        warn_singular(f"{(scale < 1e-6).sum()} of {len(scale)} features are the same in all training frames")
-        scale = np.where(scale < 1e-6, 1.0, scale)
+    constant = scale < 1e-6
+    if constant.any():
+        _warn_singular(f"{constant.sum()} of {len(scale)} features are the same in all training frames")
+    scale = np.where(constant, 1.0, scale)
     drawn = ((drawn - centre) / scale).astype(np.float32)
     distinct = len(np.unique(drawn, axis=0))
     if distinct < n_components:
-        warn_few(f"{distinct} different training frames for {n_components} components: {distinct} components instead")
-    model = GaussianMixture(min(n_components, distinct), covariance_type="diag", reg_covar=1e-4, max_iter=max_iter,
-                            random_state=random_state)
+        _warn_few(f"{distinct} different training frames for {n_components} components: {distinct} components instead")
+    model = GaussianMixture(min(n_components, distinct), covariance_type="diag", reg_covar=1e-4, max_iter=30,
+                            random_state=random_state)  # fmt: skip
     with warnings.catch_warnings():  # it need not have converged: the number of iterations is part of the method
         warnings.simplefilter("ignore", ConvergenceWarning)
         model.fit(drawn)
-    mixture = Mixture(model.weights_, model.means_, model.covariances_, centre, scale)
-    return floored(mixture, what="the background model")
-
-
-def floored(mixture, *, what):
-    """Return a mixture whose variances are at least ``VARIANCE_FLOOR``, with a warning where that changes any."""
-    low = mixture.variances < VARIANCE_FLOOR
+    variances, low = model.covariances_, model.covariances_ < VARIANCE_FLOOR
     if low.any():
-        warn_singular(f"{low.sum()} of {low.size} variances of {what} are below {VARIANCE_FLOOR:g}: raised to it")
-    return replace(mixture, variances=np.maximum(mixture.variances, VARIANCE_FLOOR))
+        _warn_singular(f"{low.sum()} of {low.size} variances of the background model are below {VARIANCE_FLOOR:g}: "
+                       "raised to it")  # fmt: skip
+    return Mixture(model.weights_, model.means_, np.maximum(variances, VARIANCE_FLOOR), centre, scale)
 
 
 def log_joint(mixture, x):
-    """Return log(weight * density) of every component.
-
-    Parameters
-    ----------
-    mixture : Mixture
-    x : np.ndarray [shape=(n, d)]
-        Standardised frames.
-
-    Returns
-    -------
-    log_p : np.ndarray [shape=(n, k)], dtype of ``x``
-    """
+    """Return log(weight * density) of every component [shape=(n, k)] for standardised frames [shape=(n, d)]."""
     precisions = 1 / mixture.variances
     constant = np.log(mixture.weights + 1e-30) - 0.5 * (
         np.log(2 * np.pi * mixture.variances) + mixture.means**2 * precisions
@@ -164,14 +93,13 @@ def log_joint(mixture, x):
     return x**2 @ a + x @ b + constant.astype(x.dtype)
 
 
-def statistics(mixture, x):
-    """Return the sufficient statistics of frames.
+def posteriors(mixture, x):
+    """Return the probability of every component [shape=(n, k)] for standardised frames [shape=(n, d)]."""
+    return scipy.special.softmax(log_joint(mixture, x), axis=1)
 
-    Parameters
-    ----------
-    mixture : Mixture
-    x : np.ndarray [shape=(n, d)]
-        Standardised frames.
+
+def statistics(mixture, x):
+    """Return the sufficient statistics of standardised frames [shape=(n, d)].
 
     Returns
     -------
@@ -179,19 +107,16 @@ def statistics(mixture, x):
         Frames that belong to each component, shared by posterior probability.
     first, second : np.ndarray [shape=(k, d)], float64
         Sums of the frames and of their squares.
-
-    Notes
-    -----
-    Notebook 10. Reynolds, Quatieri & Dunn (2000), equations (7) to (10), before the division by the counts.
+        Reynolds, Quatieri & Dunn (2000), equations (7) to (10), before the division by the counts.
     """
     k, d = mixture.means.shape
     counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d))
     for start in range(0, len(x), _CHUNK):
         chunk = x[start : start + _CHUNK]
-        posteriors = scipy.special.softmax(log_joint(mixture, chunk), axis=1)
-        counts += posteriors.sum(axis=0, dtype=np.float64)
-        first += posteriors.T @ chunk
-        second += posteriors.T @ chunk**2
+        shares = posteriors(mixture, chunk)
+        counts += shares.sum(axis=0, dtype=np.float64)
+        first += shares.T @ chunk
+        second += shares.T @ chunk**2
     return counts, first, second
 
 
@@ -214,7 +139,7 @@ def map_adapt(mixture, counts, first, second=None, *, relevance=16.0):
 
     Notes
     -----
-    Notebook 10. Reynolds, Quatieri & Dunn (2000), equations (11) to (14): a = n / (n + r), mean = a E[x] + (1 - a)
+    Reynolds, Quatieri & Dunn (2000), equations (11) to (14): a = n / (n + r), mean = a E[x] + (1 - a)
     mean, variance = a E[x^2] + (1 - a) (variance + mean^2) - new mean^2, and weights likewise, scaled to sum one.
     """
     n = np.maximum(counts, 1e-10)
@@ -227,84 +152,36 @@ def map_adapt(mixture, counts, first, second=None, *, relevance=16.0):
     return replace(mixture, weights=weights / weights.sum(), means=means, variances=square - means**2)
 
 
-def warn_few(text):
-    """Give a `FewFramesWarning`."""
+def warn_thin(counts, n_components):
+    """Warn where mixtures fitted to so many frames have fewer of them than components."""
+    thin = sum(count < n_components for count in counts)
+    if thin:
+        _warn_few(f"{thin} of {len(counts)} mixtures of {n_components} components have fewer frames than components "
+                  f"(the least {min(counts)}): components without frames stay as in the background model")  # fmt: skip
+
+
+def _warn_few(text):
     warnings.warn(text, FewFramesWarning, stacklevel=3)
 
 
-def warn_singular(text):
-    """Give a `SingularCovarianceWarning`."""
+def _warn_singular(text):
     warnings.warn(text, SingularCovarianceWarning, stacklevel=3)
 
 
-def warn_thin(counts, n_components):
-    """Warn where there are fewer frames than a mixture has components."""
-    thin = sum(count < n_components for count in counts)
-    if thin:
-        warn_few(f"{thin} of {len(counts)} mixtures of {n_components} components have fewer frames than components "
-                 f"(the least {min(counts)}): components without frames stay as in the background model")
+def cut_pieces(x, *, length):
+    """Cut the frames of a recording [shape=(n, d)] into a list of consecutive pieces.
 
-
-def pieces(x, *, length, most=MOST_PIECES):
-    """Cut the frames of a recording into consecutive pieces of one length.
-
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n, d)]
-    length : int > 0
-        A piece has this many frames or up to twice as many; a shorter recording gives itself.
-    most : int > 0
-        Of more pieces than this, some at regular distances are taken.
-
-    Returns
-    -------
-    pieces : list of np.ndarray
+    A piece has ``length`` frames or up to twice as many; a shorter recording gives itself. Of more than
+    ``MOST_PIECES`` some at regular distances are taken.
     """
     cut = np.array_split(x, max(1, len(x) // length))
-    if len(cut) <= most:
+    if len(cut) <= MOST_PIECES:
         return cut
-    return [cut[i] for i in np.linspace(0, len(cut) - 1, most).round().astype(int)]
-
-
-# --- Classifiers on vectors ------------------------------------------------------------------------------------------
-def fit_svm(vectors, codes, *, kernel, C):
-    """Fit a support vector machine.
-
-    Parameters
-    ----------
-    vectors : sequence of np.ndarray [shape=(n_i, d)]
-        Of the pieces of each training recording.
-    codes : np.ndarray [shape=(n_recordings,)]
-        Class numbers.
-    kernel : {"linear", "rbf"}
-    C : float > 0
-        Cost of an error.
-
-    Returns
-    -------
-    svm : SVC
-        With pairwise decisions. Its probabilities are not fitted: `svm_proba` makes some of the decision function.
-    """
-    return SVC(kernel=kernel, C=C).fit(np.concatenate(vectors), np.repeat(codes, [len(v) for v in vectors]))
-
-
-def svm_proba(svm, vectors):
-    """Return probabilities: softmax of the decision function's one-against-rest form, averaged over the pieces."""
-    scores = decision_scores(svm, np.concatenate(vectors))
-    return pooled_proba(scores, [len(v) for v in vectors])
-
-
-def fit_scaler(vectors):
-    """Return a `StandardScaler` for vectors of the pieces of training recordings."""
-    return StandardScaler().fit(np.concatenate(vectors))
-
-
-def scaled(scaler, vectors):
-    """Return vectors standardised, recording by recording."""
-    return [scaler.transform(v) for v in vectors]
+    return [cut[i] for i in np.linspace(0, len(cut) - 1, MOST_PIECES).round().astype(int)]
 
 
 # --- The systems -----------------------------------------------------------------------------------------------------
+@dataclass(eq=False, repr=False, kw_only=True)
 class RecordingMixture(System):
     """[2] One Gaussian mixture per recording, its means and variances as a vector, and a support vector machine.
 
@@ -320,70 +197,39 @@ class RecordingMixture(System):
     steps of expectation maximisation; a component that gets no frames stays as in the background. The number of
     components was not at hand. The templates are those of pieces of a second, in training and in use, because the
     variances of a mixture depend on how many frames it was fitted to; a recording gets the mean of the decisions.
-
-    Probabilities are the softmax of the one-against-rest form of the pairwise decisions.
-
-    Parameters
-    ----------
-    n_components : int
-        Components of the mixtures.
-    n_steps : int
-        Steps of expectation maximisation.
-    piece_s : float
-        Length of a piece [s].
-    kernel : {"rbf", "linear"}
-    C : float
-        Cost of an error.
-    random_state : int
     """
 
-    def __init__(self, *, n_components=8, n_steps=2, piece_s=1.0, kernel="rbf", C=10.0, random_state=0):
-        self.n_components = n_components
-        self.n_steps = n_steps
-        self.piece_s = piece_s
-        self.kernel = kernel
-        self.C = C
-        self.random_state = random_state
+    n_components: int = 8  # of the mixtures
+    n_steps: int = 2  # of expectation maximisation
+    piece_s: float = 1.0  # length of a piece [s]
+    kernel: str = "rbf"  # or "linear"
+    C: float = 10.0  # cost of an error
+    random_state: int = 0
 
     def _fit(self, excerpts, codes):
         self.samplerate_ = common_samplerate(excerpts)
         frames = [cepstra(excerpt) for excerpt in excerpts]
         self.background_ = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
-        templates = self._templates(excerpts)
-        self.scaler_ = fit_scaler(templates)
-        self.svm_ = fit_svm(scaled(self.scaler_, templates), codes, kernel=self.kernel, C=self.C)
+        svm = make_pipeline(StandardScaler(), SVC(kernel=self.kernel, C=self.C))
+        self.svm_ = fit_pieces(svm, self._templates(excerpts), codes)
 
     def _proba(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
-        return svm_proba(self.svm_, scaled(self.scaler_, self._templates(excerpts)))
+        return pieces_proba(self.svm_, self._templates(excerpts))
 
     def _templates(self, excerpts):
         """Return the templates of the pieces of each excerpt."""
         length = max(1, round(self.piece_s / HOP_S["mfcc"]))
-        cut = [pieces(self.background_.standardised(cepstra(e)), length=length) for e in excerpts]
+        cut = [cut_pieces(self.background_.standardised(cepstra(e)), length=length) for e in excerpts]
         warn_thin([len(x) for parts in cut for x in parts], len(self.background_.weights))
         return [np.stack([template(self.background_, x, n_steps=self.n_steps) for x in parts]) for parts in cut]
 
 
 def refitted(background, x, *, n_steps):
-    """Return a mixture fitted to frames, its components numbered as those of the background.
+    """Return a mixture fitted to standardised frames [shape=(n, d)], its components numbered as in the background.
 
-    Parameters
-    ----------
-    background : Mixture
-        Where expectation maximisation starts.
-    x : np.ndarray [shape=(n, d)]
-        Standardised frames.
-    n_steps : int
-        Steps.
-
-    Returns
-    -------
-    mixture : Mixture
-
-    Notes
-    -----
-    Notebook 10. Variances have the floor ``VARIANCE_FLOOR``: no warning, few frames warn by themselves.
+    Expectation maximisation starts from the background and takes ``n_steps`` steps (notebook 10a). Variances have the
+    floor ``VARIANCE_FLOOR``: no warning, few frames warn by themselves.
     """
     mixture = background
     for _ in range(n_steps):
@@ -398,6 +244,7 @@ def template(background, x, *, n_steps):
     return np.concatenate([mixture.means.ravel(), mixture.variances.ravel()])
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class AdaptedMixtures(System):
     """[3] Gaussian mixtures adapted from a universal background model, and their likelihood ratios.
 
@@ -412,26 +259,13 @@ class AdaptedMixtures(System):
 
     Probabilities are the softmax of the summed log-likelihood ratios over ten, since neighbouring frames repeat each
     other, and over no more than ten seconds' worth of frames. The figure ten was chosen, not fitted.
-
-    Parameters
-    ----------
-    feature : {"mfcc", "pncc", "lfcc", "gtcc"}
-        See `cepstra`.
-    n_coefficients : int
-        Cepstral coefficients, without the zeroth.
-    n_components : int
-        Components of the mixtures.
-    relevance : float
-        Relevance factor [frames].
-    random_state : int
     """
 
-    def __init__(self, *, feature="mfcc", n_coefficients=23, n_components=64, relevance=16.0, random_state=0):
-        self.feature = feature
-        self.n_coefficients = n_coefficients
-        self.n_components = n_components
-        self.relevance = relevance
-        self.random_state = random_state
+    feature: str = "mfcc"  # or "pncc", "lfcc", "gtcc", see `frames.cepstra`
+    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
+    n_components: int = 64  # of the mixtures
+    relevance: float = 16.0  # of the background [frames]
+    random_state: int = 0
 
     def _frames(self, excerpt):
         return cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
@@ -440,14 +274,11 @@ class AdaptedMixtures(System):
         self.samplerate_ = common_samplerate(excerpts)
         frames = [self._frames(excerpt) for excerpt in excerpts]
         background = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
-        self.background_, means, counts = background, [], []
-        for k in range(len(self.classes_)):
-            x = np.concatenate([frames[i] for i in np.flatnonzero(codes == k)])
-            n, first, _ = statistics(background, background.standardised(x))
-            means.append(map_adapt(background, n, first, relevance=self.relevance).means)
-            counts.append(len(x))
-        warn_thin(counts, len(background.weights))
-        self.means_ = np.stack(means)
+        devices = [np.concatenate([frames[i] for i in np.flatnonzero(codes == k)]) for k in range(len(self.classes_))]
+        warn_thin([len(x) for x in devices], len(background.weights))
+        found = [statistics(background, background.standardised(x))[:2] for x in devices]
+        self.means_ = np.stack([map_adapt(background, *n_x, relevance=self.relevance).means for n_x in found])
+        self.background_ = background
 
     def _proba(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
@@ -475,7 +306,7 @@ def likelihood_ratios(background, means, x):
 
     Notes
     -----
-    Notebook 10. Of each frame only the ``TOP`` components that are most probable in the background are counted, in
+    Of each frame only the ``TOP`` components that are most probable in the background are counted, in
     both mixtures: "fast scoring" of Reynolds, Quatieri & Dunn (2000), section 3.5.
     """
     k, d = background.means.shape
@@ -491,16 +322,11 @@ def likelihood_ratios(background, means, x):
         changes = (chunk @ shift).reshape(len(chunk), -1, k) - offset
         changes = np.take_along_axis(changes, best[:, None, :], axis=2)
         shares = scipy.special.log_softmax(np.take_along_axis(log_p, best, axis=1), axis=1)
-        totals += _logsumexp(shares[:, None, :] + changes).sum(axis=0, dtype=np.float64)
+        totals += np.logaddexp.reduce(shares[:, None, :] + changes, axis=2).sum(axis=0, dtype=np.float64)
     return totals / len(x)
 
 
-def _logsumexp(a):
-    """Return log(sum(exp(a))) along the last axis, as scipy does, without its checks."""
-    peak = a.max(axis=-1, keepdims=True)
-    return np.log(np.exp(a - peak).sum(axis=-1)) + peak[..., 0]
-
-
+@dataclass(eq=False, repr=False, kw_only=True)
 class CepstralStatistics(System):
     """[4] Mean and standard deviation of gammatone cepstra, and nearest neighbour or support vector machine.
 
@@ -516,35 +342,21 @@ class CepstralStatistics(System):
 
     Probabilities: of the support vector machine, the softmax of the one-against-rest form of the pairwise decisions;
     of the nearest neighbour, those of `spectra.nearest_proba`, their logarithms averaged over the pieces.
-
-    Parameters
-    ----------
-    feature : {"gtcc", "mfcc", "lfcc", "pncc"}
-        See `cepstra`.
-    classifier : {"svm", "knn"}
-        With RBF kernel; the nearest neighbour.
-    n_coefficients : int
-        Cepstral coefficients, without the zeroth.
-    piece_s : float
-        Length of a piece [s].
-    C : float
-        Cost of an error.
     """
 
-    def __init__(self, *, feature="gtcc", classifier="svm", n_coefficients=23, piece_s=0.25, C=10.0):
-        self.feature = feature
-        self.classifier = classifier
-        self.n_coefficients = n_coefficients
-        self.piece_s = piece_s
-        self.C = C
+    feature: str = "gtcc"  # or "mfcc", "lfcc", "pncc", see `frames.cepstra`
+    classifier: str = "svm"  # with RBF kernel, or "knn", the nearest neighbour
+    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
+    piece_s: float = 0.25  # length of a piece [s]
+    C: float = 10.0  # cost of an error
 
     def _statistics(self, excerpts):
         """Return the statistics of the pieces of each excerpt."""
         vectors = []
         for excerpt in excerpts:
             x = cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
-            length = max(1, round(self.piece_s / HOP_S[self.feature]))
-            vectors.append(np.stack([np.append(p.mean(axis=0), p.std(axis=0)) for p in pieces(x, length=length)]))
+            cut = cut_pieces(x, length=max(1, round(self.piece_s / HOP_S[self.feature])))
+            vectors.append(np.stack([np.append(part.mean(axis=0), part.std(axis=0)) for part in cut]))
         return vectors
 
     def _fit(self, excerpts, codes):
@@ -552,18 +364,17 @@ class CepstralStatistics(System):
             raise ParameterError(f"classifier must be one of svm, knn, not {self.classifier!r}")
         self.samplerate_ = common_samplerate(excerpts)
         vectors = self._statistics(excerpts)
-        self.scaler_ = fit_scaler(vectors)
-        vectors = scaled(self.scaler_, vectors)
         if self.classifier == "svm":
-            self.svm_ = fit_svm(vectors, codes, kernel="rbf", C=self.C)
+            self.svm_ = fit_pieces(make_pipeline(StandardScaler(), SVC(C=self.C)), vectors, codes)
         else:
-            self.train_ = np.concatenate(vectors)
-            self.codes_ = np.repeat(codes, [len(v) for v in vectors])
+            self.scaler_ = StandardScaler()
+            self.train_ = self.scaler_.fit_transform(np.concatenate(vectors))
+            self.codes_ = np.repeat(codes, [len(rows) for rows in vectors])
 
     def _proba(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
-        vectors = scaled(self.scaler_, self._statistics(excerpts))
+        vectors = self._statistics(excerpts)
         if self.classifier == "svm":
-            return svm_proba(self.svm_, vectors)
-        proba = nearest_proba(self.train_, self.codes_, np.concatenate(vectors), len(self.classes_))
-        return pooled_proba(np.log(np.maximum(proba, 1e-30)), [len(v) for v in vectors])
+            return pieces_proba(self.svm_, vectors)
+        proba = nearest_proba(self.train_, self.codes_, self.scaler_.transform(np.concatenate(vectors)))
+        return softmax(pooled(np.log(np.maximum(proba, 1e-30)), vectors))

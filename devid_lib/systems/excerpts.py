@@ -15,6 +15,9 @@ LARGEST = 1e6  # full scale = 1: anything larger is no recording, and its power 
 class Excerpt:
     """A part of a recording, or all of it.
 
+    What is not one channel of finite floats, or has a ``samplerate`` that is not a positive whole number, raises
+    ParameterError.
+
     Attributes
     ----------
     y : np.ndarray [shape=(n,)], float32
@@ -29,10 +32,10 @@ class Excerpt:
     kept : dict
         Features computed so far, see `feature`.
 
-    Raises
-    ------
-    ParameterError
-        If ``y`` is not one channel of finite floats, or ``samplerate`` is not a positive whole number.
+    Examples
+    --------
+    >>> Excerpt(np.array([0.5, -0.5]), 8000).feature(lambda y, samplerate: len(y) / samplerate)
+    0.00025
     """
 
     y: np.ndarray
@@ -61,42 +64,20 @@ class Excerpt:
 
 
 def whole_recordings(corpus, split):
-    """Return every training or test recording as one excerpt.
-
-    Parameters
-    ----------
-    corpus : pandas.DataFrame
-        From `corpus.load_corpus`.
-    split : {"train", "test"}
-
-    Returns
-    -------
-    excerpts : list of Excerpt
-    """
-    excerpts = []
+    """Yield every recording of one ``split``, "train" or "test", of `corpus.load_corpus` as one excerpt."""
     for row in corpus[corpus["split"] == split].itertuples():
         y, samplerate = load_recording(row.path, samplerate=int(row.samplerate))
-        excerpts.append(Excerpt(y, samplerate, row.device, row.recording))
-    return excerpts
+        yield Excerpt(y, samplerate, row.device, row.recording)
 
 
 def cut_excerpts(recordings, *, seconds, n, seed=0):
-    """Cut excerpts of one length at random places.
+    """Cut ``n`` excerpts of one length [s] out of each recording at random places, as a list in order of time.
 
-    Parameters
-    ----------
-    recordings : sequence of Excerpt
-        Whole recordings.
-    seconds : float
-        Length of an excerpt [s]; a shorter recording gives itself, once.
-    n : int
-        Excerpts per recording.
-    seed : int
-        Seed of the places.
+    ``recordings`` are any Excerpts; one that is shorter gives itself, once. ``seed`` decides the places.
 
-    Returns
-    -------
-    excerpts : list of Excerpt
+    >>> whole = Excerpt(np.zeros(8000), 8000, "A", "r1")
+    >>> [(len(x.y), x.start) for x in cut_excerpts([whole], seconds=0.5, n=2)]
+    [(4000, 2548), (4000, 3403)]
     """
     if not seconds > 0:
         raise ParameterError(f"seconds={seconds!r} is not above 0")
@@ -110,3 +91,13 @@ def cut_excerpts(recordings, *, seconds, n, seed=0):
             y = np.array(whole.y[start : start + length])  # a copy, so that the recording can go
             excerpts.append(Excerpt(y, whole.samplerate, whole.device, whole.recording, int(start)))
     return excerpts
+
+
+def halves(excerpts):
+    """Return the first and the second halves of recordings, as two lists of Excerpt."""
+    pairs = []
+    for x in excerpts:
+        middle = len(x.y) // 2
+        parts = ((0, x.y[:middle]), (middle, x.y[middle:]))
+        pairs.append([Excerpt(y, x.samplerate, x.device, x.recording, x.start + start) for start, y in parts])
+    return tuple(map(list, zip(*pairs, strict=True)))

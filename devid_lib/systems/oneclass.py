@@ -1,15 +1,14 @@
-"""[10]: one one-class classifier per device, on representative instances."""
+"""[10]: one one-class classifier per device, on representative instances (notebook 10c)."""
+
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from .base import System
-from .spectra import evenly, framed, log_power, pooled_proba, power, spectra_in_chunks
-
-PIECE_S = 1.0  # a noise spectrum is taken from each second
-MAX_PIECES = 60  # of a recording, evenly spread over it
+from .base import System, softmax
+from .spectra import framed, log_power, one_second_pieces, pooled, power, spectra_in_chunks
 
 
 def noise_spectra(y, samplerate, *, n_fft=1024, share=0.5):
@@ -18,8 +17,7 @@ def noise_spectra(y, samplerate, *, n_fft=1024, share=0.5):
     Parameters
     ----------
     y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1. One shorter than 1 s has one spectrum; of a recording of over a minute, 60 seconds are
-        looked at, evenly spread.
+        Excerpt, full scale = 1; its pieces are those of `spectra.one_second_pieces`.
     samplerate : int
         [Hz]
     n_fft : int
@@ -31,15 +29,9 @@ def noise_spectra(y, samplerate, *, n_fft=1024, share=0.5):
     -------
     spectra : np.ndarray [shape=(n_pieces, n_fft // 2 + 1)], float32
         Mean natural logarithm of the power.
-
-    Notes
-    -----
-    Notebook 10. After Vu et al. (2012).
     """
-    length = round(PIECE_S * samplerate)
-    pieces = framed(y, length=length, hop=length) if len(y) >= length else [y]
     spectra = []
-    for piece in evenly(pieces, MAX_PIECES):
+    for piece in one_second_pieces(y, samplerate):
         frames = framed(piece, length=n_fft, hop=n_fft // 2)
         x = np.concatenate([power(chunk) for chunk in spectra_in_chunks(frames)])
         quiet = np.argsort(x.sum(axis=1), kind="stable")[: max(1, round(share * len(x)))]
@@ -55,6 +47,7 @@ def representatives(x, *, n_clusters, random_state):
     return KMeans(n_clusters, n_init=4, random_state=random_state).fit(x).cluster_centers_
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class RepresentativeOneClass(System):
     """[10] Noise spectra, representative instances, one one-class support vector machine per device.
 
@@ -72,44 +65,30 @@ class RepresentativeOneClass(System):
     training recordings, the only step that sees more than one device.
 
     Probabilities are the softmax of the logarithms of score / threshold; above 0 a machine accepts the instance.
-
-    Parameters
-    ----------
-    n_clusters : int
-        Representatives of a device.
-    nu : float in (0, 1]
-        Share of the representatives that a machine may reject.
-    gamma : float
-        Kernel exp(-gamma d^2), d^2 being the squared distance divided by the number of features.
-    n_fft, share
-        As in `noise_spectra`.
-    random_state : int
-        Seed of k-means.
     """
 
-    def __init__(self, *, n_clusters=8, nu=0.1, gamma=10.0, n_fft=1024, share=0.5, random_state=0):
-        self.n_clusters = n_clusters
-        self.nu = nu
-        self.gamma = gamma
-        self.n_fft = n_fft
-        self.share = share
-        self.random_state = random_state
+    n_clusters: int = 8  # representatives of a device
+    nu: float = 0.1  # share of the representatives that a machine may reject
+    gamma: float = 10.0  # kernel exp(-gamma d^2), d^2 being the squared distance divided by the number of features
+    n_fft: int = 1024  # as in `noise_spectra`
+    share: float = 0.5  # as in `noise_spectra`
+    random_state: int = 0  # seed of k-means
 
     def _instances(self, excerpts):
         return [excerpt.feature(noise_spectra, n_fft=self.n_fft, share=self.share) for excerpt in excerpts]
 
     def _fit(self, excerpts, codes):
         instances = self._instances(excerpts)
-        x, labels = np.concatenate(instances), np.repeat(codes, [len(i) for i in instances])
-        self.scaler_ = StandardScaler().fit(x)
-        x, options = self.scaler_.transform(x), {"n_clusters": self.n_clusters, "random_state": self.random_state}
-        chosen = [representatives(x[labels == k], **options) for k in range(len(self.classes_))]
+        labels = np.repeat(codes, [len(rows) for rows in instances])
+        self.scaler_ = StandardScaler()
+        x, options = self.scaler_.fit_transform(np.concatenate(instances)), {"n_clusters": self.n_clusters}
+        chosen = [representatives(x[labels == k], random_state=self.random_state, **options) for k in np.unique(codes)]
         self.machines_ = [OneClassSVM(nu=self.nu, gamma=self.gamma / x.shape[1]).fit(rows) for rows in chosen]
 
     def _proba(self, excerpts):
         instances = self._instances(excerpts)
         x = self.scaler_.transform(np.concatenate(instances))
-        return pooled_proba(np.stack([acceptance(m, x) for m in self.machines_], axis=1), [len(i) for i in instances])
+        return softmax(pooled(np.stack([acceptance(m, x) for m in self.machines_], axis=1), instances))
 
 
 def acceptance(machine, x):

@@ -1,6 +1,7 @@
-"""[9], [11], [12]: the noise that speech enhancement takes out of a recording."""
+"""[9], [11], [12]: the noise that speech enhancement takes out of a recording (notebook 10c)."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
@@ -16,21 +17,24 @@ from .frames import cepstrum, frame_sizes, triangular_filters, with_deltas
 from .spectra import (
     N_FFT,
     POWER_FLOOR,
-    decision_scores,
     evenly,
     feature_matrix,
-    fit_quietly,
+    fit_pieces,
     framed,
     log_power,
-    pooled_proba,
+    one_second_pieces,
+    pieces_proba,
     power,
     spectra_in_chunks,
 )
 from .warnings import FewFramesWarning
 
 QUIET_SHARE = 0.1  # of the frames, those of least energy, from which the noise is estimated
-SPECTRAL_FLOOR = 0.002  # of spectral subtraction
+SPECTRAL_FLOOR = 0.002  # of spectral subtraction: least gain, of multi-band subtraction least share of the power
 PUT_BACK = 0.05  # share of the recording's power that multi-band spectral subtraction puts back
+N_BANDS = 4  # of multi-band spectral subtraction, of equal width
+PITCH_HZ = (70.0, 400.0)
+HARMONICS_HZ = 4000.0  # above, no harmonics are looked for
 SOURCES = ("noise", "raw")
 DESCRIPTORS = ("centroid", "spread", "skewness", "kurtosis", "flatness", "entropy", "rolloff", "brightness",
                "irregularity", "flux")  # fmt: skip
@@ -38,84 +42,45 @@ TEXTURE = (*DESCRIPTORS, *(f"MFCC {i}" for i in range(1, 14)))
 TEXTURE_NAMES = tuple(f"{kind} {name}" for kind in ("mean", "sd") for name in TEXTURE)  # columns of wiener_descriptors
 CORRELATION_SCALE = 0.01  # temperature of correlation coefficients; chosen, not fitted
 MAX_FRAMES = 5000  # of a recording that are clustered
-PIECE_S = 1.0  # length of a texture window [s]
-MAX_PIECES = 60  # texture windows of a recording, evenly spread over it
 
 
 # --- Noise -----------------------------------------------------------------------------------------------------------
-def noise_power(frames, *, window="hann", n_fft=None, share=QUIET_SHARE):
-    """Return the power spectrum of the background noise of a recording.
+def noise_power(frames, *, window="hann", n_fft=None):
+    """Return the power spectrum of the background noise of a recording [shape=(n_bins,)], float32.
 
-    Parameters
-    ----------
-    frames : np.ndarray [shape=(n_frames, length)], float32
-    window, n_fft
-        As in `spectra.spectra_in_chunks`.
-    share : float in (0, 1]
-        Share of the frames, those of least energy, that are taken for noise alone; at least one.
-
-    Returns
-    -------
-    noise : np.ndarray [shape=(n_bins,)], float32
-        Mean over these frames, at least -120 dB of full scale.
+    It is the mean over the quietest tenth of its frames [shape=(n_frames, length)], at least one, and at least -120 dB
+    of full scale. ``window`` and ``n_fft`` are those of `spectra.spectra_in_chunks`.
     """
     energy = np.einsum("ij,ij->i", frames, frames)
-    quiet = np.sort(np.argsort(energy, kind="stable")[: max(1, round(share * len(frames)))])
+    quiet = np.sort(np.argsort(energy, kind="stable")[: max(1, round(QUIET_SHARE * len(frames)))])
     chunks = spectra_in_chunks(frames[quiet], window=window, n_fft=n_fft)
     noise = sum(power(chunk).sum(axis=0, dtype=np.float64) for chunk in chunks) / len(quiet)
     return np.maximum(noise, POWER_FLOOR).astype(np.float32)
 
 
-def subtraction_gain(x, noise, *, over=1.0, floor=0.0):
-    """Return the gain of magnitude spectral subtraction, max(1 - over sqrt(noise / x), floor).
+def subtraction_gain(x, noise, *, over):
+    """Return the gain on magnitudes of spectral subtraction, max(1 - over sqrt(noise / x), 0.002), after Boll (1979).
 
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n_frames, n_bins)], real
-        Power of the recording.
-    noise : np.ndarray [shape=(n_bins,)], real
-        Power of the noise, above 0.
-    over, floor : float
-        Over-subtraction factor and least gain.
-
-    Returns
-    -------
-    gain : np.ndarray [shape=(n_frames, n_bins)], real
-        Of the magnitudes of the enhanced recording; 1 minus it is that of the residual. Boll (1979).
+    ``x`` is the power of the recording [shape=(n_frames, n_bins)], ``noise`` that of the noise [shape=(n_bins,)], above
+    0, ``over`` the factor of over-subtraction. One minus the gain is that of the residual.
     """
-    return np.maximum(1 - over * np.sqrt(noise / np.maximum(x, noise * over**2)), floor)
+    return np.maximum(1 - over * np.sqrt(noise / np.maximum(x, noise * over**2)), SPECTRAL_FLOOR)
 
 
-def multiband_gain(x, noise, samplerate, *, n_bands=4):
-    """Return the gain of multi-band spectral subtraction.
+def multiband_gain(x, noise, samplerate):
+    """Return the gain on magnitudes of multi-band spectral subtraction; arguments and shape as in `subtraction_gain`.
 
-    Parameters
-    ----------
-    x, noise
-        As in `subtraction_gain`.
-    samplerate : int
-        [Hz]
-    n_bands : int
-        Bands of equal width.
-
-    Returns
-    -------
-    gain : np.ndarray [shape=(n_frames, n_bins)], real
-        Of the magnitudes.
-
-    Notes
-    -----
-    Notebook 10. After Kamath & Loizou (2002), constants from memory: in every band and frame the over-subtraction
-    falls from 4.75 below -5 dB of signal-to-noise ratio to 1 above 20 dB; it is multiplied by 1 below 1 kHz, by 2.5 up
-    to 2 kHz short of half the sample rate, and by 1.5 above; what would be negative becomes 0.002 of the recording's
-    power. In the end 0.05 of the recording's power is put back, to mask musical noise. This last step decides what the
-    residual is good for: without it, the residual of a loud frame is the noise power divided by the speech's
-    magnitude, speech upside down; with it, the residual holds a faint copy of the recording.
+    After Kamath & Loizou (2002), constants from memory: in every band and frame the over-subtraction falls from 4.75
+    below -5 dB of signal-to-noise ratio to 1 above 20 dB; it is multiplied by 1 below 1 kHz, by 2.5 up to 2 kHz short
+    of half the sample rate, and by 1.5 above; what would be negative becomes 0.002 of the recording's power. In the end
+    0.05 of the recording's power is put back, to mask musical noise. This last step decides what the residual is good
+    for: without it, the residual of a loud frame is the noise power divided by the speech's magnitude, speech upside
+    down; with it, the residual holds a faint copy of the recording.
     """
     frequency = np.linspace(0, samplerate / 2, x.shape[1])
     weight = np.select([frequency <= 1000, frequency <= samplerate / 2 - 2000], [1.0, 2.5], 1.5)
     gain = np.empty_like(x)
-    for bins in np.array_split(np.arange(x.shape[1]), n_bands):
+    for bins in np.array_split(np.arange(x.shape[1]), N_BANDS):
         snr = 10 * np.log10(np.maximum(x[:, bins].sum(axis=1), POWER_FLOOR) / noise[bins].sum())
         over = np.where(snr < -5, 4.75, 4 - 0.15 * np.clip(snr, -5, 20))
         left = 1 - over[:, None] * (weight[bins] * noise[bins]) / np.maximum(x[:, bins], POWER_FLOOR)
@@ -124,80 +89,58 @@ def multiband_gain(x, noise, samplerate, *, n_bands=4):
 
 
 # --- [9] -------------------------------------------------------------------------------------------------------------
-def pitch(x, samplerate, *, n_fft, low=70.0, high=400.0):
-    """Return the fundamental frequency of every frame and how periodic it is.
-
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n_frames, n_fft // 2 + 1)], real
-        Power spectra.
-    samplerate : int
-        [Hz]
-    n_fft : int
-    low, high : float
-        Range of the pitch [Hz].
+def pitch(x, samplerate, *, n_fft):
+    """Return the fundamental frequency of power spectra [shape=(n_frames, n_fft // 2 + 1)], and how periodic they are.
 
     Returns
     -------
-    f0 : np.ndarray [shape=(n_frames,)]
-        [Hz]
-    periodicity : np.ndarray [shape=(n_frames,)]
-        Highest normalised autocorrelation within the range, 0 for silence and noise to 1.
+    f0, periodicity : np.ndarray [shape=(n_frames,)]
+        70 to 400 Hz; highest normalised autocorrelation in that range, from 0 for silence and noise to 1.
     """
     correlation = scipy.fft.irfft(x, n_fft, axis=1)
     taper = scipy.fft.irfft(power(scipy.fft.rfft(np.hanning(n_fft), 2 * n_fft)))[: n_fft // 2]
-    first, last = max(2, int(samplerate / high)), min(n_fft // 2 - 1, int(samplerate / low))
+    first, last = max(2, int(samplerate / PITCH_HZ[1])), min(n_fft // 2 - 1, int(samplerate / PITCH_HZ[0]))
     lags = np.arange(first, last + 1)
     normalised = correlation[:, lags] / np.maximum(correlation[:, :1], POWER_FLOOR) / (taper[lags] / taper[0])
     best = normalised.argmax(axis=1)
     return samplerate / lags[best], np.take_along_axis(normalised, best[:, None], axis=1)[:, 0]
 
 
-def on_harmonics(f0, samplerate, *, n_fft, highest=4000.0):
+def on_harmonics(f0, samplerate, *, n_fft):
     """Return which bins lie within the main lobe of a harmonic of ``f0``, [shape=(n_frames, n_fft // 2 + 1)], bool."""
     frequency, width = np.fft.rfftfreq(n_fft, 1 / samplerate), 1.5 * samplerate / n_fft
     order = np.maximum(np.round(frequency / f0[:, None]), 1)
     near = np.abs(frequency - order * f0[:, None]) <= width
-    return near & (frequency <= highest)
+    return near & (frequency <= HARMONICS_HZ)
 
 
-def residual_spectrum(y, samplerate, *, n_fft=N_FFT, over=1.0, periodicity=0.5, harmonics=True):
+def residual_spectrum(y, samplerate, *, n_fft=N_FFT, over=2.0, periodicity=0.5):
     """Return the mean spectrum of the noise that spectral subtraction removes, without the speech that leaked into it.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1.
-    samplerate : int
-        [Hz]
+    y, samplerate
+        As in `noise_mfcc`.
     n_fft : int
-        Frame [samples].
+        Frame [samples], Hann window, hop a half.
     over : float
         Over-subtraction factor.
     periodicity : float
-        Frames that are more periodic than this are voiced.
-    harmonics : bool
-        Leave out the bins around the harmonics of voiced frames.
+        Frames that are more periodic than this are voiced; the bins around their harmonics are left out.
 
     Returns
     -------
     spectrum : np.ndarray [shape=(n_fft // 2 + 1,)], float32
         Natural logarithm of the residual's power, averaged over the frames.
-
-    Notes
-    -----
-    Notebook 10. After Ikram & Malik (2010).
     """
     frames = framed(y, length=n_fft, hop=n_fft // 2)
     noise = noise_power(frames)
     total, count, everything = np.zeros(len(noise)), np.zeros(len(noise)), np.zeros(len(noise))
     for chunk in spectra_in_chunks(frames):
         x = power(chunk)
-        residual = log_power(x * (1 - subtraction_gain(x, noise, over=over, floor=SPECTRAL_FLOOR)) ** 2)
-        keep = np.ones(x.shape, bool)
-        if harmonics:
-            f0, strength = pitch(x, samplerate, n_fft=n_fft)
-            keep = ~(on_harmonics(f0, samplerate, n_fft=n_fft) & (strength > periodicity)[:, None])
+        residual = log_power(x * (1 - subtraction_gain(x, noise, over=over)) ** 2)
+        f0, strength = pitch(x, samplerate, n_fft=n_fft)
+        keep = ~(on_harmonics(f0, samplerate, n_fft=n_fft) & (strength > periodicity)[:, None])
         total += (residual * keep).sum(axis=0)
         count += keep.sum(axis=0)
         everything += residual.sum(axis=0)
@@ -214,6 +157,7 @@ def correlations(x, templates):
     return unit(np.asarray(x, np.float64)) @ unit(np.asarray(templates, np.float64)).T
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class LeakageResidual(System):
     """[9] Spectral subtraction residual without leaked speech, correlated with the noise spectrum of each device.
 
@@ -230,22 +174,14 @@ class LeakageResidual(System):
     being the mean over its training recordings.
 
     Probabilities are the softmax of the correlation coefficients in hundredths.
-
-    Parameters
-    ----------
-    n_fft, over, periodicity, harmonics
-        As in `residual_spectrum`.
     """
 
-    def __init__(self, *, n_fft=N_FFT, over=2.0, periodicity=0.5, harmonics=True):
-        self.n_fft = n_fft
-        self.over = over
-        self.periodicity = periodicity
-        self.harmonics = harmonics
+    n_fft: int = N_FFT  # all as in `residual_spectrum`
+    over: float = 2.0
+    periodicity: float = 0.5
 
     def _features(self, excerpts):
-        options = {name: getattr(self, name) for name in ("n_fft", "over", "periodicity", "harmonics")}
-        return feature_matrix(excerpts, residual_spectrum, **options)
+        return feature_matrix(excerpts, residual_spectrum, **self.get_params())
 
     def _fit(self, excerpts, codes):
         x = self._features(excerpts)
@@ -257,40 +193,22 @@ class LeakageResidual(System):
 
 # --- [11] ------------------------------------------------------------------------------------------------------------
 def wiener_noise(y, *, size=15):
-    """Return what the adaptive Wiener filter takes out of a signal.
+    """Return what the adaptive Wiener filter takes out of a signal [shape=(n,)], float64.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(..., n)], real
-    size : int
-        Samples over which local mean and variance are taken.
-
-    Returns
-    -------
-    noise : np.ndarray [shape=(..., n)], float64
-        ``y - scipy.signal.wiener(y, size)``, but zero for a signal of zeros. The power of the noise is the average of
-        the local variances.
-
-    Notes
-    -----
-    Notebook 10. Lim (1990): mean + (variance - noise) / variance (y - mean).
+    The filter of Lim (1990), mean + (variance - noise) / variance (y - mean), takes local mean and variance over
+    ``size`` samples, and for the power of the noise the average of the variances. The result is that of
+    ``y - scipy.signal.wiener(y, size)``, four times as fast, and zero for a signal of zeros.
     """
     y = np.asarray(y, np.float64)
-    mean = uniform_filter1d(y, size, axis=-1, mode="constant")
-    variance = uniform_filter1d(y**2, size, axis=-1, mode="constant") - mean**2
-    noise = variance.mean(axis=-1, keepdims=True)
+    mean = uniform_filter1d(y, size, mode="constant")
+    variance = uniform_filter1d(y**2, size, mode="constant") - mean**2
+    noise = variance.mean()
     # below the noise, the filter's output is the local mean; the offset keeps silence from being 0 / 0
     return (y - mean) * noise / (np.maximum(variance, noise) + 1e-30)
 
 
 def spectral_descriptors(magnitudes, samplerate):
-    """Return numbers that describe the shape of consecutive spectra.
-
-    Parameters
-    ----------
-    magnitudes : np.ndarray [shape=(n_frames, n_bins)], real, not negative
-    samplerate : int
-        [Hz]
+    """Return numbers that describe the shape of consecutive magnitude spectra [shape=(n_frames, n_bins)].
 
     Returns
     -------
@@ -320,46 +238,34 @@ def spectral_descriptors(magnitudes, samplerate):
     ], axis=1)  # fmt: skip
 
 
-def wiener_descriptors(y, samplerate, *, size=15, n_fft=1024, n_cepstra=13):
+def wiener_descriptors(y, samplerate, *, size=15, n_fft=1024):
     """Return means and standard deviations of the descriptors of Wiener-filter noise, over texture windows of 1 s.
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1. One shorter than 1 s is one texture window; of a recording of over a minute, 60 are
-        taken, evenly spread.
-    samplerate : int
-        [Hz]
-    size : int
-        As in `wiener_noise`.
-    n_fft : int
-        Frame [samples], Hann window, hop a half.
-    n_cepstra : int
-        Mel frequency cepstral coefficients that join the descriptors, from the first on.
+    y, samplerate
+        As in `noise_mfcc`; the windows are `spectra.one_second_pieces`.
+    size, n_fft : int
+        As in `wiener_noise`; frame [samples], Hann window, hop a half.
 
     Returns
     -------
-    pieces : np.ndarray [shape=(n_pieces, 2 * (10 + n_cepstra))], float32
-        Means of `spectral_descriptors` and cepstra, and then their standard deviations.
-
-    Notes
-    -----
-    Notebook 10. After Moon et al. (2014).
+    pieces : np.ndarray [shape=(n_pieces, 46)], float32
+        Columns `TEXTURE_NAMES`: means of `spectral_descriptors` and of 13 mel frequency cepstral coefficients, and then
+        their standard deviations.
     """
     filters = triangular_filters(samplerate, n_fft=n_fft, n_filters=40).T
-    y = y if len(y) else np.zeros(1, np.float32)
-    pieces = [y] if len(y) < PIECE_S * samplerate else framed(y, length=round(PIECE_S * samplerate),
-                                                              hop=round(PIECE_S * samplerate))  # fmt: skip
     rows = []
-    for piece in evenly(pieces, MAX_PIECES):
+    for piece in one_second_pieces(y if len(y) else np.zeros(1, np.float32), samplerate):
         frames = framed(wiener_noise(piece, size=size), length=n_fft, hop=n_fft // 2)
         x = np.concatenate([power(chunk) for chunk in spectra_in_chunks(frames)])
-        cepstra = cepstrum(log_power(x @ filters), n_coefficients=n_cepstra)[:, 1:]
+        cepstra = cepstrum(log_power(x @ filters), n_coefficients=13)
         row = np.hstack([spectral_descriptors(np.sqrt(x), samplerate), cepstra])
         rows.append(np.concatenate([row.mean(axis=0), row.std(axis=0)]))
     return np.array(rows, np.float32)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class WienerDescriptors(System):
     """[11] Spectral descriptors of Wiener-filter noise, feature reduction, support vector machine.
 
@@ -374,38 +280,25 @@ class WienerDescriptors(System):
     keeps those with the largest ratio of variance between to variance within the devices (F statistic), on the
     training recordings. A Wiener filter in the frequency domain, its noise estimated from the quietest tenth of the
     frames, was tried and dropped: what it takes out of a loud frame is noise divided by speech.
-
-    Probabilities are the softmax of the one-against-rest form of the pairwise decisions, averaged over windows.
-
-    Parameters
-    ----------
-    n_features : int
-        Features kept, of 46.
-    size, n_fft
-        As in `wiener_descriptors`.
-    C : float
-        Cost of an error; Gaussian kernel on standardised features.
     """
 
-    def __init__(self, *, n_features=30, size=15, n_fft=1024, C=10.0):
-        self.n_features = n_features
-        self.size = size
-        self.n_fft = n_fft
-        self.C = C
+    n_features: int = 30  # kept, of 46
+    size: int = 15  # as in `wiener_noise`
+    n_fft: int = 1024  # as in `wiener_descriptors`
+    C: float = 10.0  # cost of an error; Gaussian kernel on standardised features
 
     def _pieces(self, excerpts):
         return [excerpt.feature(wiener_descriptors, size=self.size, n_fft=self.n_fft) for excerpt in excerpts]
 
     def _fit(self, excerpts, codes):
         pieces = self._pieces(excerpts)
-        x, labels = np.concatenate(pieces), np.repeat(codes, [len(p) for p in pieces])
-        self.chosen_ = most_distinctive(x, labels, n_features=self.n_features)
-        self.svm_ = fit_quietly(make_pipeline(StandardScaler(), SVC(C=self.C)), x[:, self.chosen_], labels)
+        labels = np.repeat(codes, [len(rows) for rows in pieces])
+        self.chosen_ = most_distinctive(np.concatenate(pieces), labels, n_features=self.n_features)
+        svm = make_pipeline(StandardScaler(), SVC(C=self.C))
+        self.svm_ = fit_pieces(svm, [rows[:, self.chosen_] for rows in pieces], codes)
 
     def _proba(self, excerpts):
-        pieces = self._pieces(excerpts)
-        scores = decision_scores(self.svm_, np.concatenate(pieces)[:, self.chosen_])
-        return pooled_proba(scores, [len(p) for p in pieces])
+        return pieces_proba(self.svm_, [rows[:, self.chosen_] for rows in self._pieces(excerpts)])
 
 
 def distinctiveness(x, codes):
@@ -423,7 +316,7 @@ def most_distinctive(x, codes, *, n_features):
 
 
 # --- [12] ------------------------------------------------------------------------------------------------------------
-def noise_mfcc(y, samplerate, *, source="noise", n_coefficients=12, n_filters=26):
+def noise_mfcc(y, samplerate, *, source="noise"):
     """Return the mel frequency cepstral coefficients of a recording, or of its noise, and their deltas.
 
     Parameters
@@ -435,23 +328,17 @@ def noise_mfcc(y, samplerate, *, source="noise", n_coefficients=12, n_filters=26
     source : {"noise", "raw"}
         "noise": recording minus what multi-band spectral subtraction makes of it. It is taken from the spectra, the
         phase being the recording's, without going through the waveform.
-    n_coefficients, n_filters : int
-        Coefficients from the first on, and triangular filters.
 
     Returns
     -------
-    coefficients : np.ndarray [shape=(n_frames, 2 * n_coefficients)], float32
-        Frames of 25 ms, Hamming window, 10 ms apart.
-
-    Notes
-    -----
-    Notebook 10. Aggarwal et al. (2014).
+    coefficients : np.ndarray [shape=(n_frames, 24)], float32
+        12 coefficients of 26 triangular filters and their slopes; frames of 25 ms, Hamming window, 10 ms apart.
     """
     if source not in SOURCES:
         raise ParameterError(f"source {source!r} is not one of {', '.join(SOURCES)}")
     length, hop, n_fft = frame_sizes(samplerate, frame_s=0.025, hop_s=0.01)
     frames = framed(y, length=length, hop=hop)
-    filters = triangular_filters(samplerate, n_fft=n_fft, n_filters=n_filters).T.astype(np.float32)
+    filters = triangular_filters(samplerate, n_fft=n_fft, n_filters=26).T.astype(np.float32)
     noise = noise_power(frames, window="hamming", n_fft=n_fft)
     energies = []
     for chunk in spectra_in_chunks(frames, window="hamming", n_fft=n_fft):
@@ -459,16 +346,13 @@ def noise_mfcc(y, samplerate, *, source="noise", n_coefficients=12, n_filters=26
         if source == "noise":
             x *= (1 - multiband_gain(x, noise, samplerate)) ** 2
         energies.append(x @ filters)
-    return with_deltas(cepstrum(log_power(np.concatenate(energies)), n_coefficients=n_coefficients)[:, 1:])
+    return with_deltas(cepstrum(log_power(np.concatenate(energies)), n_coefficients=12))
 
 
 def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, random_state=0):
-    """Return the k-means centroids of `noise_mfcc`.
+    """Return the k-means centroids of `noise_mfcc` [shape=(<=n_clusters, 24)], float32.
 
-    Returns
-    -------
-    centroids : np.ndarray [shape=(<=n_clusters, 24)], float32
-        Where there are too few frames, the frames themselves, with a `FewFramesWarning`.
+    Where there are too few frames, these are the frames themselves, with a `FewFramesWarning`.
     """
     frames = evenly(noise_mfcc(y, samplerate, source=source), MAX_FRAMES)
     distinct = np.unique(frames, axis=0)
@@ -481,6 +365,7 @@ def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, random_stat
     return kmeans.fit(frames).cluster_centers_
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class NoiseCentroids(System):
     """[12] Mel cepstra of the noise that multi-band spectral subtraction removes, k-means, support vector machine.
 
@@ -496,35 +381,20 @@ class NoiseCentroids(System):
     memory, see `multiband_gain`, with the noise estimated from the quietest tenth of the frames. The noise is taken
     from the spectra and not from a waveform put together again. The decisions on the centroids of an excerpt are
     averaged, where the publication seems to count each on its own.
-
-    Probabilities are the softmax of the one-against-rest form of the pairwise decisions, averaged over centroids.
-
-    Parameters
-    ----------
-    source : {"noise", "raw"}
-    n_clusters : int
-        Centroids of a recording; an excerpt with fewer frames keeps its frames, with a `FewFramesWarning`.
-    C : float
-        Cost of an error; linear kernel on standardised features, as in Weka.
-    random_state : int
-        Seed of k-means.
     """
 
-    def __init__(self, *, source="noise", n_clusters=32, C=1.0, random_state=0):
-        self.source = source
-        self.n_clusters = n_clusters
-        self.C = C
-        self.random_state = random_state
+    source: str = "noise"  # or "raw"
+    n_clusters: int = 32  # centroids of a recording; an excerpt with fewer frames keeps them, with a warning
+    C: float = 1.0  # cost of an error; linear kernel on standardised features, as in Weka
+    random_state: int = 0  # seed of k-means
 
     def _centroids(self, excerpts):
         options = {"source": self.source, "n_clusters": self.n_clusters, "random_state": self.random_state}
         return [excerpt.feature(noise_centroids, **options) for excerpt in excerpts]
 
     def _fit(self, excerpts, codes):
-        centroids = self._centroids(excerpts)
         svm = make_pipeline(StandardScaler(), SVC(kernel="linear", C=self.C))
-        self.svm_ = fit_quietly(svm, np.concatenate(centroids), np.repeat(codes, [len(c) for c in centroids]))
+        self.svm_ = fit_pieces(svm, self._centroids(excerpts), codes)
 
     def _proba(self, excerpts):
-        centroids = self._centroids(excerpts)
-        return pooled_proba(decision_scores(self.svm_, np.concatenate(centroids)), [len(c) for c in centroids])
+        return pieces_proba(self.svm_, self._centroids(excerpts))

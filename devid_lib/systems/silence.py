@@ -1,11 +1,13 @@
-"""[6]: the Fourier coefficient histogram of near-silence."""
+"""[6]: the Fourier coefficient histogram of near-silence (notebook 10b)."""
 
 import warnings
+from dataclasses import dataclass
 from numbers import Real
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
@@ -68,10 +70,6 @@ def silence_histogram(y, samplerate, *, n_coefficients=2048, threshold=None, sha
     histogram : np.ndarray [shape=(n_coefficients,)], float32
         Sum of the FFT magnitudes of the near-silent windows, divided by their number: the sum alone would tell how
         long the recording is.
-
-    Notes
-    -----
-    Notebook 10. Buchholz, Kraetzer & Dittmann (2009).
     """
     frames = framed(y, length=2 * n_coefficients, hop=2 * n_coefficients)
     quiet = frames[near_silent(frames, threshold=threshold, share=share)]
@@ -85,33 +83,15 @@ def log_histograms(excerpts, **options):
     return np.log(np.maximum(histograms, np.float32(np.sqrt(POWER_FLOOR))))
 
 
-def chosen_threshold(excerpts, codes, *, n_coefficients, thresholds=THRESHOLDS):
-    """Choose the threshold of near-silence on training recordings.
+def chosen_threshold(excerpts, codes, *, n_coefficients):
+    """Choose one of ``THRESHOLDS`` on training recordings, whose class numbers ``codes`` are.
 
-    Parameters
-    ----------
-    excerpts : sequence of Excerpt
-        Training recordings.
-    codes : np.ndarray [shape=(n,)]
-        Class numbers.
-    n_coefficients : int
-        As in `silence_histogram`.
-    thresholds : sequence of float
-        To choose from, rising.
-
-    Returns
-    -------
-    threshold : float
-        The one with which most training recordings have their nearest neighbour, among the other training recordings,
-        in their own device; of equals the middle one.
-
-    Notes
-    -----
-    Notebook 10. Windows that no threshold keeps give a `NearSilenceWarning` for the threshold that is chosen, when it
-    is used, and none while choosing.
+    It is the one with which most training recordings have their nearest neighbour, among the other training recordings,
+    in their own device; of equals the middle one. Windows that no threshold keeps give a `NearSilenceWarning` for the
+    threshold that is chosen, when it is used, and none while choosing.
     """
     right = []
-    for threshold in thresholds:
+    for threshold in THRESHOLDS:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NearSilenceWarning)
             x = log_histograms(excerpts, n_coefficients=n_coefficients, threshold=threshold)
@@ -119,9 +99,10 @@ def chosen_threshold(excerpts, codes, *, n_coefficients, thresholds=THRESHOLDS):
         np.fill_diagonal(distances, np.inf)
         right.append(np.mean(codes[distances.argmin(axis=1)] == codes))
     best = np.flatnonzero(np.array(right) == max(right))
-    return thresholds[best[len(best) // 2]]
+    return THRESHOLDS[best[len(best) // 2]]
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SilenceHistogram(System):
     """[6] Fourier coefficient histogram of near-silence, linear logistic regression.
 
@@ -141,29 +122,16 @@ class SilenceHistogram(System):
     penalty, where Weka's is boosted.
 
     Probabilities are the regression's own.
-
-    Parameters
-    ----------
-    n_coefficients : int
-        256 or 2048 in the publication; a window has twice as many samples.
-    threshold : float, "chosen" or None
-        Largest amplitude of a near-silent window, full scale = 1; ``None`` = by ``share``.
-    share : float in (0, 1]
-        Share of the windows that are near-silent when ``threshold`` is ``None``.
-    C : float
-        Inverse strength of the penalty.
     """
 
-    def __init__(self, *, n_coefficients=2048, threshold=None, share=SHARE, C=1.0):
-        self.n_coefficients = n_coefficients
-        self.threshold = threshold
-        self.share = share
-        self.C = C
+    n_coefficients: int = 2048  # 256 or 2048 in the publication; a window has twice as many samples
+    threshold: float | str | None = None  # of near-silence, full scale = 1, or "chosen"; None = by `share`
+    share: float = SHARE  # of the windows that are near-silent where there is no threshold
+    C: float = 1.0  # inverse strength of the penalty
 
     def _features(self, excerpts):
-        return log_histograms(
-            excerpts, n_coefficients=self.n_coefficients, threshold=self.threshold_, share=self.share
-        )
+        options = {"n_coefficients": self.n_coefficients, "threshold": self.threshold_, "share": self.share}
+        return log_histograms(excerpts, **options)
 
     def _fit(self, excerpts, codes):
         self.threshold_ = self.threshold
@@ -171,10 +139,8 @@ class SilenceHistogram(System):
             self.threshold_ = chosen_threshold(excerpts, codes, n_coefficients=self.n_coefficients)
         elif self.threshold is not None and not (isinstance(self.threshold, Real) and self.threshold > 0):
             raise ParameterError(f"threshold={self.threshold!r} is neither above 0 nor 'chosen' nor None")
-        x = self._features(excerpts)
-        self.scaler_ = StandardScaler().fit(x)
-        regression = LogisticRegression(C=self.C, max_iter=500)
-        self.regression_ = fit_quietly(regression, self.scaler_.transform(x), codes)
+        regression = make_pipeline(StandardScaler(), LogisticRegression(C=self.C, max_iter=500))
+        self.regression_ = fit_quietly(regression, self._features(excerpts), codes)
 
     def _proba(self, excerpts):
-        return self.regression_.predict_proba(self.scaler_.transform(self._features(excerpts)))
+        return self.regression_.predict_proba(self._features(excerpts))

@@ -1,9 +1,9 @@
-"""[7], [8]: random projections and sketches of mean spectra, and sparse representation."""
+"""[7], [8]: random projections and sketches of mean spectra, and sparse representation (notebook 10b)."""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
-from scipy.spatial.distance import pdist
 from sklearn.linear_model import orthogonal_mp
 from sklearn.preprocessing import normalize
 from sklearn.random_projection import GaussianRandomProjection
@@ -25,7 +25,7 @@ CLASSIFIERS = ("src", "svm", "nn")
 RESIDUAL_SCALE = 0.05  # temperature of residuals, which lie between 0 and 1; chosen, not fitted
 
 
-def src_residuals(train, codes, test, n_classes, *, n_nonzero=5):
+def src_residuals(train, codes, test, *, n_nonzero=5):
     """Return how badly each class represents each vector by sparse representation.
 
     Parameters
@@ -33,9 +33,8 @@ def src_residuals(train, codes, test, n_classes, *, n_nonzero=5):
     train : np.ndarray [shape=(n_train, n_features)], real
         Training vectors: the columns of the dictionary, once they are made unit vectors.
     codes : np.ndarray [shape=(n_train,)], int
-        Their classes, 0 to ``n_classes - 1``.
+        Their classes, 0 to n_classes - 1.
     test : np.ndarray [shape=(n, n_features)], real
-    n_classes : int
     n_nonzero : int >= 1
         Training vectors that represent a test vector.
 
@@ -47,7 +46,7 @@ def src_residuals(train, codes, test, n_classes, *, n_nonzero=5):
 
     Notes
     -----
-    Notebook 10. Wright, Yang, Ganesh, Sastry & Ma, "Robust face recognition via sparse representation", IEEE TPAMI
+    Wright, Yang, Ganesh, Sastry & Ma, "Robust face recognition via sparse representation", IEEE TPAMI
     31(2), 210-227, 2009; their minimum of the l1 norm is approximated by orthogonal matching pursuit.
     """
     dictionary, x = normalize(train).T.astype(np.float64), normalize(test).T.astype(np.float64)
@@ -56,76 +55,25 @@ def src_residuals(train, codes, test, n_classes, *, n_nonzero=5):
         warnings.filterwarnings("ignore", message=".*Orthogonal matching pursuit ended prematurely.*")
         coefficients = orthogonal_mp(dictionary, x, n_nonzero_coefs=n_nonzero, precompute=False)
     coefficients = coefficients.reshape(dictionary.shape[1], -1)
-    parts = [x - dictionary[:, codes == k] @ coefficients[codes == k] for k in range(n_classes)]
+    parts = [x - dictionary[:, codes == k] @ coefficients[codes == k] for k in range(codes.max() + 1)]
     return np.stack([np.linalg.norm(part, axis=0) for part in parts], axis=1)
 
 
 def stable_vectors(n_features, n_components, *, p, random_state):
-    """Return vectors with independent components of a p-stable distribution.
+    """Return vectors with independent components of a p-stable distribution [shape=(n_features, n_components)].
 
-    Parameters
-    ----------
-    n_features, n_components : int
-    p : {1, 2}
-        1 = Cauchy, 2 = Gaussian.
-    random_state : int
-
-    Returns
-    -------
-    vectors : np.ndarray [shape=(n_features, n_components)], float64
-
-    Notes
-    -----
-    Notebook 10. The inner product of x - y with a p-stable vector is distributed as one such component times the
-    l_p distance of x and y, so that a few products keep the distances (Indyk 2006).
+    ``p`` is 1, Cauchy, or 2, Gaussian. The inner product of x - y with such a vector is distributed as one component
+    times the l_p distance of x and y, so that a few products keep the distances (Indyk 2006; notebook 10b).
     """
     if p not in (1, 2):
         raise ParameterError(f"p={p!r} is neither 1 (Cauchy) nor 2 (Gaussian)")
     rng = np.random.default_rng(random_state)
-    draw = rng.standard_cauchy if p == 1 else rng.standard_normal
-    return draw((n_features, n_components))
-
-
-def sketch_distances(x, vectors, *, p):
-    """Return the l_p distances between all pairs of vectors, true and estimated from their sketches.
-
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n, n_features)], real
-    vectors : np.ndarray [shape=(n_features, n_components)]
-        From `stable_vectors`, with the same ``p``.
-    p : {1, 2}
-
-    Returns
-    -------
-    true, estimated : np.ndarray [shape=(n * (n - 1) / 2,)]
-
-    Notes
-    -----
-    Notebook 10. Indyk (2006): median of the magnitudes of the differences of two sketches for p = 1, their root mean
-    square for p = 2.
-    """
-    first, second = np.triu_indices(len(x), 1)
-    differences = (x @ vectors)[first] - (x @ vectors)[second]
-    if p == 1:
-        return pdist(x, "cityblock"), np.median(np.abs(differences), axis=1)
-    return pdist(x), np.sqrt(np.mean(differences**2, axis=1))
+    return (rng.standard_cauchy if p == 1 else rng.standard_normal)((n_features, n_components))
 
 
 def equal_weights(sketches):
-    """Give the components of Cauchy sketches equal weights in a distance.
+    """Give the components of Cauchy sketches [shape=(n, n_components)] equal weights in a distance: -1 to 1.
 
-    Parameters
-    ----------
-    sketches : np.ndarray [shape=(n, n_components)], float
-
-    Returns
-    -------
-    weighted : np.ndarray [shape=(n, n_components)], float64
-        Between -1 and 1.
-
-    Notes
-    -----
     The median of the magnitudes estimates the l1 norm of what was sketched (Indyk 2006); divided by it, the components
     are standard Cauchy variables, and that distribution's function makes them uniform.
     """
@@ -133,11 +81,18 @@ def equal_weights(sketches):
     return 2 / np.pi * np.arctan(sketches / np.where(norms > 0, norms, 1))
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class ProjectionSystem(System):
     """What [7] and [8] share: spectra projected on random vectors, made unit vectors, and one of three classifiers.
 
     A subclass has ``feature``, the spectrum, and ``_vectors(n_features)``, which draws the vectors.
     """
+
+    classifier: str = "src"  # sparse representation, or "svm", or "nn"
+    n_components: int = 256  # random vectors
+    n_fft: int = N_FFT  # frame [samples]
+    n_nonzero: int = 5  # training recordings that represent a test excerpt
+    random_state: int = 0  # seed of the random vectors
 
     def _sketch(self, excerpts):
         return feature_matrix(excerpts, self.feature, n_fft=self.n_fft).astype(np.float64) @ self.vectors_
@@ -155,12 +110,12 @@ class ProjectionSystem(System):
             self.svm_ = fit_quietly(SVC(kernel="linear"), self.train_, codes)
 
     def _proba(self, excerpts):
-        x, n_classes = self.project(excerpts), len(self.classes_)
+        x = self.project(excerpts)
         if self.classifier == "svm":
             return softmax(decision_scores(self.svm_, x))
         if self.classifier == "nn":
-            return nearest_proba(self.train_, self.codes_, x, n_classes)
-        residuals = src_residuals(self.train_, self.codes_, x, n_classes, n_nonzero=self.n_nonzero)
+            return nearest_proba(self.train_, self.codes_, x)
+        residuals = src_residuals(self.train_, self.codes_, x, n_nonzero=self.n_nonzero)
         return softmax(-residuals, temperature=RESIDUAL_SCALE)
 
 
@@ -178,34 +133,16 @@ class RandomSpectralFeatures(ProjectionSystem):
 
     Probabilities are the softmax, of minus the class residuals in twentieths of a unit vector (src), of the
     one-against-rest form of the pairwise decisions (svm), or of minus the squared distances (nn).
-
-    Parameters
-    ----------
-    classifier : {"src", "svm", "nn"}
-    n_components : int
-        Random vectors.
-    n_fft : int
-        Frame [samples].
-    n_nonzero : int
-        Training recordings that represent a test excerpt.
-    random_state : int
-        Seed of the random vectors.
     """
 
     feature = staticmethod(mean_log_spectrum)
-
-    def __init__(self, *, classifier="src", n_components=256, n_fft=N_FFT, n_nonzero=5, random_state=0):
-        self.classifier = classifier
-        self.n_components = n_components
-        self.n_fft = n_fft
-        self.n_nonzero = n_nonzero
-        self.random_state = random_state
 
     def _vectors(self, n_features):
         projection = GaussianRandomProjection(self.n_components, random_state=self.random_state)
         return projection.fit(np.zeros((1, n_features))).components_.T
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SpectralSketches(ProjectionSystem):
     """[8] Sketches of spectral features: mean spectrogram, p-stable vectors, sparse representation.
 
@@ -222,29 +159,12 @@ class SpectralSketches(ProjectionSystem):
     components of p = 1 are given `equal_weights` first; ``plain=True`` leaves them as they are.
 
     Probabilities as in `RandomSpectralFeatures`.
-
-    Parameters
-    ----------
-    p : {2, 1}
-        2 = Gaussian, 1 = Cauchy.
-    plain : bool
-        Take the inner products with Cauchy vectors as they are.
-    classifier, n_components, n_fft, n_nonzero, random_state
-        As in `RandomSpectralFeatures`.
     """
 
-    feature = staticmethod(mean_spectrum)
+    p: int = 2  # Gaussian, or 1, Cauchy
+    plain: bool = False  # take the inner products with Cauchy vectors as they are
 
-    def __init__(
-        self, *, p=2, plain=False, classifier="src", n_components=256, n_fft=N_FFT, n_nonzero=5, random_state=0
-    ):
-        self.p = p
-        self.plain = plain
-        self.classifier = classifier
-        self.n_components = n_components
-        self.n_fft = n_fft
-        self.n_nonzero = n_nonzero
-        self.random_state = random_state
+    feature = staticmethod(mean_spectrum)
 
     def _vectors(self, n_features):
         return stable_vectors(n_features, self.n_components, p=self.p, random_state=self.random_state)

@@ -1,6 +1,11 @@
-"""Mean spectra, and the simple baselines that every cited system is held against."""
+"""Mean spectra, what systems on vectors share, and the simple baselines (notebook 10b).
+
+A system may describe a recording by several vectors, those of its pieces. They are handed on as a list with one array
+[shape=(n_pieces, n_features)] per recording; its decision is the mean over them.
+"""
 
 import warnings
+from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
@@ -17,22 +22,14 @@ N_FFT = 2048  # frame of a mean spectrum [samples], hop a half: an excerpt of 40
 POWER_FLOOR = 1e-12  # -120 dB of full scale, 19 dB below the rounding noise of 16 bits: keeps the logarithm finite
 CHUNK = 512  # frames transformed at a time
 TEMPERATURE = 0.1  # of nearest-neighbour scores, in squared distances between neighbouring devices; chosen, not fitted
+MOST_SECONDS = 60  # pieces of one second that are looked at in a recording
 
 
+# --- Frames and spectra ----------------------------------------------------------------------------------------------
 def framed(y, *, length, hop):
-    """Cut a signal into frames; an incomplete last one is left out.
+    """Return the whole frames of a signal [shape=(n_frames, length)], float32, a read-only view.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt. One shorter than a frame is filled up with zeros, with a `ShortExcerptWarning`.
-    length, hop : int >= 1
-        Length of a frame and distance between two starts [samples].
-
-    Returns
-    -------
-    frames : np.ndarray [shape=(n_frames, length)], float32
-        A read-only view, at least one row.
+    One shorter than a frame is filled up with zeros, with a `ShortExcerptWarning`, so that there is at least one row.
     """
     y = np.asarray(y, np.float32)
     if len(y) < length:
@@ -69,8 +66,13 @@ def power(spectra):
     return spectra.real**2 + spectra.imag**2
 
 
+def log_power(power):
+    """Return the natural logarithm of a power, floored at -120 dB of full scale."""
+    return np.log(np.maximum(power, np.float32(POWER_FLOOR)))
+
+
 def mean_spectrum(y, samplerate, *, n_fft=N_FFT):
-    """Return the magnitude spectrum averaged over time.
+    """Return the magnitude spectrum averaged over time: the mean spectrogram of Kotropoulos (2013).
 
     Parameters
     ----------
@@ -84,42 +86,17 @@ def mean_spectrum(y, samplerate, *, n_fft=N_FFT):
     Returns
     -------
     spectrum : np.ndarray [shape=(n_fft // 2 + 1,)], float32
-
-    Notes
-    -----
-    Notebook 10. The mean spectrogram of Kotropoulos (2013).
     """
-    frames = framed(y, length=n_fft, hop=n_fft // 2)
-    total = sum(np.abs(chunk).sum(axis=0, dtype=np.float64) for chunk in spectra_in_chunks(frames))
-    return (total / len(frames)).astype(np.float32)
+    return _mean_over_frames(np.abs, y, n_fft)
 
 
 def mean_log_spectrum(y, samplerate, *, n_fft=N_FFT):
-    """Return the logarithm of the magnitude spectrum averaged over time.
+    """Return the logarithm of the magnitude spectrum averaged over time (Panagakis & Kotropoulos, 2012).
 
-    Parameters
-    ----------
-    y, samplerate, n_fft
-        As in `mean_spectrum`.
-
-    Returns
-    -------
-    spectrum : np.ndarray [shape=(n_fft // 2 + 1,)], float32
-        Natural logarithm of magnitudes, not below -120 dB of full scale.
-
-    Notes
-    -----
-    Notebook 10. A device multiplies the spectrum of what it records, so it adds to the logarithm; the mean over time
-    takes out what changes, the speech. Panagakis & Kotropoulos (2012).
+    A device multiplies the spectrum of what it records, so it adds to the logarithm; the mean over time takes out what
+    changes, the speech. Arguments and shape as in `mean_spectrum`; not below -120 dB of full scale.
     """
-    frames = framed(y, length=n_fft, hop=n_fft // 2)
-    total = sum(log_power(power(chunk)).sum(axis=0, dtype=np.float64) for chunk in spectra_in_chunks(frames))
-    return (total / len(frames) / 2).astype(np.float32)
-
-
-def log_power(power):
-    """Return the natural logarithm of a power, floored at -120 dB of full scale."""
-    return np.log(np.maximum(power, np.float32(POWER_FLOOR)))
+    return _mean_over_frames(lambda spectra: log_power(power(spectra)) / 2, y, n_fft)
 
 
 def difference_spectrum(y, samplerate, *, n_fft=N_FFT):
@@ -130,15 +107,22 @@ def difference_spectrum(y, samplerate, *, n_fft=N_FFT):
     return np.diff(mean_log_spectrum(y, samplerate, n_fft=n_fft))
 
 
-def trivial_numbers(y, samplerate, *, excerpts=10):
-    """Return the six numbers of the leakage probe as an array [shape=(<=excerpts, 6)], see `trivial_features`."""
-    y = y if len(y) else np.zeros(1, np.float32)
-    return trivial_features(y, samplerate=samplerate, excerpts=excerpts).to_numpy()
+def _mean_over_frames(function, y, n_fft):
+    """Return the mean over frames of a function of their spectra, float32."""
+    frames = framed(y, length=n_fft, hop=n_fft // 2)
+    total = sum(function(chunk).sum(axis=0, dtype=np.float64) for chunk in spectra_in_chunks(frames))
+    return (total / len(frames)).astype(np.float32)
 
 
+# --- Vectors of recordings -------------------------------------------------------------------------------------------
 def evenly(rows, n):
     """Return at most ``n`` rows, evenly spaced."""
     return rows if len(rows) <= n else rows[np.linspace(0, len(rows) - 1, n).round().astype(int)]
+
+
+def one_second_pieces(y, samplerate):
+    """Return the whole seconds of a signal, 60 evenly spread ones if there are more; all of it if there is none."""
+    return evenly(framed(y, length=samplerate, hop=samplerate), MOST_SECONDS) if len(y) >= samplerate else [y]
 
 
 def feature_matrix(excerpts, function, **params):
@@ -169,34 +153,22 @@ def separation(vectors, devices):
     return float(distances[~same].mean() / max(distances[same & others].mean(), 1e-30))
 
 
-def nearest_distances(train, codes, test, n_classes):
-    """Return the distance of every test vector to the nearest training vector of each class, [shape=(n, n_classes)]."""
-    distances = cdist(test, train)
-    return np.stack([distances[:, codes == k].min(axis=1) for k in range(n_classes)], axis=1)
-
-
-def neighbour_spacing(train, codes):
-    """Return the median distance from a training vector to the nearest one of another class, 1 if that is zero."""
-    distances = cdist(train, train)
-    distances[codes[:, None] == codes[None, :]] = np.inf
-    spacing = np.median(distances.min(axis=1))
-    return float(spacing) if 0 < spacing < np.inf else 1.0
-
-
-def nearest_proba(train, codes, test, n_classes):
-    """Return probabilities by 1-NN: softmax of minus the squared distances, in tenths of the squared spacing.
-
-    The noise of a short excerpt adds the same to all its squared distances, and so cancels.
-    """
-    distances = nearest_distances(train, codes, test, n_classes) / neighbour_spacing(train, codes)
-    return softmax(-(distances**2), temperature=TEMPERATURE)
-
-
+# --- Classifiers on vectors ------------------------------------------------------------------------------------------
 def fit_quietly(model, x, codes):
     """Fit a classifier without being asked whether devices with one recording each are a regression problem."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
         return model.fit(x, codes)
+
+
+def fit_pieces(model, pieces, codes):
+    """Fit a classifier to the pieces of training recordings, whose class numbers ``codes`` are."""
+    return fit_quietly(model, np.concatenate(pieces), np.repeat(codes, [len(rows) for rows in pieces]))
+
+
+def pieces_proba(model, pieces):
+    """Return probabilities: softmax of the decision function's one-against-rest form, averaged over the pieces."""
+    return softmax(pooled(decision_scores(model, np.concatenate(pieces)), pieces))
 
 
 def decision_scores(model, x):
@@ -205,74 +177,57 @@ def decision_scores(model, x):
     return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
-def pooled_proba(scores, counts):
-    """Average scores over the instances of each excerpt and return them as probabilities.
+def pooled(scores, pieces):
+    """Return the means over each recording's pieces of scores [shape=(n_all_pieces, n_classes)]."""
+    counts = np.array([len(rows) for rows in pieces])
+    return np.add.reduceat(scores, np.cumsum(counts) - counts, axis=0) / counts[:, None]
 
-    Parameters
-    ----------
-    scores : np.ndarray [shape=(sum(counts), n_classes)]
-        Of the instances of all excerpts, one excerpt after the other.
-    counts : sequence of int >= 1
-        Instances of each excerpt.
 
-    Returns
-    -------
-    probabilities : np.ndarray [shape=(len(counts), n_classes)]
+def nearest_proba(train, codes, test):
+    """Return probabilities by 1-NN: softmax of minus the squared distances, in tenths of the squared spacing.
+
+    The spacing is the median distance from a training vector to the nearest one of another class. The noise of a short
+    excerpt adds the same to all its squared distances, and so cancels.
     """
-    starts = np.concatenate([[0], np.cumsum(counts)[:-1]])
-    return softmax(np.add.reduceat(scores, starts, axis=0) / np.asarray(counts)[:, None])
+    between, distances = cdist(train, train), cdist(test, train)
+    between[codes[:, None] == codes] = np.inf
+    spacing = np.median(between.min(axis=1))
+    nearest = np.stack([distances[:, codes == k].min(axis=1) for k in range(codes.max() + 1)], axis=1)
+    return softmax(-((nearest / (spacing if 0 < spacing < np.inf else 1.0)) ** 2), temperature=TEMPERATURE)
 
 
+# --- The baselines ---------------------------------------------------------------------------------------------------
+@dataclass(eq=False, repr=False, kw_only=True)
 class MeanSpectrumNearest(System):
-    """Baseline: mean log-spectrum and its nearest neighbour.
+    """Baseline: mean log-spectrum and its nearest neighbour; probabilities as in `nearest_proba`."""
 
-    Probabilities are the softmax of minus the squared distance to each device's nearest recording, in tenths of the
-    usual squared distance between two devices.
-
-    Parameters
-    ----------
-    n_fft : int
-        Frame [samples].
-    """
+    n_fft: int = N_FFT  # frame [samples]
 
     feature = staticmethod(mean_log_spectrum)
-
-    def __init__(self, *, n_fft=N_FFT):
-        self.n_fft = n_fft
 
     def _fit(self, excerpts, codes):
         self.train_, self.codes_ = feature_matrix(excerpts, self.feature, n_fft=self.n_fft), codes
 
     def _proba(self, excerpts):
-        test = feature_matrix(excerpts, self.feature, n_fft=self.n_fft)
-        return nearest_proba(self.train_, self.codes_, test, len(self.classes_))
+        return nearest_proba(self.train_, self.codes_, feature_matrix(excerpts, self.feature, n_fft=self.n_fft))
 
 
 class DifferenceNearest(MeanSpectrumNearest):
-    """Baseline: first difference of the mean log-spectrum and its nearest neighbour.
-
-    Probabilities as in `MeanSpectrumNearest`.
-    """
+    """Baseline: first difference of the mean log-spectrum and its nearest neighbour; probabilities likewise."""
 
     feature = staticmethod(difference_spectrum)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class DifferenceSVM(System):
     """Baseline: first difference of the mean log-spectrum and a linear support vector machine.
 
-    Probabilities are the softmax of the one-against-rest form of the pairwise decisions.
-
-    Parameters
-    ----------
-    n_fft : int
-        Frame [samples].
-    C : float
-        Cost of an error; features are centred and their mean variance is made one over their number.
+    Features are centred, and their mean variance is made one over their number. Probabilities are the softmax of the
+    one-against-rest form of the pairwise decisions.
     """
 
-    def __init__(self, *, n_fft=N_FFT, C=1.0):
-        self.n_fft = n_fft
-        self.C = C
+    n_fft: int = N_FFT  # frame [samples]
+    C: float = 1.0  # cost of an error
 
     def _fit(self, excerpts, codes):
         x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
@@ -285,32 +240,28 @@ class DifferenceSVM(System):
         return softmax(decision_scores(self.svm_, (x - self.mean_) / self.scale_))
 
 
+def trivial_numbers(y, samplerate):
+    """Return the six numbers of the leakage probe as an array [shape=(<=10, 6)], see `trivial_features`."""
+    y = y if len(y) else np.zeros(1, np.float32)
+    return trivial_features(y, samplerate=samplerate, excerpts=10).to_numpy()
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
 class TrivialForest(System):
     """Baseline: the six trivial numbers of the leakage probe and a random forest.
 
     Level, three percentiles of the frames' levels, share of exact zeros, DC offset: what a recording gives away
     without being listened to. Training recordings and excerpts are described by up to ten stretches of at least
     half a second each; the forest's probabilities are averaged over the stretches.
-
-    Parameters
-    ----------
-    n_estimators : int
-        Trees.
-    random_state : int
-        Seed of the forest.
     """
 
-    def __init__(self, *, n_estimators=200, random_state=0):
-        self.n_estimators = n_estimators
-        self.random_state = random_state
+    n_estimators: int = 200  # trees
+    random_state: int = 0
 
     def _fit(self, excerpts, codes):
-        rows = [excerpt.feature(trivial_numbers) for excerpt in excerpts]
         forest = RandomForestClassifier(self.n_estimators, random_state=self.random_state)
-        self.forest_ = fit_quietly(forest, np.concatenate(rows), np.repeat(codes, [len(r) for r in rows]))
+        self.forest_ = fit_pieces(forest, [excerpt.feature(trivial_numbers) for excerpt in excerpts], codes)
 
     def _proba(self, excerpts):
-        rows = [excerpt.feature(trivial_numbers) for excerpt in excerpts]
-        proba = self.forest_.predict_proba(np.concatenate(rows))
-        starts = np.concatenate([[0], np.cumsum([len(r) for r in rows])[:-1]])
-        return np.add.reduceat(proba, starts, axis=0) / np.array([len(r) for r in rows])[:, None]
+        pieces = [excerpt.feature(trivial_numbers) for excerpt in excerpts]
+        return pooled(self.forest_.predict_proba(np.concatenate(pieces)), pieces)

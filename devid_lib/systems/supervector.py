@@ -1,32 +1,23 @@
-"""[5]: supervectors of adapted Gaussian mixtures."""
+"""[5]: supervectors of adapted Gaussian mixtures (notebook 10a)."""
+
+from dataclasses import dataclass
 
 import numpy as np
+from sklearn.svm import SVC
 
 from .base import System
-from .cepstra import HOP_S, cepstra, fit_background, fit_svm, map_adapt, pieces, statistics, svm_proba, warn_thin
-from .frames import common_samplerate
+from .cepstra import cut_pieces, fit_background, map_adapt, statistics, warn_thin
+from .frames import HOP_S, N_COEFFICIENTS, cepstra, common_samplerate
+from .spectra import fit_pieces, pieces_proba
 
 
 def supervector(background, x, *, relevance=16.0):
-    """Return the supervector of frames.
+    """Return the supervector [shape=(k * d,)] of standardised frames [shape=(n, d)].
 
-    Parameters
-    ----------
-    background : Mixture
-    x : np.ndarray [shape=(n, d)]
-        Standardised frames.
-    relevance : float
-        Relevance factor of the adaptation [frames].
+    It is the shift of the adapted means from those of the background, times sqrt(weight) / sigma, and has length one
+    (zero where nothing has shifted). ``relevance`` is that of `cepstra.map_adapt`.
 
-    Returns
-    -------
-    vector : np.ndarray [shape=(k * d,)]
-        Shift of the adapted means from the background's, times sqrt(weight) / sigma, of length one (zero where
-        nothing has shifted).
-
-    Notes
-    -----
-    Notebook 10. The scaling makes the inner product of two supervectors that of Campbell, Sturim & Reynolds (2006),
+    The scaling makes the inner product of two supervectors that of Campbell, Sturim & Reynolds (2006),
     which bounds the divergence of the two mixtures. The length says how many frames there were rather than which
     device it was, so that it is divided out.
     """
@@ -36,6 +27,7 @@ def supervector(background, x, *, relevance=16.0):
     return vector / max(np.linalg.norm(vector), 1e-9)
 
 
+@dataclass(eq=False, repr=False, kw_only=True)
 class SupervectorSVM(System):
     """[5] Supervector of adapted mixture means, and a linear support vector machine.
 
@@ -50,35 +42,15 @@ class SupervectorSVM(System):
     Leung found to work (IEEE TIFS 14(11):2875, 2019). The background's means are taken off and supervectors are brought
     to length one, so that excerpts of all lengths can be compared. Training recordings are cut into pieces as long as
     an utterance.
-
-    Probabilities are the softmax of the one-against-rest form of the pairwise decisions.
-
-    Parameters
-    ----------
-    feature : {"mfcc", "lfcc", "pncc", "gtcc"}
-        See `cepstra.cepstra`.
-    n_coefficients : int
-        Cepstral coefficients, without the zeroth.
-    n_components : int
-        Components of the background model.
-    relevance : float
-        Relevance factor [frames].
-    piece_s : float
-        Length of a piece of a training recording [s].
-    C : float
-        Cost of an error.
-    random_state : int
     """
 
-    def __init__(self, *, feature="mfcc", n_coefficients=23, n_components=64, relevance=16.0, piece_s=3.0, C=10.0,
-                 random_state=0):
-        self.feature = feature
-        self.n_coefficients = n_coefficients
-        self.n_components = n_components
-        self.relevance = relevance
-        self.piece_s = piece_s
-        self.C = C
-        self.random_state = random_state
+    feature: str = "mfcc"  # or "lfcc", "pncc", "gtcc", see `frames.cepstra`
+    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
+    n_components: int = 64  # of the background model
+    relevance: float = 16.0  # of the background [frames]
+    piece_s: float = 3.0  # length of a piece of a training recording [s]
+    C: float = 10.0  # cost of an error
+    random_state: int = 0
 
     def _frames(self, excerpts):
         return [cepstra(e, feature=self.feature, n_coefficients=self.n_coefficients) for e in excerpts]
@@ -91,11 +63,11 @@ class SupervectorSVM(System):
         frames = self._frames(excerpts)
         self.background_ = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
         length = max(1, round(self.piece_s / HOP_S[self.feature]))
-        cut = [pieces(x, length=length) for x in frames]
+        cut = [cut_pieces(x, length=length) for x in frames]
         warn_thin([len(part) for parts in cut for part in parts], len(self.background_.weights))
         vectors = [np.stack([self._vector(part) for part in parts]) for parts in cut]
-        self.svm_ = fit_svm(vectors, codes, kernel="linear", C=self.C)
+        self.svm_ = fit_pieces(SVC(kernel="linear", C=self.C), vectors, codes)
 
     def _proba(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
-        return svm_proba(self.svm_, [self._vector(x)[None] for x in self._frames(excerpts)])
+        return pieces_proba(self.svm_, [self._vector(x)[None] for x in self._frames(excerpts)])

@@ -3,143 +3,241 @@
 #
 # **Which device made this recording?**
 #
-# Every recording is *speech + noise*. The speech belongs to the speaker; part of the noise belongs to the recorder:
-# its microphone capsule, its amplifier, its converter, its codec. This workbook takes the speech away, looks at the
-# spectrum of what is left, and asks classifiers to name the recorder, after Qi, Huang, Li and Shi, *Audio Recording
-# Device Identification Based on Deep Learning* (2016).
+# A recording holds more than speech. The speech belongs to the speaker. Part of the noise belongs to the recorder: its
+# microphone, its amplifier, its converter, its codec. This workbook takes the speech away, looks at the spectrum of what
+# is left, and asks classifiers to name the recorder, after Qi, Huang, Li and Shi, *Audio Recording Device Identification
+# Based on Deep Learning* (2016).
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | what the workbook does, what the recordings look and sound like, how to use your own | a corpus (simulated if you have none) | a table of the recordings, three figures | seconds, and two minutes once to simulate the corpus |
+# | what the workbook does, what recordings look and sound like, how to use your own, which notebook answers which question | a corpus (simulated if you have none) | a table of the recordings, pictures, two players | less than a minute, the first time too |
 #
-# [Open in Colab](https://colab.research.google.com/github/) (choose this notebook from your copy of the repository,
-# then run `%pip install -e .` there).
+# You only want to find your way? [The map](#The-map) is further down.
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
-run_dir: str = "runs/lab"  # folder for results, from the project"s folder
-data_dir: str = "data"  # folder for the simulated corpus and the cache
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+data_dir: str = "data"  # folder for the simulated corpus and the cache, seen from the project
 seed: int = 0  # one seed gives one result
-recording_minutes: float = 6.5  # length of a simulated recording [min]
-segment_length: int = 4096  # [samples]
-train_segments: int = 1000  # segments per training recording
-test_segments: int = 100  # segments per test recording and voter
-samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
-noise: str = "wavelet"  # noise extraction, wavelet or none
-wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
-level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
-mode: str = "soft"  # soft or hard
-rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
-recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for what the recipe says
-batch_size: int = 0  # 0 for what the recipe says
-voters: int = 5  # independent sets of test segments
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 test_recordings: str = ""  # names held out for every device, separated by commas
-predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
-on_error: str = "raise"  # skip leaves bad recordings out and lists them
-
-# %% [markdown]
-# The cell above holds every parameter of the workbook. It is the same in all notebooks, and papermill replaces its
-# values: `papermill notebooks/00_start_here.ipynb out.ipynb -p corpus my_folder`.
 
 # %%
+import shutil
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import librosa
+import librosa.display
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
 from IPython.display import Audio, display
 
-from devid_lib import notebook as nb
 from devid_lib import plots
+from devid_lib.audio import load_recording
 from devid_lib.corpus import load_corpus
 from devid_lib.errors import DevidError
+from devid_lib.workbook import start
 
-session = nb.start("00_start_here", globals())
+session = start("00_start_here", globals())
 
 # %% [markdown]
-# ## The recordings
+# The first code cell holds the *parameters* of this notebook. In JupyterLab change a value there and run the notebook
+# again. From a terminal, papermill and the project's own command put values in without touching the file:
 #
-# `load_corpus` takes the name `simulated`, a folder or a CSV and returns one row per recording. The paper's
-# recordings were never published, so the default corpus is **simulated**: nine fictional recorders, whose constants
-# were chosen and not measured on any device. Whole recordings are held out for testing, so that no segment of a test
-# recording is ever trained on.
-
-# %%
-recordings = nb.load_recordings(session)
-columns = ["device", "recording", "split", "duration_s", "native_samplerate", "channels"]
-recordings[columns].head(3)
-
-# %% [markdown]
-# How much is there of each device? Devices with more material are easier to learn; the bars should be about equal.
-
-# %%
-ax = plots.durations(recordings)
-ax.set_title("Recorded time of every device")
-nb.save_figure(session, ax, "durations", "Recorded time of every device, training and test recordings apart.")
-
-# %% [markdown]
-# ## What a recording looks and sounds like
+# ```
+# papermill notebooks/00_start_here.ipynb out.ipynb -p corpus my_folder -p size paper
+# devid run --corpus my_folder --preset quick -p wavelet db4
+# ```
 #
-# Two seconds from the middle of the test recordings of the first and the last device. The player brings both to the
-# same loudness; listen to the pauses, not to the words.
+# Papermill adds a cell behind ours, whose values win. `devid run` does that for all notebooks and writes a report. There
+# are more parameters than one notebook lists; each can be set in each notebook, and `devid run --help` explains them all.
+# A misspelt name is refused.
+#
+# ## Inputs
+#
+# `recordings` is a table with one row per recording. The paper's recordings were never published, so the default corpus
+# is **simulated**: nine fictional recorders. Their constants were chosen, not measured on any device. Size `quick` makes
+# short recordings, size `paper` recordings of six to seven minutes, as in the paper.
 
 # %%
-tests = recordings[recordings["split"] == "test"].drop_duplicates("device")
-for row in tests.iloc[[0, -1]].itertuples():
-    clip, samplerate = nb.middle(row, seconds=2)
-    print(row.device)
-    display(Audio(clip, rate=samplerate))
+recordings = session.recordings()
+recordings[["device", "recording", "split", "duration_s", "native_samplerate", "channels"]].head(6)
 
 # %% [markdown]
-# The spectrogram of the last one. Speech is a stack of harmonics that comes and goes; what stays the same all the
-# time, a floor, a hum, a band limit, is what the recorder (and the room) adds.
+# Some recordings of each device are for training (`train`), others, whole ones, are held out for the test (`test`). How
+# much is there of each device?
 
 # %%
-ax = plots.spectrogram(clip, samplerate=samplerate)
-ax.set_title(f"Two seconds of {row.device}")
-nb.save_figure(session, ax, "spectrogram", f"Two seconds of a test recording of {row.device}.")
+seconds = recordings.pivot_table(index="device", columns="split", values="duration_s", aggfunc="sum")[["train", "test"]]
+every = 1 + len(seconds) // 60  # of many devices, name every second, third ...
+ax = seconds.plot.barh(stacked=True, width=0.8, figsize=(8, min(1.2 + 0.27 * len(seconds), 12)))
+ax.set_yticks(range(0, len(seconds), every), [plots.label(name) for name in seconds.index[::every]], fontsize=8)
+ax.set(xlabel="recorded time [s]", ylabel="")
+ax.invert_yaxis()
+ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(ax, "durations", "Recorded time of every device, training and test.")
 
 # %% [markdown]
+# ## Listen
+#
+# Three seconds from the middle of a test recording, of the first and of the last device. One may be louder than the
+# other, and the ear takes louder for different. So both are divided by their root mean square (RMS):
+#
+# $$ \mathrm{rms}(s) = \sqrt{\frac{1}{N} \sum_{n=0}^{N-1} s(n)^2} $$
+#
+# Listen to the pauses, not to the words.
+
+# %%
+rows = list(recordings[recordings["split"] == "test"].drop_duplicates("device").iloc[[0, -1]].itertuples())
+rate, clips = int(rows[0].samplerate), []
+for row in rows:
+    y, _ = load_recording(row.path, samplerate=rate)
+    middle = len(y) // 2
+    clip = np.array(y[max(0, middle - 3 * rate // 2) : middle + 3 * rate // 2])
+    clips.append(clip / (np.sqrt(np.mean(clip**2)) + 1e-9))  # equal RMS; a silent clip stays silent
+peak = max(np.abs(clip).max() for clip in clips)
+for row, clip in zip(rows, clips, strict=True):
+    print(f"{row.device}, recording {row.recording}")
+    display(Audio(0.9 * clip / peak, rate=rate, normalize=False))  # one factor for both: they stay equally loud
+
+# %% [markdown]
+# ## Look
+#
+# A spectrogram cuts a recording into short pieces and shows how strong each frequency is in each piece. Both pictures
+# have one scale of colours, so that they can be compared.
+
+# %%
+figure, axes = plt.subplots(len(clips), 1, figsize=(9, 6), sharex=True, layout="constrained")
+for ax, row, clip in zip(axes, rows, clips, strict=True):
+    spectrum = np.abs(librosa.stft(clip, n_fft=1024, hop_length=256))
+    level_db = librosa.amplitude_to_db(spectrum, ref=1024**0.5, top_db=None)
+    axis = {"x_axis": "time", "y_axis": "linear", "sr": rate, "hop_length": 256}
+    image = librosa.display.specshow(level_db, ax=ax, vmin=-70, vmax=20, cmap="magma", **axis)
+    ax.set(title=plots.label(row.device), xlabel="", ylabel="frequency [Hz]")
+    ax.grid(False)
+axes[-1].set_xlabel("time [s]")
+figure.colorbar(image, ax=axes, label="level [dB]")
+session.save_figure(axes, "spectrograms", "Three seconds of a test recording of two devices, at equal loudness.")
+
+# %% [markdown]
+# Speech is a stack of stripes that comes and goes. What stays all the time, a floor, a hum, a thin line, a dark band at
+# the top, is what the room and the recorder add. What the room adds changes from one recording to the next. What the
+# recorder adds does not: that is what we are after.
+#
 # ## The idea, in one line
 #
 # $$ \text{recording}\; s = \text{speech}\; f + \text{noise}\; e \qquad\Rightarrow\qquad e = s - \hat f $$
 #
-# Wavelet denoising estimates the speech $\hat f$; what it removes, $e$, is taken as the fingerprint of the device.
-# Its spectrum goes to a classifier (the paper's figure 1):
+# Wavelet denoising estimates the speech $\hat f$. What it removes, $e$, is taken as the fingerprint of the device, and its
+# spectrum goes to a classifier. Several segments of a recording vote. This is the paper's figure 1:
 
 # %%
-steps = ["recording", ("segment", "4096 samples"), ("noise", "wavelet, e = s - f"), ("feature", "log(1 + |FFT|)")]
-ax = plots.flow([*steps, ("classifier", "softmax, MLP, CNN"), ("votes", "several segments")])
-nb.save_figure(session, ax, "flow", "From a recording to the name of a device, after figure 1 of the paper.")
+steps = {
+    "recording": "speech + noise",
+    "segments": f"{session.params['segment_length']} samples",
+    "noise": "wavelets: e = s - f",
+    "spectrum": "log(1 + |FFT|)",
+    "classifier": "softmax, MLP, CNN",
+    "vote": "name of the device",
+}
+_, ax = plt.subplots(figsize=(10, 1.3))
+box = {"boxstyle": "round,pad=0.5", "fc": (*plots.BLUE, 0.15), "ec": plots.BLUE}
+for place, (step, how) in enumerate(steps.items()):
+    ax.text(place, 0, f"$\\bf{{{step}}}$\n{how}", ha="center", va="center", fontsize=8.5, bbox=box)
+    if place:
+        ax.annotate("", (place - 0.43, 0), (place - 0.57, 0), arrowprops={"arrowstyle": "-|>", "color": plots.DARK})
+ax.set(xlim=(-0.5, len(steps) - 0.5), ylim=(-0.6, 0.6))
+ax.axis("off")
+session.save_figure(ax, "overview", "From a recording to the name of a device, after figure 1 of the paper.")
 
 # %% [markdown]
-# ## The notebooks
+# ## The map
 #
-# | | question | paper |
-# |---|---|---|
-# | [01](01_build_dataset.ipynb) | from recordings to labelled feature vectors | II, III-A/B |
-# | [02](02_noise_fingerprint.ipynb) | what is left when the speech is taken away | eq. 1-3 |
-# | [03](03_softmax.ipynb) | how far does one linear layer get | table II |
-# | [04](04_mlp.ipynb) | do hidden layers help, and how many | table II |
-# | [05](05_without_noise_extraction.ipynb) | is the noise extraction needed | table III |
-# | [06](06_model_averaging.ipynb) | do two half-segments help | table IV |
-# | [07](07_voting.ipynb) | how fast do errors vanish when segments vote | table V |
-# | [08](08_confusion_matrix.ipynb) | which devices are confused, and how sure are we | table VI, fig. 6 |
-# | [09](09_tsne.ipynb) | what does the classifier's space look like | fig. 7 |
-# | [90](90_speed.ipynb) | how fast is it, measured against a peer | |
+# | | question | in the paper | answers to the exercises |
+# |---|---|---|---|
+# | 00 Start here | what is this, and how do I use it? | fig. 1 | [00](solutions/00_start_here.ipynb) |
+# | [01 Build the dataset](01_build_dataset.ipynb) | how do recordings become labelled vectors, and what must not slip in? | II, III-A/B | [01](solutions/01_build_dataset.ipynb) |
+# | [02 The noise fingerprint](02_noise_fingerprint.ipynb) | what is left without the speech, and why does it name the device? | eq. 1-3 | [02](solutions/02_noise_fingerprint.ipynb) |
+# | [03 Softmax regression](03_softmax.ipynb) | how far does one linear layer get? | eq. 4-5, table II | [03](solutions/03_softmax.ipynb) |
+# | [04 Multilayer perceptron](04_mlp.ipynb) | do hidden layers help, and how many? | eq. 6, table II | [04](solutions/04_mlp.ipynb) |
+# | [05 Without noise extraction](05_without_noise_extraction.ipynb) | is the extraction needed, and what does a network find by itself? | table III | [05](solutions/05_without_noise_extraction.ipynb) |
+# | [06 Model averaging](06_model_averaging.ipynb) | do two half-segments through two networks help? | table IV | [06](solutions/06_model_averaging.ipynb) |
+# | [07 Voting](07_voting.ipynb) | how fast do errors vanish when segments vote? | table V | [07](solutions/07_voting.ipynb) |
+# | [08 Confusion matrix](08_confusion_matrix.ipynb) | which devices are confused, and how sure are we? | table VI, fig. 6 | [08](solutions/08_confusion_matrix.ipynb) |
+# | [09 t-SNE](09_tsne.ipynb) | what does the classifier's space look like? | fig. 7 | [09](solutions/09_tsne.ipynb) |
+# | [10 Cited systems](10_cited_systems.ipynb) | how do the systems that the paper cites compare? your own system in ten lines | references | [10](solutions/10_cited_systems.ipynb) |
+# | [10a Cepstra and mixtures](10a_cepstra_and_mixtures.ipynb) | how do those work that borrow from speaker recognition? | | [10a](solutions/10a_cepstra_and_mixtures.ipynb) |
+# | [10b Spectra, sketches and sparse codes](10b_spectra_sketches_sparse_codes.ipynb) | how do those work that average spectra? | | [10b](solutions/10b_spectra_sketches_sparse_codes.ipynb) |
+# | [10c Noise residuals and one class](10c_noise_residuals_and_one_class.ipynb) | how do those work that take the speech away first? | | [10c](solutions/10c_noise_residuals_and_one_class.ipynb) |
+# | [11 Published predictions](11_published_predictions.ipynb) | what do the authors' own outputs say? | tables V-VI, fig. 7 | [11](solutions/11_published_predictions.ipynb) |
+# | [90 Speed](90_speed.ipynb) | how fast and how large is it? | | [90](solutions/90_speed.ipynb) |
+# | [99 The report](99_report.ipynb) | what did a run find, on one page? | | |
+#
+# Three ways through it. Each notebook runs alone, so you may also start anywhere.
+#
+# - **Learner**, who wants to understand the method: [01](01_build_dataset.ipynb), [02](02_noise_fingerprint.ipynb),
+#   [03](03_softmax.ipynb), [04](04_mlp.ipynb), [07](07_voting.ipynb), [08](08_confusion_matrix.ipynb),
+#   [09](09_tsne.ipynb), then [05](05_without_noise_extraction.ipynb) and [06](06_model_averaging.ipynb). Do the exercises;
+#   the answers are in the last column.
+# - **Researcher**, who wants to compare or to build: [02](02_noise_fingerprint.ipynb),
+#   [05](05_without_noise_extraction.ipynb), [10](10_cited_systems.ipynb), [10a](10a_cepstra_and_mixtures.ipynb),
+#   [10b](10b_spectra_sketches_sparse_codes.ipynb), [10c](10c_noise_residuals_and_one_class.ipynb),
+#   [11](11_published_predictions.ipynb), [90](90_speed.ipynb).
+# - **Examiner**, who wants to know what such an answer is worth: [01](01_build_dataset.ipynb) (easier answers than the
+#   device), [07](07_voting.ipynb) (whole recordings), [08](08_confusion_matrix.ipynb) (how sure),
+#   [10](10_cited_systems.ipynb) (device or recording?), [99](99_report.ipynb) (every recording with its decision).
 #
 # ## Your own recordings
 #
-# Put them in a folder, one sub-folder per device (`phone_a/1.wav`, `phone_a/2.m4a`, `phone_b/...`) or flat as in the
-# paper (`phone_a-1.wav`), at least two recordings per device. The last recording of every device becomes the test set;
-# `test_recordings="3,4"` holds out others. Then run `devid run --corpus my_folder`, or set `corpus` above.
+# Make a folder with one sub-folder per device, and at least two recordings in each:
+#
+# ```
+# my_folder/phone_a/1.wav   my_folder/phone_a/2.m4a   my_folder/phone_b/interview.mp3   ...
+# ```
+#
+# or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last recording of every device becomes the
+# test; `test_recordings` holds out others. If the files lie elsewhere, write a CSV with the columns `path` and `device`,
+# and, if you like, `recording`, `split`, `session` and `speaker`. Set `corpus` above to the folder or the CSV. Here is
+# such a CSV, made of recordings of two devices:
+
+# %%
+temporary = TemporaryDirectory()
+folder = Path(temporary.name)
+two = recordings["device"].isin(recordings["device"].unique()[:2])
+chosen = recordings[two].groupby(["device", "split"]).head(1)
+own = chosen[["path", "device", "recording", "split"]].assign(
+    path=[f"{number}{Path(path).suffix}" for number, path in enumerate(chosen["path"])]
+)
+for path, name in zip(chosen["path"], own["path"], strict=True):
+    shutil.copy(path, folder / name)
+own.to_csv(folder / "own.csv", index=False)
+print((folder / "own.csv").read_text(encoding="utf-8"))
+load_corpus(folder / "own.csv", data_dir=folder)[["device", "recording", "split", "samplerate", "duration_s"]]
+
+# %% [markdown]
+# Every file is read before anything else happens. Refused, with the name of the file and the reason, are files that are
+# missing, empty, truncated, digitally silent, not audio, or shorter than one segment; a device without a training or a
+# test recording; the same audio under two devices, or in training and test. `on_error="skip"` leaves such files out and
+# lists them. Said aloud are things that may be learnt instead of the device: other sample rates, several channels, file
+# codings that differ between devices, very unequal lengths.
 #
 # ## What can go wrong
 #
-# A folder that does not exist, an empty file, a device with one recording: the message names what was wrong and where.
+# A folder that is not there, and one recording that was filed under two devices.
 
 # %%
-try:
-    load_corpus("no_such_folder")
-except DevidError as error:
-    print(type(error).__name__, "-", error)
+first, last = own.iloc[0], own.iloc[-1]
+shutil.copy(folder / first["path"], folder / f"copy of {first['path']}")
+twice = first.to_frame().T.assign(path=f"copy of {first['path']}", device=last["device"], recording="copy")
+pd.concat([own, twice]).to_csv(folder / "twice.csv", index=False)
+for source in ("no_such_folder", folder / "twice.csv"):
+    try:
+        load_corpus(source, data_dir=folder)
+    except DevidError as error:
+        print(type(error).__name__, "-", f"{error}".replace(f"{folder}/", ""))
+temporary.cleanup()
 
 # %% [markdown]
 # ## Results of this notebook
@@ -147,28 +245,30 @@ except DevidError as error:
 # %%
 hours = recordings["duration_s"].sum() / 3600
 sizes = {"devices": recordings["device"].nunique(), "recordings": len(recordings), "hours": hours}
-rows = nb.figures(session, [{"system": "corpus", "metric": name, "value": value} for name, value in sizes.items()])
-nb.finish(session, rows)[["system", "metric", "value"]]
+rows_of_run = session.figures([{"system": "corpus", "metric": name, "value": value} for name, value in sizes.items()])
+session.finish(rows_of_run)[["system", "metric", "value"]]
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-test = recordings["split"] == "test"
-longest, shortest = recordings["duration_s"].max(), recordings["duration_s"].min()
-nb.saw(
-    session,
+is_test = recordings["split"] == "test"
+shortest, longest = recordings["duration_s"].min(), recordings["duration_s"].max()
+session.saw(
     f"The corpus *{recordings.attrs['name']}* holds {recordings['device'].nunique()} devices and {len(recordings)} "
-    f"recordings, {hours:.2f} hours in all.",
-    f"{test.sum()} whole recordings are held out for testing, {(~test).sum()} are for training; none is on both sides.",
-    f"Recordings last from {shortest:.0f} to {longest:.0f} seconds and are brought to {samplerate} Hz and one channel.",
+    f"recordings, {60 * hours:.0f} minutes in all.",
+    f"{is_test.sum()} whole recordings are held out for the test, {(~is_test).sum()} are for training; none is on both "
+    "sides.",
+    f"Recordings last from {shortest:.1f} to {longest:.1f} seconds and are brought to {rate} Hz and one channel.",
 )
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Record the same sentence with two phones, twice each, and give the folder to `corpus`.
-# 2. Set `samplerate` to 16000. What becomes of the spectrogram, and what might that cost the classifier?
-# 3. Set `corpus` to `simulated-control`: nine copies of one recorder. What should every classifier reach on it?
+# 1. Load a recording at half its own sample rate. What becomes of the spectrogram, and how much of the recording's energy
+#    is lost?
+# 2. Write a CSV that trains on the last recording of every device and tests on the first. Load it.
+#
+# Worked answers: [solutions](solutions/00_start_here.ipynb)
 #
 # Next: [01 · Build the dataset](01_build_dataset.ipynb)

@@ -1,132 +1,222 @@
 # %% [markdown]
 # # 01 · Build the dataset
 #
-# **From recordings to 18000 + 900 labelled feature vectors: what goes into the classifiers, and what must not?**
+# **How do recordings become labelled vectors, and what must not slip in?**
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how segments are cut, what a row of the dataset is, how training and test are kept apart, what a leakage probe is | a corpus | the dataset (cached), the probe's figures, three figures | half a minute, then seconds from the cache |
-#
-# [Open in Colab](https://colab.research.google.com/github/) (choose this notebook from your copy of the repository).
+# | how segments are cut, what a row of the dataset is, how training and test are kept apart, what a leakage probe is | a corpus | the dataset (kept for the other notebooks), the probe's figures | seconds |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
-run_dir: str = "runs/lab"  # folder for results, from the project"s folder
-data_dir: str = "data"  # folder for the simulated corpus and the cache
+run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
-recording_minutes: float = 6.5  # length of a simulated recording [min]
-segment_length: int = 4096  # [samples]
-train_segments: int = 1000  # segments per training recording
-test_segments: int = 100  # segments per test recording and voter
-samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
-noise: str = "wavelet"  # noise extraction, wavelet or none
-wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
-level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
-mode: str = "soft"  # soft or hard
-rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
-recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for what the recipe says
-batch_size: int = 0  # 0 for what the recipe says
-voters: int = 5  # independent sets of test segments
-test_recordings: str = ""  # names held out for every device, separated by commas
-predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
-on_error: str = "raise"  # skip leaves bad recordings out and lists them
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
+segment_length: int = 4096  # length of a segment [samples]
+train_segments: int = 0  # segments per training recording, 0 for what size says
+test_segments: int = 0  # segments per test recording and voter, 0 for what size says
 
 # %%
+import zlib
+
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from sklearn.ensemble import RandomForestClassifier
 
-from devid_lib import notebook as nb
-from devid_lib import plots
-from devid_lib.dataset import held_out_stretch
+from devid_lib import evaluation, plots, training
+from devid_lib.audio import load_recording
+from devid_lib.dataset import held_out_stretch, probe_table
 from devid_lib.errors import DevidError
+from devid_lib.features import extract_features, trivial_features
 from devid_lib.segments import random_segments, regular_segments
+from devid_lib.workbook import show, start
 
-session = nb.start("01_build_dataset", globals())
+session = start("01_build_dataset", globals())
+p = session.params
 
 # %% [markdown]
 # ## Inputs
 
 # %%
-recordings = nb.load_recordings(session)
+recordings = session.recordings()
 recordings[["device", "recording", "split", "duration_s"]].head(3)
 
 # %% [markdown]
-# ## Segments
+# ## Cut segments
 #
-# The paper cuts segments of $n = 4096$ samples (93 ms at 44.1 kHz) at uniformly random places; they may overlap.
-# A training recording gives 1000 of them, a test recording 100. Let us cut one recording.
+# The paper cuts segments of $n = 4096$ samples out of a recording, each at a place of its own: with a recording of $N$
+# samples, the first sample of a segment is a whole number drawn uniformly from $0 \dots N - n$. Segments may overlap.
+# By hand these are two lines. The library does the same, so with the same seed it cuts the same segments.
 
 # %%
-y, samplerate = nb.load(recordings.iloc[0])
-segments, starts = random_segments(y, n=5, length=session.params["segment_length"], rng=session.params["seed"])
-print(f"{len(y)} samples -> {segments.shape}, starts {starts}")
+row = recordings[recordings["split"] == "train"].iloc[0]
+y, rate = load_recording(row["path"], samplerate=int(row["samplerate"]))
+n = p["segment_length"]
+
+starts = np.random.default_rng(p["seed"]).integers(0, len(y) - n + 1, size=5)
+by_hand = np.stack([y[first : first + n] for first in starts])
+
+segments, library_starts = random_segments(y, n=5, length=n, rng=p["seed"])
+np.testing.assert_array_equal(starts, library_starts)
+np.testing.assert_array_equal(by_hand, segments)
+print(f"{len(y)} samples -> {segments.shape[0]} segments of {n} ({1000 * n / rate:.0f} ms), starts {starts}")
 
 # %% [markdown]
-# Regular segments follow one another without overlap and cover the whole recording. They serve to identify a
-# questioned recording from all of its samples.
+# *Regular* segments follow one another instead and cover the whole recording, but for a rest at the end. They serve to
+# walk through a recording, for example to identify it from all of its samples.
 
 # %%
-regular, regular_starts = regular_segments(y, length=session.params["segment_length"])
-print(f"{len(y)} samples -> {regular.shape}, starts {regular_starts[:3]} ...")
+regular, regular_starts = regular_segments(y, length=n)
+np.testing.assert_array_equal(regular, y[: len(y) // n * n].reshape(-1, n))
+print(f"{len(y)} samples -> {len(regular)} regular segments, starts {regular_starts[:3]} ...")
 
 # %% [markdown]
 # ## The dataset
 #
-# `build_dataset` does this for every recording and turns each segment into its feature vector (notebook 02 explains
-# it): one row of `X` per segment. Beside it stands a table that says where every row comes from.
+# `build_dataset` does this for every recording and turns each segment into a vector, the log spectrum of its noise
+# (notebook 02 shows how). One row of `X` is one segment. Beside `X` stands a table that says where every row comes from.
 
 # %%
-dataset = nb.load_dataset(session, recordings)
+dataset = session.dataset(recordings)
 train, test = dataset.mask("train"), dataset.mask("test", draw=0)
-print(f"X: {dataset.X[train].shape} for training, {dataset.X[test].shape} for testing, {dataset.X.dtype}")
+print(f"X: {train.sum()} segments for training, {test.sum()} for the test, {dataset.X.shape[1]} features each")
 dataset.segments.head(3)
 
 # %% [markdown]
-# `draw` numbers independent sets of test segments: draw 0 is the test set, the others are the further voters of
-# notebook 07. Where do the segments of one device lie?
-
-# %%
-device = dataset.devices[0]
-ax = plots.segment_places(dataset.segments, samplerate=samplerate, device=device)
-ax.set_title(f"Segments of {device}")
-nb.save_figure(session, ax, "segment-places", f"Where the random segments of {device} lie in its recordings.")
-
-# %% [markdown]
-# Training segments overlap a good deal: 1000 segments are by no means 1000 independent looks at the device.
-# That is why this workbook counts uncertainty over recordings, never over segments.
+# There are $n / 2 + 1$ features: the frequencies from zero to half the sample rate. `draw` numbers independent sets of
+# test segments. Draw 0 is the test set, the others are the further voters of notebook 07.
 #
-# One picture of the whole input: each line is the feature vector of a segment, sorted by device. Horizontal bands
-# that differ are what a classifier can use.
+# A row can be had by hand. A recording's starts depend on the seed, the draw and the recording's own name alone.
+# So nothing changes for the others when a recording is added or left out.
 
 # %%
-sample = np.flatnonzero(test)[:: max(1, test.sum() // 450)]
-ax = plots.feature_matrix(dataset.X[sample], dataset.segments["device"].to_numpy()[sample])
-ax.set_title("Features of test segments")
-nb.save_figure(session, ax, "feature-matrix", "Feature vectors of test segments, sorted by device.")
+of_row = (dataset.segments["device"] == row["device"]) & (dataset.segments["recording"] == row["recording"])
+own = dataset.segments[of_row]
+name = zlib.crc32(f"{row['device']}/{row['recording']}".encode())  # a number made of the name
+first = np.random.default_rng([p["seed"], 0, name]).integers(0, len(y) - n + 1)
+assert first == own["start"].iloc[0]
+
+c = training.feature_scale(p["recipe"], n)  # notebook 02: the scale before the logarithm
+vector = extract_features(y[first : first + n], noise=p["noise"], scale=c, **session.wavelet)
+np.testing.assert_allclose(vector, dataset.X[own.index[0]], atol=1e-4)
+vector[:5].round(3)
 
 # %% [markdown]
+# All test segments as one picture: each line is a vector, sorted by device. Horizontal bands that differ are what a
+# classifier can use.
+
+# %%
+shown = np.flatnonzero(test)[:: 1 + test.sum() // 900]
+first_lines = pd.Series(np.arange(len(shown))).groupby(dataset.segments["device"].to_numpy()[shown]).min()
+image, named = np.array(dataset.X[shown]), first_lines[:: 1 + len(first_lines) // 20]
+_, ax = plt.subplots(figsize=(9, 5))
+low, high = np.quantile(image, [0.01, 0.99])
+drawn = ax.imshow(image, vmin=low, vmax=high, aspect="auto", extent=(0, rate / 2000, len(shown), 0))
+ax.hlines(first_lines[1:], 0, rate / 2000, color="white", lw=0.7)
+ax.set_yticks(named, [plots.label(device) for device in named.index], va="top", fontsize=8)
+ax.set(xlabel="frequency [kHz]")
+ax.grid(False)
+ax.figure.colorbar(drawn, label="feature")
+session.save_figure(ax, "feature-matrix", "Feature vectors of test segments, sorted by device.")
+
+# %% [markdown]
+# ## Segments overlap
+#
+# Where do this recording's segments lie? Each bar is one of them, in the order in which they were drawn.
+
+# %%
+window = min(len(y), 40 * n) / rate  # seconds shown
+_, ax = plt.subplots(figsize=(9, 3.2))
+ax.barh(np.arange(len(own)), n / rate, left=own["start"] / rate, height=max(1, len(own) / 60), color=plots.BLUE)
+ax.set(xlim=(0, window), ylim=(-1, len(own)), xlabel="time [s]", ylabel="number of the segment")
+session.save_figure(ax, "overlap", "Where the random segments of a recording lie in its first seconds.")
+
+# %% [markdown]
+# Two segments overlap when their starts are less than $n$ samples apart. So a neighbour in the sorted starts decides.
+
+# %%
+gaps = np.diff(np.sort(own["start"]))
+overlapping = np.append(gaps < n, False) | np.insert(gaps < n, 0, False)  # with the next one, or with the one before
+lengths = dataset.segments[train].drop_duplicates(["device", "recording"])["n_samples"]
+cover = n * train.sum() / lengths.sum()
+print(f"{overlapping.mean():.0%} of this recording's {len(own)} segments share samples with another one.")
+print(f"Laid end to end, all training segments are {cover:.1f} times as long as the recordings they come from.")
+
+# %% [markdown]
+# Many segments of one recording are therefore not as many independent looks at the device. They also share the room, the
+# speaker and the day. That is why this workbook counts uncertainty over recordings, never over segments.
+#
 # ## Three sets of segments, not two
 #
-# The authors chose the epoch to keep by the accuracy on the *test* set, which makes their figures optimistic. By
-# default this workbook judges epochs on a **held-out stretch** of every training recording: a tenth of its length,
-# in one piece. Segments overlap, so a random tenth of the segments would be near copies of the rest.
+# Training goes in epochs, and somebody has to say which epoch to keep. The authors took the one with the best accuracy
+# on the *test* set, which makes their figures optimistic. By default this workbook judges epochs on a **held-out
+# stretch** of every training recording: a tenth of its length, in one piece. A random tenth of the *segments* would not
+# do, since these overlap with the rest. Segments that reach over the edge of the stretch are used for nothing.
 
 # %%
-fit, validation = held_out_stretch(dataset, seed=session.params["seed"])
-print(f"{fit.sum()} segments to fit, {validation.sum()} to judge epochs, {test.sum()} to test")
-print(f"{train.sum() - fit.sum() - validation.sum()} reach over the edge of a stretch and are not used")
+fit, validation = held_out_stretch(dataset, seed=p["seed"])
+of_device = dataset.segments["device"] == row["device"]
+sets = {"fit": fit, "judge epochs": validation, "over the edge": train & ~fit & ~validation, "test": test}
+names = list(dict.fromkeys(dataset.segments["recording"][of_device]))
+names = names[:: 1 + len(names) // 13]  # of many recordings every second, third ...
+of_device &= dataset.segments["recording"].isin(names)
+_, ax = plt.subplots(figsize=(9, 1 + 0.5 * len(names)))
+for (kind, chosen), color in zip(sets.items(), (plots.BLUE, plots.GREEN, "0.5", plots.ORANGE), strict=True):
+    part = dataset.segments[of_device & chosen]
+    line = np.array([names.index(recording) for recording in part["recording"]], float)
+    ax.vlines(part["start"] / rate, line - 0.4, line + 0.4, color=color, lw=0.8, label=f"{kind}: {chosen.sum()} in all")
+ax.set_yticks(range(len(names)), [plots.label(recording) for recording in names])
+ax.set(xlabel="start of the segment [s]", ylabel="recording", title=plots.label(row["device"]))
+ax.grid(False)
+ax.invert_yaxis()
+ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(ax, "segment-places", "What the segments of one device's recordings are used for.")
 
 # %% [markdown]
 # ## Is there an easier answer? The leakage probe
 #
-# A classifier may be right for a trivial reason: one device is simply louder, or pads its files with zeros. The probe
-# gets six such numbers of an excerpt (level, three percentiles of the noise floor, share of exact zeros, DC offset)
-# and nothing else. An accuracy worth printing stands well above the probe's.
+# A classifier may be right for a trivial reason: one device is simply louder, or pads its files with zeros. The *leakage
+# probe* gets six such numbers of an excerpt, and nothing else. Cut it into frames of 20 ms with mean square $P_i$, in
+# decibels $L_i = 10 \log_{10} P_i$. The numbers are the level of the whole, three percentiles of the $L_i$ (quiet frames
+# show the noise floor), the share of samples that are exactly zero, and the mean of all samples, the DC offset.
 
 # %%
-probe = nb.score_probe(session, dataset)
-nb.show(probe)
+library = trivial_features(y, samplerate=rate)  # one row for each of some consecutive excerpts
+frame = round(0.02 * rate)
+length = len(y) // len(library) // frame * frame  # whole frames
+excerpt = y[:length].astype(float).reshape(-1, frame)
+
+power = np.maximum((excerpt**2).mean(axis=1), 1e-12)  # nothing below -120 dB
+floor = np.percentile(10 * np.log10(power), [5, 10, 50])
+six = [10 * np.log10(np.mean(excerpt**2)), *floor, np.mean(excerpt == 0), excerpt.mean()]
+
+np.testing.assert_allclose(six, library.iloc[0], rtol=1e-4, atol=1e-7)
+library.head(3).style.format(precision=2).format("{:.5f}", subset="dc_offset")
+
+# %% [markdown]
+# A random forest reads them: two hundred decision trees, each grown on a random choice of excerpts, vote. It learns from
+# the training recordings and is asked about the test recordings, like everybody else.
+
+# %%
+table = probe_table(recordings)
+learn, ask = table[table["split"] == "train"], table[table["split"] == "test"]
+forest = RandomForestClassifier(200, random_state=p["seed"])
+forest.fit(learn[evaluation.TRIVIAL_NUMBERS], learn["device"])
+right = forest.predict(ask[evaluation.TRIVIAL_NUMBERS]) == ask["device"]
+print(f"{right.mean():.1%} of {len(ask)} test excerpts are right")
+pd.Series(forest.feature_importances_, evaluation.TRIVIAL_NUMBERS, name="importance").sort_values().to_frame().style.bar(
+    color="#b8d4e8", vmin=0
+).format("{:.2f}")
+
+# %% [markdown]
+# The importance of a number is its share in what the trees decide by. The session keeps the probe of a run, because every
+# notebook prints it beside its own result. An accuracy worth printing stands well above it.
+
+# %%
+probe = session.score_probe(recordings)
+np.testing.assert_allclose(right.mean(), probe["value"].iloc[0], atol=0.02)
+show(probe)
 
 # %% [markdown]
 # ## What can go wrong
@@ -135,7 +225,7 @@ nb.show(probe)
 
 # %%
 try:
-    random_segments(y[:1000], n=5, length=session.params["segment_length"], rng=0)
+    random_segments(y[: n - 1], n=5, length=n, rng=0)
 except DevidError as error:
     print(type(error).__name__, "-", error)
 
@@ -144,31 +234,33 @@ except DevidError as error:
 
 # %%
 sizes = {"training segments": train.sum(), "test segments": test.sum(), "features": dataset.X.shape[1]}
-sizes = nb.figures(session, [{"system": "dataset", "metric": name, "value": value} for name, value in sizes.items()])
-nb.finish(session, sizes, probe)[["system", "unit", "metric", "value"]]
+rows = session.figures([{"system": "dataset", "metric": metric, "value": value} for metric, value in sizes.items()])
+session.finish(rows, probe)[["system", "unit", "metric", "value"]]
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-table, length = dataset.segments, session.params["segment_length"]
-sides = table.groupby(["device", "recording"])["split"].nunique()
-cover = length * train.sum() / table[train].drop_duplicates(["device", "recording"])["n_samples"].sum()
-nb.saw(
-    session,
-    f"{train.sum()} training and {test.sum()} test segments, {dataset.X.shape[1]} features each; "
-    f"{(sides > 1).sum()} recordings are on both sides.",
-    f"End to end the training segments are {cover:.1f} times as long as the recordings they were cut from"
-    f"{': they overlap.' if cover > 1 else ', yet random places make some of them overlap.'}",
-    f"Six trivial numbers identify {probe['value'].iloc[-1]:.0%} of the test recordings (chance "
-    f"{probe['chance'].iloc[-1]:.0%}): the mark that every classifier here has to beat.",
+sides = dataset.segments.groupby(["device", "recording"])["split"].nunique()
+whole = probe.iloc[-1]
+session.saw(
+    f"{train.sum()} training and {test.sum()} test segments (the paper: 18000 and 900), {dataset.X.shape[1]} features "
+    f"each; {(sides > 1).sum()} recordings are on both sides.",
+    f"End to end the training segments are {cover:.1f} times as long as the recordings they were cut from; in the "
+    f"recording shown {overlapping.mean():.0%} overlap another one.",
+    f"{fit.sum()} of the training segments serve to fit, {validation.sum()} to judge epochs, "
+    f"{(train & ~fit & ~validation).sum()} reach over an edge.",
+    f"Six trivial numbers identify {whole['value']:.0%} of the {whole['n']} test recordings (95 % interval "
+    f"{whole['low']:.0%} to {whole['high']:.0%}, chance {whole['chance']:.0%}): the mark to beat.",
 )
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Print the rows of `dataset.segments` of one test recording in order of `start`. How many overlap?
-# 2. Halve `segment_length`. What happens to the number of features, and to the frequency step between them?
-# 3. Which of the six trivial numbers helps the probe most? `dataset.probe` holds them.
+# 1. Take the segments of one test recording in order of `start`. How many overlap another one, and how many would you
+#    expect if starts fall anywhere with equal probability?
+# 2. Give the random forest one of the six numbers at a time. Which one alone gives most away?
+#
+# Worked answers: [solutions](solutions/01_build_dataset.ipynb)
 #
 # Next: [02 · The noise fingerprint](02_noise_fingerprint.ipynb)

@@ -5,123 +5,511 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how wavelet shrinkage splits speech and noise, what equations (1)-(3) compute, why the scale before a logarithm matters, what noise extraction does to a classifier | a corpus | spectra of all devices, a table of feature choices, six figures | about a minute |
-#
-# [Open in Colab](https://colab.research.google.com/github/) (choose this notebook from your copy of the repository).
+# | how wavelet shrinkage splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what in the noise belongs to the device | a corpus | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps | seconds at size `quick` |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
-run_dir: str = "runs/lab"  # folder for results, from the project"s folder
-data_dir: str = "data"  # folder for the simulated corpus and the cache
+run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
-recording_minutes: float = 6.5  # length of a simulated recording [min]
-segment_length: int = 4096  # [samples]
-train_segments: int = 1000  # segments per training recording
-test_segments: int = 100  # segments per test recording and voter
-samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
-noise: str = "wavelet"  # noise extraction, wavelet or none
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
 level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
-mode: str = "soft"  # soft or hard
-rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
-recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for what the recipe says
-batch_size: int = 0  # 0 for what the recipe says
-voters: int = 5  # independent sets of test segments
-test_recordings: str = ""  # names held out for every device, separated by commas
-predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
-on_error: str = "raise"  # skip leaves bad recordings out and lists them
+threshold: str = "minimaxi"  # threshold rule, rigrsure, heursure, sqtwolog, minimaxi
+mode: str = "soft"  # thresholding, soft or hard
+rescale: str = "sln"  # noise level, one, sln (from the finest level) or mln (from each level)
 
 # %%
-import numpy as np
+import warnings
 
-from devid_lib import fingerprint, plots
-from devid_lib import notebook as nb
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pywt
+from IPython.display import Audio, display
+from ipywidgets import IntSlider
+from sklearn.feature_selection import f_classif
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from devid_lib import evaluation, plots
+from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
-from devid_lib.noise import wavelet_denoise, wavelet_noise
-from devid_lib.training import feature_scale
+from devid_lib.noise import RULES, select_threshold, wavelet_noise
+from devid_lib.segments import regular_segments
+from devid_lib.workbook import percent, show, start
+from devid_lib.workbook.paper import PAPER
 
-session = nb.start("02_noise_fingerprint", globals())
+session = start("02_noise_fingerprint", globals())
+p = session.params
 
 # %% [markdown]
 # ## Inputs
+#
+# One recording, cut into segments that follow one another. We look at the loudest of them.
 
 # %%
-recordings = nb.load_recordings(session)
-wavelet = nb.noise_settings(session)
-print(wavelet)
-recordings[["device", "recording", "split", "duration_s"]].head(3)
+recordings = session.recordings()
+row, n = recordings.iloc[0], p["segment_length"]
+y, rate = load_recording(row["path"], samplerate=int(row["samplerate"]))
+segments = regular_segments(y[: 500 * n], length=n)[0].astype(float)  # [shape=(segments, n)]
+loudest = int(np.argmax((segments**2).sum(axis=1)))
+s = segments[loudest]
+print(f"{row['device']}, recording {row['recording']}: segment {loudest} of {len(segments)}, {1000 * n / rate:.0f} ms")
 
 # %% [markdown]
 # ## Speech and noise, equation (1)
 #
-# $$ s(n) = f(n) + e(n), \qquad n = 0 \dots 4095 $$
+# $$ s(n) = f(n) + e(n) $$
 #
-# $s$ is the recording, $f$ the speech, $e$ the noise. We take one loud segment, denoise it, and look at what was
-# removed. Mind the three different scales.
+# $s$ is what was recorded, $f$ the speech, $e$ the noise. Only $s$ is known. The plan: estimate the speech, and call
+# what is left the noise. (The paper's letter for the noise is $e$. The exponential function is written $\exp$ here.)
+#
+# ## A wavelet transform
+#
+# It splits a signal into a coarse half and the *details* that the coarse half lacks. The coarse half is split again, and
+# so on:
+#
+# $$ s \rightarrow (a_1, d_1), \qquad a_1 \rightarrow (a_2, d_2), \qquad \dots \qquad a_{J-1} \rightarrow (a_J, d_J) $$
+#
+# Each step throws nothing away. $d_1$ holds the upper half of all frequencies, $d_2$ the upper half of the rest: an octave
+# a level, from fine to coarse. PyWavelets does it in one call. Mind its order: `wavedec` returns
+# $a_J, d_J, \dots, d_2, d_1$, the coarsest first, so $d_1$ is the *last* one.
 
 # %%
-segment, samplerate = nb.loud_segment(session, recordings.iloc[0])
-speech, noise = wavelet_denoise(segment, **wavelet), wavelet_noise(segment, **wavelet)
-signals = {"recording s": segment, "estimated speech": speech, "noise e": noise}
-axes = plots.waveforms(signals, samplerate=samplerate)
-nb.save_figure(session, axes, "decomposition", "One segment, the speech that denoising estimates, and what it removes.")
+with warnings.catch_warnings(record=True) as caught:
+    warnings.simplefilter("always")
+    coefficients = pywt.wavedec(s, p["wavelet"], mode="symmetric", level=p["level"])
+print("numbers of coefficients:", *[len(c) for c in coefficients])
+for warning in caught:
+    print("pywt warns:", warning.message)
+warnings.filterwarnings("ignore", message="Level value of")  # more on this below
 
 # %% [markdown]
-# ## How denoising decides
-#
-# The wavelet transform splits the segment into *detail coefficients* $d_j$ at scales $j = 1, 2, \dots$ from fine to
-# coarse. Noise spreads thinly over all of them, speech sits in a few large ones. So everything below a threshold
-# counts as noise:
-#
-# $$ t = \hat\sigma\,(0.3936 + 0.1829 \log_2 n), \qquad \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
-#
-# (rule `minimaxi`, noise level from the finest scale, `sln`). The coloured part of each coefficient, up to the
-# threshold, is the noise; what rises above it is speech.
+# What does one coefficient stand for? Set it to one and all others to zero, and transform back. It is a short wave at one
+# place, the longer, the coarser the level. A coefficient says how much of its wave there is in the signal.
 
 # %%
-details, thresholds = fingerprint.detail_bands(segment, **wavelet)
-axes = plots.detail_coefficients(details, thresholds)
-nb.save_figure(session, axes, "details", "Detail coefficients of one segment and the threshold between noise and speech.")
+fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharey=True, layout="constrained")
+around = slice(max(0, n // 2 - 600), n // 2 + 600)
+for ax, j in zip(axes, (2, 4, 6), strict=True):
+    one = [np.zeros(len(c)) for c in pywt.wavedec(s, p["wavelet"], mode="symmetric", level=j)]
+    one[1][len(one[1]) // 2] = 1  # the list starts with a_j, d_j
+    wave = pywt.waverec(one, p["wavelet"], mode="symmetric")[:n]
+    ax.plot(1000 * np.arange(n)[around] / rate, wave[around])
+    ax.set(title=f"one coefficient of level {j}", xlabel="time [ms]")
+session.save_figure(axes, "waves", "What one detail coefficient stands for, at three levels.")
 
 # %% [markdown]
-# *Soft* thresholding moves every coefficient towards zero by the threshold; *hard* keeps large ones whole.
-
-# %%
-ax = plots.thresholding(1.0)
-nb.save_figure(session, ax, "thresholding", "Soft and hard thresholding: what is kept of a coefficient.")
-
-# %% [markdown]
-# ## The feature, equations (2) and (3)
+# ## Take the speech away
 #
-# $$ E(k) = \sum_{n=0}^{4095} e(n)\, e^{-2\pi i k n / 4096}, \qquad x(k) = \log\left(|E(k)| + 1\right),
-# \quad k = 0 \dots 2048 $$
+# Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small counts
+# as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the finest scale,
+# where there is least speech:
+#
+# $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
+#
+# The median does not mind a few large values of speech. Half of all values of Gaussian noise are within 0.6745 standard
+# deviations, hence the number. Then the *threshold*, here by the rule `minimaxi`:
+#
+# $$ t = \hat\sigma \left( 0.3936 + 0.1829 \log_2 n \right) $$
+#
+# Every detail coefficient moves towards zero by $t$, and those within $\pm t$ become zero (*soft* thresholding):
+#
+# $$ d \;\rightarrow\; \mathrm{sign}(d)\, \max(|d| - t,\ 0) $$
+#
+# Transformed back, that is the estimated speech. The difference to the recording is the noise. In Python:
+
 
 # %%
-x = fourier_features(noise)
-print(f"noise {noise.shape} -> feature {x.shape}, from {x.min():.4f} to {x.max():.4f}")
+def estimated_speech(s):
+    """Return the speech in s: shrunk details, transformed back (minimaxi, soft, noise level of the finest scale)."""
+    approximation, *details = pywt.wavedec(s, p["wavelet"], mode="symmetric", level=p["level"])
+    sigma = np.median(np.abs(details[-1])) / 0.6745
+    t = sigma * (0.3936 + 0.1829 * np.log2(len(s)))
+    shrunk = [np.sign(d) * np.maximum(np.abs(d) - t, 0) for d in details]
+    return pywt.waverec([approximation, *shrunk], p["wavelet"], mode="symmetric")[: len(s)]
+
+
+f = estimated_speech(s)
+e = s - f
+
+published = {"wavelet": p["wavelet"], "level": p["level"], "threshold": "minimaxi", "mode": "soft", "rescale": "sln"}
+np.testing.assert_allclose(e, wavelet_noise(s, **published), atol=1e-9)
+print(f"{np.sum(e**2) / np.sum(s**2):.2%} of the segment's energy is taken for noise")
 
 # %% [markdown]
-# Summed over the segments of a recording, $|E(k)|$ is the *Fourier coefficient histogram*. Every device has its own.
-# Shown is the mean per segment over the training recordings, smoothed over nine bins.
+# That is the whole extraction, and the library's `wavelet_noise` computes the same. The finest levels, as they are:
+# orange is what is taken for noise, at most the threshold of each coefficient; what rises above it, grey, is speech.
 
 # %%
-dataset = nb.load_dataset(session, recordings, noise="wavelet")
-spectra = fingerprint.noise_spectra(dataset, samplerate=samplerate)
-smooth = spectra.rolling(9, center=True, min_periods=1).mean()
-ax = plots.device_spectra(smooth, highlight=nb.some(dataset.devices))
-ax.set_title(f"Mean noise spectrum of every device, {recordings.attrs['name']} corpus")
-nb.save_figure(session, ax, "device-spectra", "Mean magnitude spectrum of the extracted noise of every device.")
+details = coefficients[:0:-1]  # the finest first
+sigma = np.median(np.abs(details[0])) / 0.6745
+t = sigma * (0.3936 + 0.1829 * np.log2(n))
+fig, axes = plt.subplots(2, 2, figsize=(10, 4), sharex=True, layout="constrained")
+for ax, j in zip(axes.flat, [j for j in (1, 2, 3, 5) if j <= len(details)], strict=False):
+    d = details[j - 1]
+    place = np.linspace(0, 1000 * n / rate, len(d))
+    style = {"lw": np.clip(400 / len(d), 0.5, 2), "rasterized": True}
+    ax.vlines(place, np.clip(d, -t, t), d, color="0.6", label="speech", **style)
+    ax.vlines(place, 0, np.clip(d, -t, t), color=plots.ORANGE, label="noise", **style)
+    ax.hlines([-t, t], 0, place[-1], color=plots.DARK, ls="--", lw=0.8, label="threshold")
+    largest = np.abs(d).max() / max(t, 1e-12)
+    ax.set(ylim=(-6 * t - 1e-9, 6 * t + 1e-9), title=f"level {j}, largest {largest:.0f} thresholds")
+    ax.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
+for ax in axes[1]:
+    ax.set_xlabel("time [ms]")
+fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
+session.save_figure(axes, "details", "Detail coefficients of one segment, and the threshold between noise and speech.")
 
 # %% [markdown]
+# The panels end at six thresholds; lines that touch the edge go on. At the finest level look how much is orange. Then go
+# down: the more speech there is in a level, the more coefficients stick out, and only their lowest part is taken.
+#
+# ## See and hear
+#
+# The segment, the speech that was estimated, and the noise: mind the three scales.
+
+# %%
+fig, axes = plt.subplots(3, 1, figsize=(9, 5), sharex=True, layout="constrained")
+for ax, (signal, what), color in zip(
+    axes, [(s, "recording s"), (f, "estimated speech"), (e, "noise e")], (plots.DARK, plots.BLUE, plots.ORANGE), strict=True
+):
+    ax.plot(1000 * np.arange(n) / rate, signal, color=color, lw=0.8)
+    ax.set(title=what, ylabel="amplitude")
+    ax.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
+axes[-1].set_xlabel("time [ms]")
+session.save_figure(axes, "decomposition", "One segment, the speech that denoising estimates, and what it removes.")
+
+# %% [markdown]
+# To hear it takes more than one segment. Here are some seconds, segment by segment, each with its own threshold. The noise
+# is amplified until it is as loud as the speech.
+
+# %%
+several = segments[max(0, loudest - 20) :][: int(4 * rate / n)]
+taken = wavelet_noise(several, **published).ravel()
+left = several.ravel() - taken
+gain = np.sqrt(np.mean(left**2) / max(np.mean(taken**2), 1e-20))
+peak = max(np.abs(left).max(), gain * np.abs(taken).max())
+
+print("Estimated speech")
+display(Audio(0.9 * left / peak, rate=rate, normalize=False))
+print(f"Noise, amplified by {20 * np.log10(gain):.0f} dB")
+display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
+
+# %% [markdown]
+# Can you still tell when somebody speaks, or even what? Then the extraction is not clean, and some of the speech went into
+# the noise. Why, is the next question but one.
+#
+# ## What a threshold rule does
+#
+# A *rule* says where the line is between noise and speech, in units of $\hat\sigma$. A coefficient below the line is noise.
+# For those above there are two ways: *soft* takes the threshold's worth from them, *hard* leaves them whole. Four
+# coefficients and a threshold of 1:
+
+# %%
+d = np.array([0.4, -0.8, 3.0, -5.0])
+kept = {kind: pywt.threshold(d, 1, kind) for kind in ("soft", "hard")}
+pd.DataFrame(
+    {"coefficient": d}
+    | {f"{kind}: speech": kept[kind] for kind in kept}
+    | {f"{kind}: noise": d - kept[kind] for kind in kept}
+).T.style.format("{:g}").hide(axis="columns")
+
+# %%
+d = np.linspace(-3, 3, 601)
+fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
+for kind, style in (("soft", "-"), ("hard", "--")):
+    speech = pywt.threshold(d, 1, kind)
+    axes[0].plot(d, speech, style, lw=2, label=kind)
+    axes[1].plot(d, d - speech, style, lw=2, label=kind)
+axes[0].set(title="kept as speech", xlabel="coefficient [thresholds]", ylabel="[thresholds]")
+axes[1].set(title="taken for noise", xlabel="coefficient [thresholds]")
+axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(axes, "thresholding", "Soft and hard thresholding: what is kept of a coefficient, what is taken.")
+
+# %% [markdown]
+# The rules differ in where they draw the line:
+#
+# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it. Nothing of the noise
+#   is left in the speech, and much of the speech goes with the noise.
+# - `minimaxi`: $0.3936 + 0.1829 \log_2 n$. Lower: of all thresholds the one whose error is smallest in the worst case.
+# - `rigrsure`: looks at the coefficients. For every line that could be drawn it estimates the error (Stein's unbiased
+#   risk estimate) and takes the best. Where a level is full of speech the line falls.
+# - `heursure`: `sqtwolog` at a level that looks like pure noise, else the lower of `sqtwolog` and `rigrsure`.
+#
+# So the rule decides how much goes into the fingerprint: the higher the line, the more.
+
+# %%
+lines = {}
+for rule in RULES:
+    lines[rule] = {}
+    for j, d in enumerate(details[:3], 1):
+        asked = d / max(sigma, 1e-12) if rule in ("rigrsure", "heursure") else s  # the others just count samples
+        lines[rule][f"line at level {j}"] = float(select_threshold(asked, rule=rule))
+    for kind in ("soft", "hard"):
+        by_rule = wavelet_noise(s, **published | {"threshold": rule, "mode": kind})
+        lines[rule][f"energy taken, {kind}"] = np.sum(by_rule**2) / np.sum(s**2)
+lines = pd.DataFrame(lines).T
+lines.style.format("{:.2f}").format("{:.2%}", subset=["energy taken, soft", "energy taken, hard"])
+
+# %% [markdown]
+# ## Which frequencies are noise?
+#
+# Level $j$ holds the frequencies from $r / 2^{j+1}$ to $r / 2^j$, $r$ being the sample rate. (Roughly: the filters of a
+# wavelet are short, so each band leaks into its neighbours.) The noise level $\hat\sigma$ is measured in the finest band
+# alone, and the threshold made of it is used for *all* bands. Does it fit them? For every level, over all segments of the
+# recording: its own noise level $\hat\sigma_j$ against that of the finest, the share of coefficients beyond the threshold,
+# which are *clipped* to $\pm t$, and the share of energy that is taken for noise.
+
+# %%
+bands = pywt.wavedec(segments, p["wavelet"], mode="symmetric", level=p["level"], axis=-1)[:0:-1]  # the finest first
+sigmas = np.stack([np.median(np.abs(d), axis=1) / 0.6745 for d in bands])  # [shape=(level, segments)]
+limits = (sigmas[0] * (0.3936 + 0.1829 * np.log2(n)))[:, np.newaxis]  # one for each segment
+levels = pd.DataFrame(
+    {
+        "from [Hz]": [rate / 2 ** (j + 1) for j in range(1, p["level"] + 1)],
+        "to [Hz]": [rate / 2**j for j in range(1, p["level"] + 1)],
+        "coefficients": [d.shape[1] for d in bands],
+        "noise level, finest = 1": sigmas.mean(axis=1) / max(sigmas[0].mean(), 1e-12),
+        "clipped": [np.mean(np.abs(d) > limits) for d in bands],
+        "energy taken": [np.sum(np.minimum(np.abs(d), limits) ** 2) / np.sum(d**2) for d in bands],
+    },
+    index=pd.RangeIndex(1, p["level"] + 1, name="level"),
+)
+formats = {"noise level, finest = 1": "{:.1f}", "clipped": "{:.0%}", "energy taken": "{:.2%}", "coefficients": "{:d}"}
+levels.style.format("{:.1f}", subset=["from [Hz]", "to [Hz]"]).format(formats)
+
+# %%
+filter_length = pywt.Wavelet(p["wavelet"]).dec_len
+deepest = pywt.dwt_max_level(n, filter_length)  # see below
+heights = 20 * np.log10(levels["noise level, finest = 1"] + 1e-9)
+ax = heights.rename("noise level of the band").plot.bar(figsize=(9, 3.2), width=0.8, rot=0)
+ax.axhline(20 * np.log10(0.3936 + 0.1829 * np.log2(n)), color=plots.DARK, ls="--", lw=1.2, label="threshold")
+if deepest < p["level"]:
+    ax.axvspan(deepest - 0.5, p["level"] - 0.5, color="0.92", zorder=0, label="deeper than useful")
+ax.set(ylabel="[dB, finest = 0]", title=f"level 1: {rate / 4000:g} to {rate / 2000:g} kHz, each further level an octave lower")
+ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(ax, "levels", "The noise level of every band against the one threshold, which is made of the finest.")
+
+# %% [markdown]
+# The threshold is right for the finest band and too low for all bands that stand above the dashed line. There the typical
+# coefficient is larger than $t$, so the noise gets $+t$ or $-t$ of it: hardly more than its sign. Whatever the device does
+# at low frequencies, its strength is cut off at a height that was measured at the highest ones. The rescaling `mln`
+# measures $\hat\sigma_j$ at every level instead (exercise 2).
+#
+# ## Why 17 levels?
+#
+# They are the paper's, and more than useful. A level halves the number of coefficients until the filter of the wavelet is
+# as long as what it filters. `pywt.dwt_max_level` says when:
+
+# %%
+assert deepest == max(0, int(np.log2(n / (filter_length - 1))))  # where a band is as long as the filter
+deep, shallow = (wavelet_noise(segments, **published | {"level": j}) for j in (p["level"], max(1, deepest)))
+change = np.sum((deep - shallow) ** 2) / max(np.sum(deep**2), 1e-20)
+print(f"{n} samples and a filter of {filter_length}: level {deepest} is the deepest that is useful, {p['level']} are asked for.")
+print(f"Level {p['level']} would be {rate / 2 ** (p['level'] + 1):.2g} to {rate / 2 ** p['level']:.2g} Hz; one period "
+      f"in a segment is {rate / n:.1f} Hz.")
+print(f"Noise of {p['level']} instead of {max(1, deepest)} levels: {change:.1%} of its energy is different.")
+
+# %% [markdown]
+# Below the useful depth the number of coefficients no longer halves: they describe the mirror images with which the
+# transform continues the segment beyond its ends. The frequencies in the table are then names, not facts. What the further
+# levels do to the fingerprint: the lowest frequencies, which a shallow transform leaves in the approximation and so calls
+# speech, are clipped as well.
+#
+# ## The spectrum, equations (2) and (3)
+#
+# $$ E(k) = \sum_{i=0}^{n-1} e(i)\, \exp\left(-2\pi \mathrm{i}\, k\, i / n\right), \qquad
+# x(k) = \log\left(|E(k)| + 1\right), \qquad k = 0 \dots n/2 $$
+#
+# $|E(k)|$ says how much of the frequency $k\, r / n$ there is in the noise. (The paper's equation (3) leaves out the
+# magnitude; the authors' programs take it.)
+
+# %%
+E = np.fft.rfft(e)
+x = np.log(np.abs(E) + 1)
+
+k = 100  # one of them as the sum above
+np.testing.assert_allclose(E[k], np.sum(e * np.exp(-2j * np.pi * k * np.arange(n) / n)), atol=1e-9)
+np.testing.assert_allclose(x, fourier_features(e), atol=1e-5)
+print(f"{n} samples -> {len(x)} features, from {x.min():.4f} to {x.max():.4f}")
+
+# %% [markdown]
+# ## Try it
+#
+# Move the segment, choose a rule, a wavelet, a number of levels. What moves in the noise, and what in its spectrum? The
+# player brings the noise of this and the following segments to full scale.
+
+# %%
+frequency = np.fft.rfftfreq(n, 1 / rate)  # [Hz]
+
+
+def draw(segment, rule, wavelet, level):
+    """Draw the noise of a segment and the spectra of both; play the noise of this and the next segments."""
+    chosen = session.wavelet | {"threshold": rule, "wavelet": wavelet, "level": level}
+    found = wavelet_noise(segments[segment : segment + 20], **chosen)
+    _, axes = plt.subplots(2, 1, figsize=(9, 5), layout="constrained")
+    axes[0].plot(1000 * np.arange(n) / rate, found[0], color=plots.ORANGE, lw=0.8)
+    axes[0].set(title=f"noise of segment {segment}: {rule}, {wavelet}, {level} levels", xlabel="time [ms]", ylabel="amplitude")
+    for signal, color, what in ((segments[segment], "0.6", "recording"), (found[0], plots.ORANGE, "noise")):
+        axes[1].plot(frequency / 1000, 20 * np.log10(np.abs(np.fft.rfft(signal)) + 1e-9), color=color, lw=0.7, label=what)
+    axes[1].axvspan(rate / 4000, rate / 2000, color="0.93", zorder=0, label="the finest band")
+    axes[1].set(xlabel="frequency [kHz]", ylabel="magnitude [dB]")
+    axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+    if session.headless:
+        session.save_figure(axes, "try-it", "Noise of one segment, and its spectrum in that of the segment.")
+    display(Audio(found.ravel(), rate=rate))
+
+
+sliders = {"segment": IntSlider(loudest, 0, len(segments) - 1), "level": IntSlider(p["level"], 1, max(17, p["level"]))}
+wavelets = list(dict.fromkeys([p["wavelet"], "haar", "db4", "sym4", "sym8", "coif5"]))
+session.interact(draw, rule=list(dict.fromkeys([p["threshold"], *RULES])), wavelet=wavelets, **sliders)
+
+# %% [markdown]
+# In the finest band, shaded, hardly anything is clipped, and the noise follows the recording. Below, a floor is left of it,
+# all the way down. Two things to be seen there were never recorded:
+#
+# - A flat grey floor at the top. The FFT takes the segment for one period of a sound without end. The jump from its end to
+#   its start puts something into every frequency.
+# - Orange above grey. Each band holds mirror images of its neighbours, which cancel when all bands are put together again.
+#   Once some are clipped and others are not, they no longer cancel.
+#
+# ## Why does it name the device?
+#
+# From here on all recordings. The dataset of notebook 01 holds the noise spectrum of every segment, as
+# $\log(1 + c\,|E|)$; the factor $c$ is explained below. First the mean magnitude of every device, over its training
+# segments. (The sum over a recording is the paper's *Fourier coefficient histogram*.)
+
+# %%
+dataset = session.dataset(recordings, noise="wavelet")
+c, label_of, devices = dataset.settings["scale"], dataset.segments["device"].to_numpy(), list(dataset.devices)
+train, test = dataset.mask("train"), dataset.mask("test", draw=0)
+means = {name: np.expm1(dataset.X[train & (label_of == name)]).mean(axis=0) / c for name in devices}
+spectra = 20 * np.log10(pd.DataFrame(means, index=pd.Index(frequency, name="frequency [Hz]")) + 1e-9)
+few = devices[:: max(1, len(devices) // 3)][:3] if len(devices) > plots.FEW else ()
+ax = plots.device_spectra(spectra.rolling(9, center=True, min_periods=1).mean(), highlight=few)
+session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise of every device, smoothed over nine bins.")
+
+# %% [markdown]
+# At low frequencies the curves are smooth and keep their distance: what is clipped has the height of the threshold, and that
+# comes from the finest band. How much of an echo of the highest frequencies are the low ones? Over all training
+# segments, with and without extraction:
+
+# %%
+raw = session.dataset(recordings, noise="none")
+low, high = frequency < rate / 16, frequency >= rate / 4
+echo = {}
+for source, data in (("noise", dataset), ("recording", raw)):
+    X = np.array(data.X[train])
+    echo[source] = np.corrcoef(X[:, low].mean(axis=1), X[:, high].mean(axis=1))[0, 1]
+    print(f"{source}: correlation of the level below {rate / 16:.0f} Hz with that above {rate / 4:.0f} Hz: {echo[source]:.2f}")
+
+# %% [markdown]
+# ## Device or recording?
+#
+# The curves differ. But do they differ because of the devices, or would two recordings of *one* device differ as much? Take
+# the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, at each frequency. If $D$ devices have $N$
+# recordings in all, the *mean squares* are
+#
+# $$ B = \frac{1}{D - 1} \sum_{d,r} (\bar x_d - \bar x)^2, \qquad W = \frac{1}{N - D} \sum_{d,r} (\bar x_{dr} - \bar x_d)^2 $$
+#
+# $B$ is made of the differences between devices, $W$ of those between recordings of one device. If the device had no say,
+# $B / W$ would be about one at every frequency. Statisticians call it $F$.
+
+# %%
+groups = dataset.segments[dataset.segments["draw"] == 0].groupby(["device", "recording"]).indices
+rows_of = np.flatnonzero(dataset.segments["draw"] == 0)
+x_dr = pd.DataFrame({key: dataset.X[rows_of[rows]].mean(axis=0) for key, rows in groups.items()}).T
+x_d = x_dr.groupby(level=0).transform("mean")
+
+D, N = len(devices), len(x_dr)
+B = ((x_d - x_dr.mean()) ** 2).sum() / (D - 1)
+W = ((x_dr - x_d) ** 2).sum() / (N - D)
+np.testing.assert_allclose(B / W, f_classif(x_dr, x_dr.index.get_level_values(0))[0], rtol=1e-3)
+
+within = np.mean([dataset.X[rows_of[rows]].var(axis=0) for rows in groups.values()], axis=0)
+decibel = 20 / np.log(10)  # from the logarithm of a magnitude
+spread = pd.DataFrame({
+    "devices": decibel * np.sqrt(np.maximum(B - W, 0) * D / N),  # what devices differ by, recordings taken off
+    "recordings of one device": decibel * np.sqrt(W),
+    "segments of one recording": decibel * np.sqrt(within),
+}).set_index(frequency / 1000)  # fmt: skip
+
+# %%
+wide = max(1, len(frequency) // 100)
+fig, axes = plt.subplots(2, 1, figsize=(9, 6), sharex=True, layout="constrained", height_ratios=[3, 2])
+spread.rolling(wide, center=True, min_periods=1).mean().plot(ax=axes[0], color=[plots.BLUE, plots.ORANGE, "0.6"])
+axes[0].set(ylabel="standard deviation [dB]")
+axes[0].legend(title="differences between", loc="upper left", bbox_to_anchor=(1.01, 1))
+ratio = pd.Series((B / W).to_numpy(), spread.index).rolling(wide, center=True, min_periods=1).median()
+ratio.plot(ax=axes[1], color=plots.DARK, logy=True)
+axes[1].axhline(1, color=plots.DARK, ls="--", lw=1.2)
+axes[1].set(xlabel="frequency [kHz]", ylabel="B / W", xlim=(0, rate / 2000))
+session.save_figure(axes, "between-within", "How far devices, recordings and segments differ, over frequency.")
+
+# %% [markdown]
+# Where blue stands above orange, devices differ more than the recordings of one do: there the spectrum names the device. (If
+# all recordings of a device were made in one place on one day, place and day count as the device here.)
+# What lies there was built into it: the resonances of microphone and housing, the filter before the converter, the
+# self-noise of the amplifier, what a codec leaves out. What varies from recording to recording is the gain, the room, the
+# traffic outside. Grey is what a classifier of single segments has to look through: segments of one recording differ
+# most of all. So it needs many features, or many segments.
+#
+# ## Which part of the spectrum names it?
+#
+# Let a classifier see only a part. *Ridge regression* is a linear one that is fitted in a closed form: for every device
+# weights $w$ and a constant $b$, so that $w^\top x + b$ is near $1$ for its segments and near $-1$ for the others,
+#
+# $$ \min_{w, b} \sum_i \left( w^\top x_i + b - y_i \right)^2 + \alpha \|w\|^2, \qquad y_i = \pm 1 $$
+#
+# The device with the largest value is named. The features are *standardised* before: minus the mean over the training
+# segments, divided by the standard deviation. (The networks' default recipe does more, it *whitens*: notebook 04.)
+
+
+# %%
+def reader(x, *, standardised=True):
+    """Fit ridge regression on training segments; the penalty is a tenth of the variance of a feature."""
+    alpha = 0.1 * len(x) * (1.0 if standardised else float(x.var(axis=0).mean()))
+    model = make_pipeline(StandardScaler(with_std=standardised), RidgeClassifier(alpha, solver="cholesky"))
+    return model.fit(x, label_of[train])
+
+
+def answers(model, x):
+    """Return the decisions on test segments as a table of predictions."""
+    named = model.predict(x)[:, np.newaxis] == np.array(devices)
+    return evaluation.predictions_table(named, dataset.segments[test], devices)
+
+
+parts = np.array_split(np.arange(len(frequency)), 8)  # bands of equally many features
+by_band = {}
+for source, data in (("noise", dataset), ("recording", raw)):
+    for i, part in enumerate(parts):
+        known, asked = (np.array(data.X[rows][:, part]) for rows in (train, test))
+        by_band[source, i] = evaluation.accuracy(answers(reader(known), asked))
+by_band = pd.DataFrame(by_band).T
+
+# %%
+centre, half = np.arange(8) * rate / 16000 + rate / 32000, rate / 32000  # [kHz]
+fig, ax = plt.subplots(figsize=(9, 3.6))
+for source, color, shift in (("noise", plots.ORANGE, -0.2), ("recording", "0.6", 0.2)):
+    table = 100 * by_band.loc[source].astype(float)
+    ax.bar(centre + shift * 2 * half, table["value"], 0.8 * half, color=color, label=f"{source}, one band")
+    ax.vlines(centre + shift * 2 * half, table["low"], table["high"], color=plots.DARK, lw=1.2)
+ax.axhline(100 * by_band["chance"].iloc[0], color=plots.DARK, ls="--", lw=1.2, label="chance")
+ax.set(xlabel="frequency [kHz]", ylabel="accuracy [%]", xlim=(0, rate / 2000), ylim=(0, 100))
+ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(ax, "bands", "What one eighth of the spectrum tells ridge regression, with 95 % intervals.")
+
+# %% [markdown]
+# No single band need tell all devices apart: one has its resonance here, another there. (95 % intervals over recordings.)
+#
 # ## The scale before the logarithm
 #
-# $\log(1 + m)$ is *linear* for $m \ll 1$ and *logarithmic* only for $m \gg 1$. The published feature takes samples of
-# full scale 1, so the noise of a quiet device, with $m$ well below 1, falls in the linear part: its features are tiny, and
-# half the level is half the feature. For a loud device a change of level is a mere shift. Quiet and loud devices
-# are not treated alike.
+# $\log(1 + m)$ is *linear* for $m \ll 1$ and *logarithmic* only for $m \gg 1$. The published feature takes samples of full
+# scale 1, so the noise of a quiet device falls in the linear part: its features are tiny, and half the level is half the
+# feature. For a loud device a change of level is a mere shift. Quiet and loud devices are not treated alike.
 #
 # The way out is to count magnitudes in a unit below which a file holds nothing: the rounding noise of 16-bit audio.
 # Rounding to steps of $2^{-15}$ adds noise of variance $2^{-30}/12$, whose root-mean-square spectrum over $n$ samples is
@@ -129,30 +517,87 @@ nb.save_figure(session, ax, "device-spectra", "Mean magnitude spectrum of the ex
 #
 # $$ x(k) = \log\left(1 + c\,|E(k)|\right), \qquad c = 2^{15} \sqrt{12 / n} $$
 #
-# and each feature is standardised with the mean and deviation of the training segments. The published recipe keeps
-# $c = 1$ and no standardisation.
+# and the published one has $c = 1$.
 
 # %%
-c = feature_scale("default", session.params["segment_length"])
-levels = fingerprint.level_spans(dataset)
-ax = plots.log_scale(levels, scales={"published, c = 1": 1.0, f"default, c = {c:.0f}": c})
-nb.save_figure(session, ax, "log-scale", "The two feature scales, and where the quietest and the loudest device lie.")
+unit = 2**15 * np.sqrt(12 / n)
+magnitudes = {name: np.expm1(dataset.X[np.flatnonzero(train & (label_of == name))[:100]]) / c for name in devices}
+order = sorted(devices, key=lambda name: np.median(magnitudes[name]))
+ends = {name: 20 * np.log10(np.quantile(magnitudes[name], [0.05, 0.95]) + 1e-6) for name in (order[0], order[-1])}
+db = np.linspace(min(low for low, _ in ends.values()) - 10, max(high for _, high in ends.values()) + 10, 300)
+fig, ax = plt.subplots(figsize=(8, 3.8))
+for factor, style, name in ((1, "-", "published, c = 1"), (unit, "--", f"default, c = {unit:.0f}")):
+    feature = np.log1p(factor * 10 ** (db / 20))
+    ax.plot(db, feature / feature[-1], style, color=plots.DARK, lw=2, label=name)
+for (name, (low, high)), color, word in zip(ends.items(), (plots.BLUE, plots.ORANGE), ("quietest", "loudest"), strict=True):
+    ax.axvspan(low, high, color=color, alpha=0.15, label=f"{plots.label(name)}, {word}: middle 90 %")
+ax.set(xlabel="magnitude m [dB]", ylabel="log(1 + c m), end = 1", xlim=(db[0], db[-1]))
+ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(ax, "log-scale", "The two features against the magnitude, and where two devices lie.")
 
 # %% [markdown]
-# Does it matter? A linear classifier (ridge regression on the devices' indicator vectors, a closed form that trains in
-# seconds) sees each version of the feature, with and without noise extraction. It is asked about all test segments,
-# about the quietest and the loudest third of the devices apart, and about the same segments played back 20 dB quieter.
+# ## Does extraction help? And the scale?
+#
+# Ridge regression sees each version of the feature, with and without noise extraction. The magnitudes come out of the
+# dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the same
+# ones with magnitudes 20 dB lower, as if they were played back more quietly. That is the sharper test. Where a feature is
+# logarithmic, a gain adds the same number to all of it, and a difference of features does not notice. Where it is linear,
+# every weight is wrong at once. (With noise levels measured in the segment, `sln` or `mln`, a quieter segment has just a
+# quieter noise.)
 
 # %%
-waveforms = nb.load_dataset(session, recordings, representation="waveform", draws=1, cached=False)
-features = {"published, c = 1": (1.0, False), "c = 1, standardised": (1.0, True), "default": (c, True)}
-comparison = fingerprint.compare_features(waveforms, features=features, **wavelet)
-nb.percent(comparison)
+if p["rescale"] != "one":
+    np.testing.assert_allclose(wavelet_noise(s / 10, **session.wavelet), wavelet_noise(s, **session.wavelet) / 10, atol=1e-9)
+
+versions = {"c=1": (1, False), "c=1, standardised": (1, True), f"c={unit:.0f}, standardised": (unit, True)}
+tables, quieter = {}, {}
+for source, data in (("noise", dataset), ("raw", raw)):
+    known, asked = (np.expm1(data.X[rows]) / np.float32(c) for rows in (train, test))  # magnitudes
+    for version, (factor, standardised) in versions.items():
+        model = reader(np.log1p(np.float32(factor) * known), standardised=standardised)
+        tables[source, version] = answers(model, np.log1p(np.float32(factor) * asked))
+        quieter[source, version] = answers(model, np.log1p(np.float32(factor / 10) * asked))
+
+# %%
+rows = pd.concat(
+    [
+        session.score(table, system="ridge", variant=f"{source}, {version}", units=["segment"], save=False)
+        for (source, version), table in tables.items()
+    ],
+    ignore_index=True,
+)
+rows_quieter = rows.assign(
+    metric="accuracy, 20 dB quieter", low=np.nan, high=np.nan, value=[evaluation.correct(t).mean() for t in quieter.values()]
+)
+probe = session.score_probe(recordings)
+ax = plots.accuracy_bars(rows)
+session.save_figure(ax, "comparison", "Ridge regression on versions of the feature, with and without noise extraction.")
+show(rows, probe)
+
+# %%
+percent(rows[["variant"]].assign(accuracy=rows["value"], quieter=rows_quieter["value"]).rename(
+    columns={"quieter": "20 dB quieter"}
+))  # fmt: skip
 
 # %% [markdown]
-# The middle columns tell whether a feature prefers loud or quiet devices. The last one is the sharper test. Where a
-# feature is logarithmic, a gain adds the same number to all of it, and a weighted difference of features does not
-# notice. Where it is linear, a gain rescales the feature, and every weight is wrong at once.
+# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.paired_difference`). The
+# three p-values are corrected for being three (Holm), and a verdict needs both, an interval without zero and a corrected p
+# below 5 %.
+
+# %%
+plain, _, default = versions
+pairs = {
+    "extraction, c=1": (("noise", plain), ("raw", plain)),
+    f"extraction, {default}": (("noise", default), ("raw", default)),
+    "scale and standardising, with extraction": (("noise", default), ("noise", plain)),
+}
+tests = {name: evaluation.paired_difference(tables[a], tables[b]) for name, (a, b) in pairs.items()}
+comparison = pd.DataFrame(tests).T
+comparison["p, Holm"] = evaluation.holm(comparison["p"])
+sure = comparison["p, Holm"] < 0.05
+comparison["verdict"] = [evaluation.verdict(tests[name]) if sure[name] else "is not told apart" for name in tests]
+formats = {name: "{:+.1%}" for name in ("difference", "low", "high")} | {"p": "{:.3f}", "p, Holm": "{:.3f}", "n": "{:.0f}"}
+comparison.style.format(formats)
 
 # %% [markdown]
 # ## What can go wrong
@@ -160,9 +605,9 @@ nb.percent(comparison)
 # A misspelt rule is refused before anything is computed, and so is a signal with samples that are not numbers.
 
 # %%
-for bad in ({"threshold": "minimax"}, {"level": 0}):
+for signal, wrong in ((s, {"threshold": "minimax"}), (s, {"level": 0}), (s * np.nan, {})):
     try:
-        wavelet_noise(segment, **bad)
+        wavelet_noise(signal, **wrong)
     except DevidError as error:
         print(type(error).__name__, "-", error)
 
@@ -170,40 +615,47 @@ for bad in ({"threshold": "minimax"}, {"level": 0}):
 # ## Results of this notebook
 
 # %%
-records = comparison.melt(["feature", "noise"], var_name="metric").to_dict("records")
-names = {"system": "ridge regression", "unit": "segment", "chance": 1 / len(dataset.devices)}
-rows = [{"variant": f"{record.pop('noise')}, {record.pop('feature')}"} | names | record for record in records]
-rows = nb.figures(session, rows)
-nb.finish(session, rows)[["system", "variant", "metric", "value"]]
+bands_of_run = [
+    {"system": "ridge", "variant": f"{source}, band {i + 1} of 8", "unit": "segment", "metric": "accuracy"} | dict(values)
+    for (source, i), values in by_band.iterrows()
+]
+own = session.finish(rows, rows_quieter, session.figures(bands_of_run), probe)
+own[["system", "variant", "metric", "value"]].head(12)
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-energy = float(np.sum(noise**2) / np.sum(segment**2))
-effect = comparison.set_index(["feature", "noise"])["accuracy"]
-gap = 100 * (comparison["loud third"] - comparison["quiet third"]).groupby(comparison["feature"]).mean()
-quieter = comparison[comparison["noise"] == "wavelet"].set_index("feature")["20 dB quieter"]
-gain = 100 * (effect["default", "wavelet"] - effect["default", "none"])
-nb.saw(
-    session,
-    f"Of the energy of the segment shown, {energy:.2%} is taken out as noise.",
-    f"A linear classifier on the published feature names {effect['published, c = 1', 'wavelet']:.1%} of the test segments "
-    f"from extracted noise and {effect['published, c = 1', 'none']:.1%} from the recording itself; on the default feature "
-    f"{effect['default', 'wavelet']:.1%} and {effect['default', 'none']:.1%}.",
-    f"So on this corpus noise extraction {nb.effect(gain)} ({gain:+.1f} points with the default feature). The paper "
-    "reports that it helps: softmax 87 % with, 79 % without.",
-    f"Played back 20 dB quieter, {quieter['published, c = 1']:.1%} are still right with the published feature and "
-    f"{quieter['default']:.1%} with the default one (extracted noise).",
-    f"The loudest third of the devices is ahead of the quietest by {gap['published, c = 1']:+.1f} points with the published "
-    f"feature and by {gap['default']:+.1f} points with the default one.",
+most = by_band.loc["noise"].astype(float)
+best, worst = most["value"].idxmax(), most["value"].idxmin()
+half_clipped = levels.index[levels["clipped"] > 0.5]
+clipped = f"from level {half_clipped[0]} on more than half of the coefficients are" if len(half_clipped) else "few are"
+paper = PAPER["II", "softmax", "wavelet", "segment"], PAPER["III", "softmax", "none", "segment"]
+points = {name: f"{100 * v['difference']:+.1f} points, {100 * v['low']:+.1f} to {100 * v['high']:+.1f}" for name, v in tests.items()}
+first, second, third = tests
+quiet = {version: evaluation.correct(quieter["noise", version]).mean() for version in (plain, default)}
+session.saw(
+    f"Of the energy of the segment shown, {np.sum(e**2) / np.sum(s**2):.2%} is taken for noise.",
+    f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level {deepest} is "
+    f"the deepest useful one, {p['level']} were asked for.",
+    f"The levels of the lowest and of the highest frequencies have the correlation {echo['noise']:.2f} in the noise and "
+    f"{echo['recording']:.2f} in the recording itself.",
+    f"Devices differ more than recordings of one device at {np.mean(spread['devices'] > spread['recordings of one device']):.0%} "
+    f"of the frequencies; B / W has the median {np.median(B / W):.1f}.",
+    f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to {most['value'][best]:.0%} (band "
+    f"{best + 1}) of the test segments, all of it {evaluation.correct(tables['noise', default]).mean():.0%}.",
+    f"Noise extraction, compared with none: with {plain} it {comparison['verdict'][first]} ({points[first]}), with {default} "
+    f"it {comparison['verdict'][second]} ({points[second]}). The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
+    f"On extracted noise {default}, compared with {plain}: it {comparison['verdict'][third]} ({points[third]}). Played back 20 dB "
+    f"quieter, {quiet[default]:.0%} and {quiet[plain]:.0%} of the segments are still right.",
 )
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Set `mode` to `hard`. What does the noise segment look like now, and what does the comparison say?
-# 2. Set `rescale` to `mln`, one noise level per scale. Which scales lose more?
-# 3. Take a silent segment instead of a loud one. How much of its energy is called noise?
+# 1. Set the thresholding to `hard`. What does the noise look like then, and does a linear classifier notice?
+# 2. Set `rescale` to `mln`, a noise level for each level. What is clipped now, and does it help?
+#
+# Worked answers: [solutions](solutions/02_noise_fingerprint.ipynb)
 #
 # Next: [03 · Softmax regression](03_softmax.ipynb)

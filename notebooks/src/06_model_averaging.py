@@ -5,40 +5,29 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how two networks share one decision, and what cutting a segment in two costs and brings | a corpus | table IV, three figures | two minutes |
-#
-# [Open in Colab](https://colab.research.google.com/github/) (choose this notebook from your copy of the repository).
+# | how to build a network with two branches, what its joined layer really does, what cutting a segment in two costs and brings | a corpus; the perceptrons of notebook 04, or it trains them | table IV, a test for every depth | half a minute; at paper size one minute |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
-run_dir: str = "runs/lab"  # folder for results, from the project"s folder
-data_dir: str = "data"  # folder for the simulated corpus and the cache
+run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
-recording_minutes: float = 6.5  # length of a simulated recording [min]
-segment_length: int = 4096  # [samples]
-train_segments: int = 1000  # segments per training recording
-test_segments: int = 100  # segments per test recording and voter
-samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 noise: str = "wavelet"  # noise extraction, wavelet or none
-wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
-level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
-mode: str = "soft"  # soft or hard
-rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
 recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for what the recipe says
-batch_size: int = 0  # 0 for what the recipe says
-voters: int = 5  # independent sets of test segments
-test_recordings: str = ""  # names held out for every device, separated by commas
-predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
-on_error: str = "raise"  # skip leaves bad recordings out and lists them
 
 # %%
-from devid_lib import models, plots
-from devid_lib import notebook as nb
-from devid_lib.errors import DevidError
+import numpy as np
+import pandas as pd
+from scipy.special import softmax
 
-session = nb.start("06_model_averaging", globals())
+from devid_lib import evaluation, models, plots
+from devid_lib.errors import DevidError
+from devid_lib.workbook import describe, joined, show, start
+from devid_lib.workbook.paper import PAPER
+
+session = start("06_model_averaging", globals())
+p = session.params
+keras = models.import_keras()
 
 # %% [markdown]
 # ## Inputs
@@ -46,54 +35,146 @@ session = nb.start("06_model_averaging", globals())
 # The same segments as before, cut into two halves; each half gets its own noise extraction and spectrum.
 
 # %%
-recordings = nb.load_recordings(session)
-dataset = nb.load_dataset(session, recordings, representation="halves")
-print(f"X {dataset.X.shape}: segments, halves, features")
-dataset.segments.head(3)
+recordings = session.recordings()
+dataset = session.dataset(recordings, representation="halves")
+devices, samplerate = list(dataset.devices), int(recordings["samplerate"].iloc[0])
+n_parts, n_features = dataset.X.shape[1:]
+print(f"{int(dataset.mask('train').sum())} training segments, {n_parts} halves of {n_features} frequencies")
+for name, samples in {"segment": p["segment_length"], "half": p["segment_length"] // 2}.items():
+    print(f"{name}: {1000 * samples / samplerate:.0f} ms, a frequency every {samplerate / samples:.1f} Hz")
 
 # %% [markdown]
-# ## Two networks, one decision
+# Half the time, half the resolution: two spectra of a half have about as many numbers as one of the whole, but they show
+# coarser frequencies at two moments in place of finer ones at one.
+#
+# ## Two branches in Keras
 #
 # Each half $x_a, x_b$ runs through hidden layers of its own; the two last hidden layers stand side by side before the
 # softmax (figure 4):
 #
 # $$ P(y = k \mid x_a, x_b) = \mathrm{softmax}_k\left(W \begin{bmatrix} h_a(x_a) \\ h_b(x_b) \end{bmatrix} + b\right) $$
+#
+# A `Sequential` cannot fork. In Keras's *functional* style a layer is called on what another one returned, and a `Model`
+# is everything between an input and an output:
 
 # %%
-layers = [("half spectrum", dataset.X.shape[2]), *((f"tanh {i + 1}", n) for i, n in enumerate(models.AVERAGED_HIDDEN[3]))]
-ax = plots.network([*layers, ("joined", 2 * layers[-1][1]), ("devices", len(dataset.devices))], branches=2)
-nb.save_figure(session, ax, "network", "Model averaging with three hidden layers a half, after figure 4 of the paper.")
+keras.utils.set_random_seed(p["seed"])
+inputs = keras.Input((n_parts, n_features))
+a, b = inputs[:, 0], inputs[:, 1]
+for units in (60, 30):
+    a = keras.layers.Dense(units, "tanh")(a)
+    b = keras.layers.Dense(units, "tanh")(b)
+side_by_side = keras.layers.Concatenate()([a, b])
+outputs = keras.layers.Dense(len(devices), "softmax")(side_by_side)
+net = keras.Model(inputs, outputs)
+
+twin = models.averaged_mlp(n_features, len(devices), hidden=(60, 30))
+layers = [f"part{part}_hidden{i}" for i in (1, 2) for part in (1, 2)] + ["device"]
+for ours, name in zip([layer for layer in net.layers if layer.weights], layers, strict=True):
+    twin.get_layer(name).set_weights(ours.get_weights())
+x = np.array(dataset.X[:64])
+np.testing.assert_allclose(net.predict_on_batch(x), twin.predict_on_batch(x), atol=1e-5)
 
 # %%
-rows, variant = [], session.params["noise"]
-for depth in (1, 2, 3):
-    model, history, predictions = nb.evaluated(session, recordings, f"averaged-mlp-{depth}")
-    rows.append(nb.score(session, predictions, system=f"averaged-mlp-{depth}", table="IV", variant=variant))
+hidden = models.SYSTEMS["averaged-mlp-3"].hidden
+boxes = [("half spectrum", n_features), *((f"tanh {i}", units) for i, units in enumerate(hidden, 1))]
+ax = plots.network([*boxes, ("joined", 2 * hidden[-1]), ("devices", len(devices))], branches=2)
+session.save_figure(ax, "network", "Model averaging with three hidden layers a half, after figure 4 of the paper.")
 
 # %% [markdown]
-# The last of the three has this many weights, and this learning curve:
+# ## Fitted
 
 # %%
-print(f"{model.name}: {model.count_params():,} weights")
+system = "averaged-mlp-3"
+model, history = session.fitted(system, recordings)
 axes = plots.learning_curve(history)
-nb.save_figure(session, axes, "learning-curve", "Model averaging with three hidden layers a half, while it is fitted.")
-print(nb.describe(history))
+session.save_figure(axes, "learning-curve", "Model averaging with three hidden layers a half, while it is fitted.")
+print(describe(history))
+print(f"weights: {model.count_params():,}; {models.SYSTEMS['mlp-3'].label}, on whole segments, has", end=" ")
+sizes = [dataset.settings["segment_length"] // 2 + 1, *models.SYSTEMS["mlp-3"].hidden, len(devices)]
+print(f"{sum((before + 1) * after for before, after in zip(sizes[:-1], sizes[1:], strict=True)):,}")
 
 # %% [markdown]
+# ## What is averaged?
+#
+# Cut the last weight matrix where the halves meet, $W = [W_a\ W_b]$. Then the scores are a sum, and nothing else:
+#
+# $$ W \begin{bmatrix} h_a \\ h_b \end{bmatrix} + b = \underbrace{W_a h_a}_{\text{scores of one half}} + \underbrace{W_b h_b}_{\text{scores of the other}} + b $$
+#
+# So each half votes on its own, and their scores are added. That multiplies their probabilities (and makes them add up
+# to one again). Notebook 07 adds probabilities instead. The difference to two separate networks is only that these
+# were trained for their sum. With the fitted weights:
+
+# %%
+test = np.flatnonzero(dataset.mask("test", draw=0))
+last = model.get_layer("device")
+W, bias = last.get_weights()
+hidden_model = models.last_hidden(model)
+h = hidden_model.predict(np.array(dataset.X[test]), batch_size=len(test), verbose=0)
+half = h.shape[1] // 2
+scores = {"first half": h[:, :half] @ W[:half], "second half": h[:, half:] @ W[half:]}
+
+both = softmax(scores["first half"] + scores["second half"] + bias, axis=1)
+np.testing.assert_allclose(both, last(h), atol=1e-4)
+
+of_halves = {name: softmax(score + bias, axis=1) for name, score in scores.items()}
+product = np.prod(list(of_halves.values()), axis=0) / softmax(bias)  # the bias counts once
+np.testing.assert_allclose(both, product / product.sum(axis=1, keepdims=True), atol=1e-4)
+
+# %%
+segments = dataset.segments.iloc[test]
+answers = {name: evaluation.predictions_table(P, segments, devices) for name, P in (of_halves | {"both": both}).items()}
+right = pd.DataFrame({name: evaluation.correct(table) for name, table in answers.items()})
+agree = evaluation.decisions(answers["first half"]) == evaluation.decisions(answers["second half"])
+table = pd.DataFrame({"the halves agree": right[agree].mean(), "they do not": right[~agree].mean(), "all": right.mean()})
+ax = (100 * table).plot.bar(rot=0, figsize=(7, 3.4), color=["C2", "C1", "C0"])
+ax.set(ylabel="segments named right [%]", ylim=(0, 100), title=f"the halves agree on {agree.mean():.0%} of the segments")
+ax.legend(bbox_to_anchor=(1, 1), loc="upper left")
+session.save_figure(ax, "halves", "What each half of a segment names alone, and both together.")
+
+# %% [markdown]
+# Each half alone is a network that hears half as long. What both together gain over one is what a second voter brings.
+# Whether that makes up for the coarser spectra is the question of table IV.
+#
 # ## Result
 #
 # Table IV sets averaging beside the plain perceptron with the same number of layers.
 
 # %%
+posteriors, rows = {}, []
 for depth in (1, 2, 3):
-    predictions = nb.evaluated(session, recordings, f"mlp-{depth}")[2]
-    rows.append(nb.score(session, predictions, system=f"mlp-{depth}", table="IV", variant=variant))
-probe = nb.score_probe(session, dataset)
-nb.show(*rows, probe)
+    for system in (f"averaged-mlp-{depth}", f"mlp-{depth}"):
+        posteriors[system] = session.predictions(system, recordings)
+        rows.append(session.score(posteriors[system], system=system, table="IV", variant=p["noise"]))
+probe = session.score_probe(recordings)
+show(*rows, probe)
 
 # %%
-ax = plots.accuracy_bars(nb.joined(*rows, probe))
-nb.save_figure(session, ax, "accuracy", "Model averaging beside the plain perceptrons, chance, the probe and the paper.")
+ax = plots.accuracy_bars(joined(*rows, probe))
+session.save_figure(ax, "accuracy", "Model averaging beside the plain perceptrons, chance, the probe and the paper.")
+
+# %% [markdown]
+# Both networks have heard the same test segments, so they are compared recording by recording. Three depths are three
+# tests, and their p-values are adjusted for it (Holm).
+
+
+# %%
+def compared(pairs):
+    """Return what the paired test says of each pair of prediction tables, p adjusted for their number."""
+    table = pd.DataFrame({name: evaluation.paired_difference(*pair) for name, pair in pairs.items()}).T
+    table["p"] = evaluation.holm(table["p"])
+    verdicts = [evaluation.verdict(row) for row in table.to_dict("records")]
+    return table.assign(verdict=np.where(table["p"] < 0.05, verdicts, "is not told apart"))
+
+
+alone = {name: evaluation.voted(table, unit="segment") for name, table in posteriors.items()}
+tests = compared({depth: (alone[f"averaged-mlp-{depth}"], alone[f"mlp-{depth}"]) for depth in (1, 2, 3)})
+tests["in the paper"] = [
+    PAPER["IV", f"averaged-mlp-{depth}", "wavelet", "segment"] - PAPER["IV", f"mlp-{depth}", "wavelet", "segment"]
+    for depth in tests.index
+]
+signed = dict.fromkeys(["difference", "low", "high", "in the paper"], "{:+.1%}")
+tests.rename_axis("hidden layers").style.format(signed | {"p": "{:.3f}", "n": "{:.0f}"})
 
 # %% [markdown]
 # ## What can go wrong
@@ -102,7 +183,7 @@ nb.save_figure(session, ax, "accuracy", "Model averaging beside the plain percep
 
 # %%
 try:
-    nb.load_dataset(session, recordings, representation="halves", segment_length=4095)
+    session.dataset(recordings, representation="halves", segment_length=4095)
 except DevidError as error:
     print(type(error).__name__, "-", error)
 
@@ -110,30 +191,39 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-own = nb.finish(session, *rows, probe)
+differences = [
+    {"system": f"averaged-mlp-{depth}", "variant": f"{p['noise']}, against mlp-{depth}", "unit": "segment", "n": row["n"]}
+    | {"metric": "difference of accuracies", "value": row["difference"], "low": row["low"], "high": row["high"]}
+    for depth, row in tests.iterrows()
+]
+own = session.finish(*rows, session.figures(differences), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-segments = own.query("unit == 'segment'").set_index("system")["value"].astype(float)
-gains = {depth: 100 * (segments[f"averaged-mlp-{depth}"] - segments[f"mlp-{depth}"]) for depth in (1, 2, 3)}
-width = 100 * (rows[0]["high"].iloc[0] - rows[0]["low"].iloc[0])
-nb.saw(
-    session,
-    f"With one, two and three hidden layers averaging changes the accuracy per segment by {gains[1]:+.1f}, {gains[2]:+.1f} "
-    f"and {gains[3]:+.1f} points; in the paper by 0, +1 and 0.",
-    f"The 95 % interval of one figure is {width:.1f} points wide, so "
-    f"{'differences this small decide nothing' if max(map(abs, gains.values())) < width else 'the largest difference exceeds it'}.",
-    f"Halving the segment halves the frequency resolution; the averaged network has {model.count_params():,} weights.",
+said = [
+    f"With {depth} hidden layer{'s' * (depth > 1)} averaging {row['verdict']} ({100 * row['difference']:+.1f} points per "
+    f"segment, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.3f}; in the paper "
+    f"{100 * row['in the paper']:+.0f})."
+    for depth, row in tests.iterrows()
+]
+session.saw(
+    *said,
+    f"The joined layer adds the scores of the halves: {right['first half'].mean():.1%} and {right['second half'].mean():.1%} "
+    f"of the segments are named right by one half alone, {right['both'].mean():.1%} by both.",
+    f"The halves agree on {agree.mean():.0%} of the segments; where they do, {table.loc['both', 'the halves agree']:.1%} are "
+    "named right.",
 )
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Build `models.averaged_mlp(..., n_parts=4)` on quarters of a segment. What is traded for what?
-# 2. Let both halves share one set of hidden layers. How would you build that in Keras, and what should it change?
-# 3. Compare with notebook 07: two whole segments that vote. Which is the better use of two networks?
+# 1. Let both halves run through the *same* hidden layers. How is that built in Keras, how many weights does it save, and
+#    what should it change?
+# 2. Cut the segment into four quarters. What is traded for what?
+#
+# Worked answers: [solutions](solutions/06_model_averaging.ipynb)
 #
 # Next: [07 · Voting](07_voting.ipynb)

@@ -5,105 +5,207 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how posteriors are combined, why independent voters help, where the curve ends | a corpus; the perceptron of notebook 04, or it trains it | table V, two figures | seconds after notebook 04 |
-#
-# [Open in Colab](https://colab.research.google.com/github/) (choose this notebook from your copy of the repository).
+# | how posteriors are combined, what independent voters would reach, where the curve ends | a corpus; the perceptron of notebook 04, or it trains it | table V, the curve behind it, a test of two rules | seconds after notebook 04 |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
-run_dir: str = "runs/lab"  # folder for results, from the project"s folder
-data_dir: str = "data"  # folder for the simulated corpus and the cache
+run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
-recording_minutes: float = 6.5  # length of a simulated recording [min]
-segment_length: int = 4096  # [samples]
-train_segments: int = 1000  # segments per training recording
-test_segments: int = 100  # segments per test recording and voter
-samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
-noise: str = "wavelet"  # noise extraction, wavelet or none
-wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
-level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
-mode: str = "soft"  # soft or hard
-rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
-recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for what the recipe says
-batch_size: int = 0  # 0 for what the recipe says
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 voters: int = 5  # independent sets of test segments
-test_recordings: str = ""  # names held out for every device, separated by commas
-predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
-on_error: str = "raise"  # skip leaves bad recordings out and lists them
 
 # %%
+import matplotlib.pyplot as plt
 import numpy as np
+import pandas as pd
+from scipy.stats import binom
 
-from devid_lib import evaluation, plots, results
-from devid_lib import notebook as nb
+from devid_lib import evaluation, plots
+from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
+from devid_lib.workbook import joined, show, start
+from devid_lib.workbook.paper import PAPER
 
-session = nb.start("07_voting", globals())
+session = start("07_voting", globals())
+p = session.params
 
 # %% [markdown]
 # ## Inputs
+#
+# Several sets of segments are drawn from every test recording, each set on its own. A row holds what the perceptron
+# with three hidden layers says of one segment: a probability for each device, its posterior.
 
 # %%
-recordings = nb.load_recordings(session)
-predictions = nb.evaluated(session, recordings, "mlp-3")[2]
-voters, names = session.params["voters"], evaluation.device_names(predictions)
+recordings = session.recordings()
+predictions = session.predictions("mlp-3", recordings)
+names = evaluation.device_names(predictions)
+recording_of = evaluation.recording_names(predictions)  # device/recording of every row
+right = pd.Series(evaluation.correct(predictions)).groupby(recording_of).mean().sort_values()
+print(f"{p['voters']} sets of {p['test_segments']} segments from each of {len(right)} test recordings")
 predictions.iloc[:3, :8].round(3)
 
 # %% [markdown]
 # ## The vote
 #
-# $k$ segments of the same recording each have a posterior. The paper adds them up and takes the largest sum:
+# $k$ segments of one recording each have a posterior. The paper adds them up and takes the largest sum:
 #
 # $$ \hat y = \arg\max_{c} \sum_{i=1}^{k} P(y = c \mid x_i) $$
 #
-# A majority vote counts only each segment's first choice. Five segments of one recording, and what becomes of them:
+# A *majority vote* forgets how sure each segment was and counts first choices. Both are a line of numpy. Here five
+# segments vote, from the recording in which single segments err most.
 
 # %%
-one = predictions[predictions["draw"] == 0].groupby("device").head(5)
-device = min(names, key=lambda name: evaluation.correct(one[one["device"] == name]).mean())
-five = one.loc[one["device"] == device, names].to_numpy()
-print("device      ", device)
-print("each segment", [names[i] for i in five.argmax(axis=1)])
-print("sum         ", names[evaluation.vote(five).argmax()], evaluation.vote(five).max().round(3))
-print("majority    ", names[evaluation.vote(five, rule="majority").argmax()])
+hardest = right.index[0]
+P = predictions.loc[recording_of == hardest, names].to_numpy(float)[:5]  # [shape=(voters, devices)]
+
+total = P.sum(axis=0)
+ballots = np.bincount(P.argmax(axis=1), minlength=len(names))
+print(f"recording {hardest}: the sum says {names[total.argmax()]}, the majority {names[ballots.argmax()]}")
+
+np.testing.assert_allclose(evaluation.vote(P), total / total.sum())
+np.testing.assert_allclose(evaluation.vote(P, rule="majority-first"), ballots / len(P))
+
+# %% [markdown]
+# Where two devices have as many first choices, `argmax` takes the one that comes first in the alphabet. That is not
+# fair to the others, so the library's rule "majority" gives a tie to the device with the larger sum.
+#
+# ## Watch a vote
+#
+# Move the number of voters $k$. Above: where in the recording they lie, blue if the segment alone would be right,
+# orange if not. Below: their posteriors stacked, one block a voter; the longest bar wins.
+
+
+# %%
+def draw_places(ax, own, recording):
+    """Draw the recording's envelope and the places of the voters in it."""
+    row = recordings[evaluation.recording_names(recordings) == recording].iloc[0]
+    y, rate = load_recording(row.path, samplerate=int(row.samplerate))
+    peaks = np.abs(y[: len(y) // 500 * 500]).reshape(500, -1).max(axis=1)
+    ax.fill_between(np.linspace(0, len(y) / rate, 500), -peaks, peaks, color="0.75", lw=0)
+    for start_at, good in zip(own["start"] / rate, evaluation.correct(own), strict=True):
+        ax.axvline(start_at, color="C0" if good else "C1", lw=2)
+    ax.set(xlabel="time [s]", yticks=[], xlim=(0, len(y) / rate), title=plots.label(recording))
+
+
+def draw_vote(k, recording):
+    """Draw the first k voters of a recording and what becomes of the decision."""
+    own = predictions[recording_of == recording].head(k)
+    posteriors, true = own[names].rename(columns=plots.label), plots.label(own["device"].iloc[0])
+    shown = list(dict.fromkeys([*posteriors.sum().nlargest(5).index, true]))
+    _, (top, bottom) = plt.subplots(2, 1, figsize=(8, 5), height_ratios=[1, 2], layout="constrained")
+    draw_places(top, own, recording)
+    posteriors[shown].T.plot.barh(stacked=True, ax=bottom, colormap="crest", edgecolor="white", legend=False)
+    bottom.set(xlabel=f"sum of {k} posteriors", xlim=(0, k), title=f"decided: {shown[0]}    true: {true}")
+    bottom.invert_yaxis()
+    if session.headless:
+        session.save_figure(bottom, "vote", "Voters of one recording: where they lie, and the sum of their posteriors.")
+
+
+session.interact(draw_vote, k=(1, min(9, p["test_segments"])), recording=list(right.index))
 
 # %% [markdown]
 # ## Table V
 #
-# As published: $k$ independently drawn sets of test segments, segment $i$ of each set voting together.
+# As published: $k$ independently drawn sets of test segments; segment $i$ of the first set, segment $i$ of the second
+# and so on vote together. The last row lets all segments of a recording vote.
 
 # %%
-units = ["segment", *(f"vote{k}" for k in range(2, voters + 1)), "recording"]
-variant = session.params["noise"]
-rows = nb.score(session, predictions, system="mlp-3", table="V", variant=variant, units=units)
-majority = nb.score(
-    session, predictions, system="mlp-3", variant=f"{variant}, majority", units=units[1:], rule="majority", save=False
+units = ["segment", *(f"vote{k}" for k in range(2, p["voters"] + 1)), "recording"]
+rows = session.score(predictions, system="mlp-3", table="V", variant=p["noise"], units=units)
+majority = session.score(
+    predictions, system="mlp-3", variant=f"{p['noise']}, majority", units=units[1:], rule="majority", save=False
 )
-probe = nb.score_probe(session, nb.load_dataset(session, recordings))
-nb.show(rows, majority, probe)
+probe = session.score_probe(recordings)
+show(rows, majority, probe)
+
+# %%
+ax = plots.accuracy_bars(rows)
+session.save_figure(ax, "accuracy", "The perceptron with three hidden layers, by number of voters, beside the paper.")
 
 # %% [markdown]
 # ## The whole curve
 #
-# Now $k$ segments are drawn from all test segments of a recording, for $k$ from one to as many as there are.
+# The table stops where the sets do. To go on, a decision takes further segments of the same recording: of $D$ sets of
+# $n$ segments, voter $v$ of decision $i$ is segment $(i + \lfloor v / D \rfloor) \bmod n$ of set $v \bmod D$ (counted
+# from 0). So the first $D$ voters are those of the table, no segment votes twice, and the curve runs through the rows of
+# the table: from one segment, through three, to the whole recording.
+
 
 # %%
-most = predictions.groupby(["device", "recording"]).size().min()
-counts = sorted({int(k) for k in np.geomspace(1, min(most, 50), 12)})
-curves = {rule: evaluation.vote_curve(predictions, voters=counts, rule=rule) for rule in ("sum", "majority")}
-paper = {int(unit[4:]): value for (table, *_, unit), value in results.PAPER.items() if table == "V"}
+def curve(rule, most):
+    """Return accuracy against the number of voters: segments vote as in the table, then with further ones."""
+    sets = [rows.reshape(p["voters"], -1) for rows in predictions.groupby(recording_of).indices.values()]
+    points = []
+    for k in (k for k in counts if k <= most):
+        v, i = np.ogrid[:k, : sets[0].shape[1]]
+        voting = [rows[v % len(rows), (i + v // len(rows)) % rows.shape[1]].T for rows in sets]
+        decided = evaluation.merged(predictions, [group for groups in voting for group in groups], rule)
+        points.append({"voters": k} | evaluation.accuracy(decided))
+    return pd.DataFrame(points)
+
+
+counts = sorted({*range(1, max(5, p["voters"]) + 1), 7, 9, 15, 25, 49})
+most = p["voters"] * p["test_segments"]
+curves = {rule: curve(rule, most) for rule in ("sum", "majority")}
+for rule, table in (("sum", rows), ("majority", joined(rows[:1], majority))):
+    np.testing.assert_allclose(curves[rule]["value"][: p["voters"]], table["value"][: p["voters"]])
+
+# %%
+paper = {int(unit[4:]): value for (table, *_, unit), value in PAPER.items() if table == "V"}
 ax = plots.vote_curve(curves, paper=paper)
-nb.save_figure(session, ax, "vote-curve", "Accuracy against the number of voting segments; marks: the paper's table V.")
+session.save_figure(ax, "vote-curve", "Accuracy against the number of voting segments; marks: the paper's table V.")
 
 # %% [markdown]
-# The curve rises as long as the voters err independently of each other. It stops below 100 % when a whole recording
-# sounds like another device: then more of the same recording is no help.
+# The bands are 95 % intervals over recordings. Where every decision is right there is no spread left to go by: then whole
+# recordings are counted, and the band is as wide as so few of them make it.
+
+# %% [markdown]
+# ## Are the voters independent?
+#
+# If each voter were right with probability $a$, whatever the others say, more than half of $k$ would be right with
+#
+# $$ P_k(a) = \sum_{j > k/2} \binom{k}{j} a^j (1 - a)^{k - j} $$
+#
+# (Condorcet, 1785). Take first one $a$ for all voters, then for each recording its own: voters that are independent
+# *given the recording*. A recording with $a < 1/2$ is then lost, the more surely the more voters it has.
 
 # %%
-ax = plots.accuracy_bars(rows)
-nb.save_figure(session, ax, "accuracy", "The perceptron with three hidden layers, by number of voters, beside the paper.")
+alone = evaluation.voted(predictions, unit="segment")
+a = pd.Series(evaluation.correct(alone)).groupby(evaluation.recording_names(alone)).mean()  # of every recording
+measured = curves["majority"].set_index("voters")["value"]
+odd = measured.index[measured.index % 2 == 1].to_numpy()  # an even number of voters can tie
+theory = pd.DataFrame(
+    {
+        "one accuracy for all": binom.sf(odd // 2, odd, a.mean()),
+        "its own for each recording": binom.sf(odd[:, None] // 2, odd[:, None], a.to_numpy()).mean(axis=1),
+        "measured, majority": measured[odd],
+    },
+    index=odd,
+)
+ax = (100 * theory).plot(style=["--", ":", "o-"], figsize=(8, 4), logx=True)
+ax.set(xlabel="voters [segments]", ylabel="accuracy [%]")
+ax.set_xticks(odd, odd, minor=False)
+ax.minorticks_off()
+session.save_figure(ax, "independent", "The majority as measured, and as it would be if voters erred independently.")
+(100 * theory).round(1)
+
+# %% [markdown]
+# Two things set the measured curve apart from the first one. It stays lower where errors cluster in a few recordings:
+# more of the same recording is no help to one that sounds like another device. It lies higher where wrong votes scatter
+# over several devices: then the right one wins without half of the votes.
+#
+# ## Sum or majority?
+#
+# Both rules judge the same recordings, so they are compared recording by recording (`evaluation.paired_difference`).
+
+# %%
+last = f"vote{p['voters']}"
+decided = {rule: evaluation.voted(predictions, unit=last, rule=rule) for rule in ("sum", "majority")}
+tests = {
+    "sum - majority": evaluation.paired_difference(decided["sum"], decided["majority"]),
+    f"sum of {p['voters']} - one segment": evaluation.paired_difference(decided["sum"], alone),
+}
+pd.DataFrame(tests).T.style.format("{:+.2%}", subset=["difference", "low", "high"]).format("{:.3f}", subset="p")
 
 # %% [markdown]
 # ## What can go wrong
@@ -112,7 +214,7 @@ nb.save_figure(session, ax, "accuracy", "The perceptron with three hidden layers
 
 # %%
 try:
-    evaluation.voted(predictions, unit=f"vote{voters + 1}")
+    evaluation.voted(predictions, unit=f"vote{p['voters'] + 1}")
 except DevidError as error:
     print(type(error).__name__, "-", error)
 
@@ -120,40 +222,49 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-curve = nb.figures(
-    session,
-    [
-        {"system": "mlp-3", "variant": f"{rule}, from one pool", "unit": f"vote{row.voters}", "metric": "accuracy"}
-        | {name: getattr(row, name) for name in ("value", "low", "high", "n", "chance")}
-        for rule, table in curves.items()
-        for row in table.itertuples()
-    ],
-)
-own = nb.finish(session, rows, majority, curve, probe)
+points = pd.concat([table.assign(variant=f"{rule}, whole curve") for rule, table in curves.items()])
+points = points.assign(system="mlp-3", unit="vote" + points["voters"].astype(str), metric="accuracy")
+differences = [
+    {
+        "system": "mlp-3",
+        "variant": name,
+        "unit": last,
+        "metric": "difference of accuracies",
+        "value": test["difference"],
+    }
+    | {bound: test[bound] for bound in ("low", "high", "n")}
+    for name, test in tests.items()
+]
+own = session.finish(rows, majority, session.figures([*points.to_dict("records"), *differences]), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].head(12)
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-value = rows.set_index("unit")["value"]
-last = f"vote{voters}" if voters > 1 else "segment"
-ahead = 100 * (value[last] - majority.set_index("unit")["value"].get(last, value[last]))
-n = int(rows["n"].iloc[-1])
-bound = evaluation.zero_error_bound(n)
-nb.saw(
-    session,
-    f"One segment is right in {value['segment']:.1%}, {voters} voters in {value[last]:.1%} (the paper: 93 % and, with five, "
-    f"99 %), all segments of a recording in {value['recording']:.1%} of {n} recordings.",
-    f"With {voters} voters the sum is ahead of the majority by {ahead:+.2f} points.",
-    f"Even {n} right recordings out of {n} would allow an error rate of up to {bound:.0%} (95 % confidence).",
+value, k = rows.set_index("unit")["value"], odd[-1]
+several = evaluation.correct(decided["sum"]).mean()
+rule_test, vote_test = tests.values()
+whole = rows[rows["unit"] == "recording"].iloc[0]
+session.saw(
+    f"One segment is right in {value['segment']:.1%}, {p['voters']} voters in {several:.1%} (the paper: "
+    f"{PAPER['II', 'mlp-3', 'wavelet', 'segment']:.0%}, and {paper[max(paper)]:.0%} with {max(paper)}). That is "
+    f"{100 * vote_test['difference']:+.1f} points, 95 % interval {100 * vote_test['low']:+.1f} to "
+    f"{100 * vote_test['high']:+.1f}: voting {evaluation.verdict(vote_test)}.",
+    f"With {p['voters']} voters the sum {evaluation.verdict(rule_test, better='is ahead', worse='is behind')}: "
+    f"{100 * rule_test['difference']:+.2f} points against the majority, p = {rule_test['p']:.2f}.",
+    f"If {k} voters erred independently, the majority would be right in {theory['one accuracy for all'][k]:.1%}; it is in "
+    f"{theory['measured, majority'][k]:.1%}. In {(right < 0.5).sum()} of {len(right)} recordings most segments are wrong.",
+    f"All segments of a recording together name {whole['value']:.1%} of {whole['n']} recordings; the 95 % interval is "
+    f"{whole['low']:.0%} to {whole['high']:.0%}.",
 )
 
 # %% [markdown]
 # ## Exercises
 #
 # 1. Let the posteriors be multiplied instead of added. Which rule forgives a segment that is surely wrong?
-# 2. Take the $k$ segments from one second of the recording instead of from anywhere. Why is the curve lower?
-# 3. How many voters does the worst device need to reach the average of the others?
+# 2. Take five segments that lie next to each other in time instead of anywhere. Is the vote worse?
+#
+# Worked answers: [solutions](solutions/07_voting.ipynb)
 #
 # Next: [08 · Confusion matrix](08_confusion_matrix.ipynb)

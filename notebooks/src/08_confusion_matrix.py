@@ -5,116 +5,216 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | precision, recall, F1; how to read a confusion matrix; what an interval over recordings says; what calibration is | a corpus; the perceptron of notebook 04, or it trains it | table VI, three figures | seconds after notebook 04 |
-#
-# [Open in Colab](https://colab.research.google.com/github/) (choose this notebook from your copy of the repository).
+# | precision, recall, F1; how to read a confusion matrix; why an interval over segments is too narrow; what calibration is | a corpus; the perceptron of notebook 04, or it trains it | table VI, confusion matrices, a simulation of intervals, a reliability diagram | seconds after notebook 04 |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
-run_dir: str = "runs/lab"  # folder for results, from the project"s folder
-data_dir: str = "data"  # folder for the simulated corpus and the cache
+run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
-recording_minutes: float = 6.5  # length of a simulated recording [min]
-segment_length: int = 4096  # [samples]
-train_segments: int = 1000  # segments per training recording
-test_segments: int = 100  # segments per test recording and voter
-samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
-noise: str = "wavelet"  # noise extraction, wavelet or none
-wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
-level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # rigrsure, heursure, sqtwolog or minimaxi
-mode: str = "soft"  # soft or hard
-rescale: str = "sln"  # noise level, one, sln (finest level) or mln (each level)
-recipe: str = "default"  # default, or published (selects on the test set)
-epochs: int = 0  # 0 for what the recipe says
-batch_size: int = 0  # 0 for what the recipe says
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 voters: int = 5  # independent sets of test segments
-test_recordings: str = ""  # names held out for every device, separated by commas
-predictions: str = ""  # for notebook 11, folder of the authors predictions, or download
-on_error: str = "raise"  # skip leaves bad recordings out and lists them
 
 # %%
-from devid_lib import evaluation, plots, results
-from devid_lib import notebook as nb
-from devid_lib.errors import DevidError
+import numpy as np
+import pandas as pd
+from sklearn.metrics import confusion_matrix
 
-session = nb.start("08_confusion_matrix", globals())
+from devid_lib import evaluation, plots
+from devid_lib.errors import DevidError
+from devid_lib.workbook import percent, show, start
+from devid_lib.workbook.paper import PAPER_TABLE_VI
+
+session = start("08_confusion_matrix", globals())
+p = session.params
 
 # %% [markdown]
 # ## Inputs
 
 # %%
-recordings = nb.load_recordings(session)
-predictions = nb.evaluated(session, recordings, "mlp-3")[2]
-segments = evaluation.voted(predictions, unit="segment")
+recordings = session.recordings()
+predictions = session.predictions("mlp-3", recordings)
+segments = evaluation.voted(predictions, unit="segment")  # the first set of test segments
+names = evaluation.device_names(segments)
+print(f"{len(segments)} decisions between {len(names)} devices")
 segments.iloc[:3, :8].round(3)
+
+# %% [markdown]
+# ## Counting
+#
+# Entry $C_{ab}$ of the confusion matrix is the number of segments of device $a$ for which device $b$ was decided:
+#
+# $$ C_{ab} = \sum_i 1\{y_i = a\} \cdot 1\{\hat y_i = b\}, \qquad \hat y_i = \arg\max_c P(y = c \mid x_i) $$
+
+# %%
+true = [names.index(device) for device in segments["device"]]
+decided = segments[names].to_numpy().argmax(axis=1)
+C = np.zeros((len(names), len(names)), int)
+for a, b in zip(true, decided, strict=True):
+    C[a, b] += 1
+
+np.testing.assert_array_equal(C, confusion_matrix(segments["device"], evaluation.decisions(segments), labels=names))
+pd.DataFrame(C, names, names).iloc[:9, :9]
+
+# %% [markdown]
+# A row is the true device, a column the decision. scikit-learn's `ConfusionMatrixDisplay` draws the counts as shares of
+# their row: each row adds up to 100 %. The darker a cell, the larger the share, and the shade follows its square root, so
+# that a few percent show. A classifier without errors has a dark diagonal on white: **look for shaded cells off the
+# diagonal**. A pair of them, mirrored, are two devices taken for each other; a shaded row is a device taken for many
+# others, a shaded column one that others are taken for.
+
+# %%
+ax = plots.confusion_matrix(segments)
+ax.set_title("Single segments")
+session.save_figure(ax, "confusion", "Confusion matrix per segment, after figure 6 of the paper.")
+
+# %% [markdown]
+# The largest of those cells, each beside its mirror image, which tells an exchange from a one-way street:
+
+# %%
+share = pd.DataFrame(C / np.maximum(C.sum(axis=1, keepdims=True), 1), names, names)
+pairs = evaluation.confused_pairs(segments, n=6)
+pairs["the other way"] = [share.loc[b, a] for a, b in zip(pairs["true"], pairs["decided"], strict=True)]
+percent(pairs)
 
 # %% [markdown]
 # ## Table VI
 #
-# For one device, *precision* is the share of decisions for it that are right, *recall* the share of its segments that
-# are found, and $F_1$ their harmonic mean:
+# *Precision* is the share of the decisions for a device that are right: a column's diagonal cell over the column's sum.
+# *Recall* is the share of its segments that are found: the same cell over the row's sum. $F_1$ is their harmonic mean:
 #
-# $$ F_1 = \frac{2 \cdot \text{precision} \cdot \text{recall}}{\text{precision} + \text{recall}} $$
+# $$ \text{precision}_b = \frac{C_{bb}}{\sum_a C_{ab}} \qquad \text{recall}_a = \frac{C_{aa}}{\sum_b C_{ab}} \qquad
+# F_1 = \frac{2 \cdot \text{precision} \cdot \text{recall}}{\text{precision} + \text{recall}} $$
 
 # %%
+hits = np.diag(C)
+precision = hits / np.maximum(C.sum(axis=0), 1)
+recall = hits / np.maximum(C.sum(axis=1), 1)
+f1 = 2 * precision * recall / np.maximum(precision + recall, 1e-12)
+
 report = evaluation.device_report(segments)
-report.round(2)
+np.testing.assert_allclose(np.stack([precision, recall, f1], axis=1), report[["precision", "recall", "f1"]])
+average = evaluation.average_report(report)
+pd.concat([report, average.to_frame("average").T]).astype({"n": int}).round(2)
 
 # %% [markdown]
 # The paper's table, for its own nine recorders:
 
 # %%
-results.PAPER_TABLE_VI
+PAPER_TABLE_VI
 
 # %% [markdown]
-# ## Who is taken for whom
-#
-# A row is the true device, a column the decision; rows add up to 100 %. Look for bright cells off the diagonal, and for
-# pairs (the shade follows the square root of the share, so that a few percent show): $A$ taken for $B$ and $B$ for $A$ are hard to tell apart, $A$ taken for everybody is a poor recording.
+# ## When segments vote
 
 # %%
-matrix = evaluation.confusion(segments)
-ax = plots.confusion_matrix(matrix)
-ax.set_title(f"Perceptron with three hidden layers, single segments, {recordings.attrs['name']} corpus")
-nb.save_figure(session, ax, "confusion", "Confusion matrix per segment, after figure 6 of the paper.")
-
-# %%
-pairs = evaluation.confused_pairs(segments, n=5)
-pairs.style.format({"share": "{:.1%}"}).hide(axis="index")
-
-# %% [markdown]
-# The same for votes of several segments.
-
-# %%
-voters = session.params["voters"]
-votes = evaluation.voted(predictions, unit=f"vote{voters}")
-ax = plots.confusion_matrix(evaluation.confusion(votes))
-ax.set_title(f"Votes of {voters} segments")
-nb.save_figure(session, ax, "confusion-votes", f"Confusion matrix when {voters} segments vote.")
+votes = evaluation.voted(predictions, unit=f"vote{p['voters']}")
+ax = plots.confusion_matrix(votes)
+ax.set_title(f"Votes of {p['voters']} segments")
+session.save_figure(ax, "confusion-votes", f"Confusion matrix when {p['voters']} segments vote.")
 
 # %% [markdown]
 # ## How sure are we?
 #
-# A thousand segments of nine recordings are nine observations of nine devices, not a thousand. The bootstrap draws
-# whole *recordings*, again and again, and asks how much the accuracy moves. Drawing segments pretends to know more:
+# Segments of one recording share its room, its speaker, its day. Two intervals treat them as if they did not: Clopper
+# and Pearson's, which takes every segment for an independent trial, and a $t$ interval whose groups are the segments. The
+# third takes *recordings* as its groups: the spread between their accuracies gives the standard error, and there are as
+# many observations as recordings (`evaluation.logit_t_interval`).
 
 # %%
-right = evaluation.correct(segments)
-over_recordings = evaluation.bootstrap_interval(right, evaluation.recording_names(segments))
-over_segments = evaluation.bootstrap_interval(right, range(len(right)))
-print(f"accuracy {right.mean():.1%}, chance {segments['device'].value_counts(normalize=True).max():.1%}")
-print("95 % over recordings {:.1%} to {:.1%}".format(*over_recordings))
-print("95 % over segments   {:.1%} to {:.1%}  (too narrow)".format(*over_segments))
+good = evaluation.correct(segments)
+recording = evaluation.recording_names(segments)
+intervals = pd.DataFrame(
+    {
+        "segments, Clopper-Pearson": evaluation.clopper_pearson(good.sum(), len(good)),
+        "segments, logit-t": evaluation.logit_t_interval(good, range(len(good))),
+        "recordings, logit-t": evaluation.logit_t_interval(good, recording),
+    },
+    index=["low", "high"],
+).T
+intervals["width"] = intervals["high"] - intervals["low"]
+intervals.style.format("{:.1%}")
 
 # %% [markdown]
-# A *calibrated* classifier that says 80 % is right in 80 % of such cases. Points below the diagonal are overconfident.
+# Which one is right? Here nobody knows the true accuracy. In a simulation it is known. Recording $r$ has its own accuracy
+# $a_r$, drawn from a beta distribution with mean 90 % and standard deviation $\sigma$; its segments are right with
+# probability $a_r$. A 95 % interval should hold the 90 % in 95 of 100 such tests.
+
 
 # %%
-decisions = {"segment": segments, f"{voters} voters": votes}
-calibration = {name: evaluation.calibration(table) for name, table in decisions.items()}
-ax = plots.calibration({name: table for name, (table, _) in calibration.items()})
-nb.save_figure(session, ax, "calibration", "How often a posterior is right, for single segments and for votes.")
+def coverage(sigma, *, n_recordings, n_segments, mean=0.9, repeats=300):
+    """Return how often the true accuracy lies in the interval over segments, and in that over recordings."""
+    rng, held = np.random.default_rng(p["seed"]), []
+    groups = np.repeat(range(n_recordings), n_segments)
+    strength = mean * (1 - mean) / max(sigma, 1e-3) ** 2 - 1
+    for _ in range(repeats):
+        a = rng.beta(mean * strength, (1 - mean) * strength, n_recordings)
+        right = rng.random(len(groups)) < a[groups]
+        bounds = [evaluation.logit_t_interval(right, by) for by in (np.arange(len(right)), groups)]
+        held.append([low <= mean <= high for low, high in bounds])
+    return np.mean(held, axis=0)
+
+
+by_recording = pd.Series(good).groupby(recording).agg(["mean", "size"])
+setup = {"n_recordings": min(max(len(by_recording), 2), 30), "n_segments": int(by_recording["size"].median())}
+sigmas = [0, 0.025, 0.05, 0.1, 0.15, 0.2]
+covered = pd.DataFrame(
+    [coverage(sigma, **setup) for sigma in sigmas], columns=["over segments", "over recordings"], index=sigmas
+)
+(100 * covered).round(0)
+
+# %% [markdown]
+# How far do the recordings of this run differ? Of the variance between their accuracies, $a (1 - a) / n$ comes from
+# having only $n$ segments of each; what is beyond that is $\sigma^2$.
+
+# %%
+a = good.mean()
+chance_part = a * (1 - a) / by_recording["size"].mean()
+here = float(np.sqrt(max(by_recording["mean"].var() - chance_part, 0))) if len(by_recording) > 1 else 0.0
+ax = (100 * covered).plot(marker="o", figsize=(8, 4))
+ax.axhline(95, color="0.25", ls="--", lw=1.2, label="promised")
+ax.axvline(here, color="0.25", ls=":", lw=1.4, label="this run")
+ax.set(xlabel="standard deviation of accuracy between recordings", ylabel="holds the true accuracy [%]", ylim=(0, 102))
+ax.legend(loc="lower left")
+session.save_figure(ax, "coverage", "How often a 95 % interval holds the true accuracy, simulated; dotted: this run.")
+
+# %% [markdown]
+# On the left recordings do not differ, and both intervals may be expected to keep their promise. To the right they differ
+# more and more: what the interval over segments then misses, it misses because it is too narrow, and more segments of the
+# same recordings would make it narrower still.
+#
+# ## Sure, and right?
+#
+# A *calibrated* classifier that says 80 % is right in 80 % of such cases. Sort the decisions into ten bins $B$ by their
+# largest posterior, and compare in each bin the mean posterior (confidence) with the share that is right (accuracy). The
+# *expected calibration error* (ECE) is the mean gap, weighted by the size of the bin:
+#
+# $$ \text{ECE} = \sum_B \frac{|B|}{n} \, \bigl| \text{accuracy}(B) - \text{confidence}(B) \bigr| $$
+
+# %%
+confidence = segments[names].to_numpy(float).max(axis=1)
+bins = np.minimum((10 * confidence).astype(int), 9)
+ece = 0
+for b in np.unique(bins):
+    inside = bins == b
+    ece += inside.mean() * abs(good[inside].mean() - confidence[inside].mean())
+
+np.testing.assert_allclose(ece, evaluation.calibration(segments)[1])
+print(f"expected calibration error of single segments: {ece:.3f}")
+
+# %% [markdown]
+# The reliability diagram shows bin by bin what the number sums up: points below the dashed line are overconfident, points
+# above it more often right than they say.
+
+# %%
+voting = f"{p['voters']} voters"
+decisions = {"segment": segments, voting: votes}
+calibrations = {name: evaluation.calibration(table) for name, table in decisions.items()}
+ax = plots.calibration({name: table for name, (table, _) in calibrations.items()})
+session.save_figure(ax, "calibration", "How often a posterior is right, for single segments and for votes.")
+gaps = {
+    name: table[names].to_numpy(float).max(axis=1).mean() - evaluation.correct(table).mean()
+    for name, table in decisions.items()
+}
+pd.DataFrame({"calibration error": {name: error for name, (_, error) in calibrations.items()}, "overconfidence": gaps})
 
 # %% [markdown]
 # ## What can go wrong
@@ -131,40 +231,54 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-devices = nb.score_devices(session, segments, system="mlp-3", variant=session.params["noise"])
-rows = nb.score(session, predictions, system="mlp-3", variant=session.params["noise"], units=["segment", f"vote{voters}", "recording"])
-probe = nb.score_probe(session, nb.load_dataset(session, recordings))
-errors = [
-    {"system": "mlp-3", "variant": name, "metric": "expected calibration error", "value": error, "n": len(decisions[name])}
-    for name, (_, error) in calibration.items()
-]
-errors = nb.figures(session, errors)
-own = nb.finish(session, devices, rows, errors, probe)
-nb.show(rows, probe)
+labels = {"system": "mlp-3", "variant": p["noise"]}
+devices = session.score_devices(report, **labels)
+units = dict.fromkeys(["segment", f"vote{p['voters']}", "recording"])
+rows = session.score(predictions, units=list(units), **labels)
+probe = session.score_probe(recordings)
+errors = session.figures(
+    {
+        "system": "mlp-3",
+        "variant": name,
+        "metric": "expected calibration error",
+        "value": error,
+        "n": len(decisions[name]),
+    }
+    for name, (_, error) in calibrations.items()
+)
+own = session.finish(devices, rows, errors, probe)
+show(rows, probe)
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-worst = report.drop(index="average")["f1"].idxmin()
-confused = "none" if pairs.empty else f"{pairs['true'][0]} taken for {pairs['decided'][0]} ({pairs['share'][0]:.1%})"
-wider = (over_recordings[1] - over_recordings[0]) / max(over_segments[1] - over_segments[0], 1e-9)
-trend = "more" if calibration[f"{voters} voters"][1] > calibration["segment"][1] else "less"
-nb.saw(
-    session,
-    f"The average F1 is {report.loc['average', 'f1']:.2f} (the paper's 0.93); the hardest device is {worst} "
-    f"({report.loc[worst, 'f1']:.2f}), the most frequent confusion {confused}.",
-    f"Over recordings the interval is {over_recordings[0]:.1%} to {over_recordings[1]:.1%}, {wider:.1f} times as wide as "
-    "the one over segments.",
-    f"The expected calibration error is {calibration['segment'][1]:.3f} for single segments and "
-    f"{calibration[f'{voters} voters'][1]:.3f} for votes: votes are {trend} miscalibrated.",
+worst = report["f1"].idxmin()
+confused = "there is no confusion"
+if len(pairs):
+    confused = f"the most frequent confusion is `{pairs['true'][0]}` taken for `{pairs['decided'][0]}`"
+    confused += f" ({pairs['share'][0]:.1%}; the other way {pairs['the other way'][0]:.1%})"
+wide, narrow = intervals.loc["recordings, logit-t"], intervals.loc["segments, Clopper-Pearson"]
+nearest = covered.index[np.abs(covered.index - here).argmin()]
+single, several = (error for _, error in calibrations.values())
+session.saw(
+    f"The average F1 is {average['f1']:.2f} (the paper's: {PAPER_TABLE_VI.loc['average', 'f1']:.2f}), that of `{worst}` the "
+    f"lowest ({report.loc[worst, 'f1']:.2f}); {confused}.",
+    f"The interval over recordings is {wide['low']:.1%} to {wide['high']:.1%}, {wide['width'] / narrow['width']:.1f} times "
+    f"as wide as the one over segments. The accuracies of recordings have a standard deviation of {here:.2f}; where it was "
+    f"{nearest} in the simulation, the interval over segments held the truth in {covered['over segments'][nearest]:.0%} of "
+    f"tests, that over recordings in {covered['over recordings'][nearest]:.0%}.",
+    f"The expected calibration error is {single:.3f} for single segments and {several:.3f} for votes of {p['voters']}; on "
+    f"average, confidence minus accuracy is {100 * gaps['segment']:+.1f} points for segments and "
+    f"{100 * gaps[voting]:+.1f} for votes.",
 )
 
 # %% [markdown]
 # ## Exercises
 #
-# 1. Two pairs of the simulated recorders share everything but the capsule. Can you name them from the matrix?
-# 2. Compute the matrix of softmax regression (`nb.evaluated(session, recordings, "softmax")`). Same confusions?
-# 3. Raise the posteriors to the power 2 and normalise. What happens to accuracy, and what to calibration?
+# 1. Count the matrix of softmax regression (`session.predictions("softmax", recordings)`). Same confusions?
+# 2. Raise the posteriors to a power and normalise. What happens to accuracy, and what to calibration?
+#
+# Worked answers: [solutions](solutions/08_confusion_matrix.ipynb)
 #
 # Next: [09 · t-SNE](09_tsne.ipynb)

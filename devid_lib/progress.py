@@ -1,0 +1,41 @@
+"""Show how far a long loop is: a bar in JupyterLab, plain lines in a log, nothing in a program."""
+
+import time
+
+from tqdm.auto import tqdm
+
+STYLE = "none"  # "bar" or "lines"; set by whoever sits in front of it, see `workbook.session`
+PATIENCE_S = 5.0  # between two lines
+
+
+def progress(items, *, label, total=None):
+    """Yield the items of a loop and show how many are done.
+
+    Parameters
+    ----------
+    items : iterable
+    label : str
+        What is being done.
+    total : int, optional
+        Number of items; default ``len(items)``.
+
+    Yields
+    ------
+    item
+        The items as they come.
+
+    Examples
+    --------
+    >>> list(progress("ab", label="letters"))
+    ['a', 'b']
+    """
+    total = len(items) if total is None else total
+    if STYLE == "bar":
+        yield from tqdm(items, desc=label, total=total, leave=False)
+        return
+    said = time.perf_counter()
+    for done, item in enumerate(items, 1):
+        yield item
+        if STYLE == "lines" and time.perf_counter() - said > PATIENCE_S:
+            print(f"{label}: {done} of {total}", flush=True)
+            said = time.perf_counter()

@@ -1,0 +1,68 @@
+"""JupyterLab on a working copy of the notebooks: what is run and saved there changes no file of the project."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from hashlib import sha256
+
+from .folder import read_json, write_json
+from .session import PROJECT
+
+COPIES = "copies.json"  # what the working copy was when it was made
+MAP = "00_start_here.ipynb"
+
+
+def refresh_lab(notebooks, lab):
+    """Bring the working copy up to date without losing changes.
+
+    Parameters
+    ----------
+    notebooks : Path
+        Folder of the notebooks.
+    lab : Path
+        Folder of the working copy.
+
+    Returns
+    -------
+    notes : list of str
+        One sentence for every notebook that was changed on both sides: the new one lies beside it.
+    """
+    known, notes = read_json(lab / COPIES), []
+    for source in sorted([*notebooks.glob("*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
+        name = source.relative_to(notebooks).as_posix()
+        copy, new = lab / name, sha256(source.read_bytes()).hexdigest()
+        untouched = copy.exists() and content(copy) == known.get(name, {}).get("content")
+        if copy.exists() and not untouched:
+            if known.get(name, {}).get("source") == new:
+                continue  # changed here, and not in the project
+            copy = copy.with_name(f"{copy.stem}-new.ipynb")
+            notes.append(f"{name} was changed here and in the project: the project's is {copy.name}")
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, copy)
+        known[name] = {"source": new, "content": content(source)}
+    write_json(lab / COPIES, known)
+    return notes
+
+
+def content(path):
+    """Return a checksum of what somebody has written into a notebook: its cells, without what running them adds."""
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    except (ValueError, KeyError):
+        return "damaged"
+    texts = [["".join(cell["source"]), cell["cell_type"]] for cell in cells]
+    return sha256(json.dumps(texts).encode()).hexdigest()
+
+
+def open_lab():
+    """Refresh ``lab/`` and open JupyterLab on the map of the notebooks; return its exit status."""
+    for note in refresh_lab(PROJECT / "notebooks", PROJECT / "lab"):
+        print(note)
+    (PROJECT / "runs").mkdir(exist_ok=True)
+    command = [sys.executable, "-m", "jupyter", "lab", f"--ServerApp.root_dir={PROJECT}"]
+    command += [f"--LabApp.default_url=/lab/tree/lab/{MAP}"]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        command.append("--allow-root")  # as in containers
+    return subprocess.call(command, cwd=PROJECT)

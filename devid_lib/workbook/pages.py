@@ -1,0 +1,222 @@
+"""The pages of a run: the report and a reading copy of every executed notebook, all offline and without a script."""
+
+import functools
+import html
+import re
+from importlib.resources import files
+from pathlib import Path
+from urllib.parse import unquote
+
+import nbformat
+import papermill
+from bs4 import BeautifulSoup
+from jinja2 import Environment, StrictUndefined
+from latex2mathml.converter import convert
+from nbconvert import TemplateExporter
+from nbconvert.filters.highlight import Highlight2HTML
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
+from pygments.formatters import HtmlFormatter
+from traitlets.config import Config
+
+from ..errors import DevidError
+from ..files import atomic_path, stderr_to
+from .folder import read_json
+from .session import PROJECT
+
+REPORT = "99_report"
+INDEX = ("../index.html", "Report")  # address and name of the report, seen from a reading copy
+SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]  # no widget, no script
+CONFIG = Config(
+    TemplateExporter={"template_name": "basic", "exclude_input_prompt": True, "exclude_output_prompt": True},
+    NbConvertBase={"display_data_priority": SHOWN},
+    TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"lab-only", "papermill-error-cell-tag"}},
+)
+UNWANTED = ("script", "iframe", "frame", "object", "embed", "link", "meta", "base", "form", "input")
+FETCHING = ("src", "srcset", "href", "xlink:href", "data", "poster", "background", "action", "formaction", "ping")
+
+
+def report(run):
+    """Execute the notebook of the report on a run folder and write all pages of the run.
+
+    Parameters
+    ----------
+    run : str or Path
+        Run folder, complete or not: what is missing is left out and said so.
+
+    Returns
+    -------
+    path : Path
+        The report, ``report/index.html``.
+
+    Raises
+    ------
+    DevidError
+        If the folder does not exist, ``run.json`` cannot be read, the notebook fails (the pages are written all the
+        same, the report as far as it came) or a page cannot be written.
+    """
+    run = Path(run).absolute()
+    if not run.is_dir():
+        raise DevidError(f"{run}: no such run folder")
+    read_json(run / "run.json")
+    paths = [folder / "notebooks" / f"{REPORT}.ipynb" for folder in (PROJECT, run)]
+    paths[1].parent.mkdir(exist_ok=True)
+    places = [str(path).replace("{", "{{").replace("}", "}}") for path in paths]  # papermill fills braces in
+    options = {"kernel_name": "python3", "progress_bar": False, "cwd": PROJECT}
+    try:
+        with stderr_to(run / "kernel.log"):
+            papermill.execute_notebook(*places, {"run_dir": str(run)}, **options)
+    except (papermill.PapermillExecutionError, RuntimeError) as error:  # the second where the kernel dies
+        write_pages(run)
+        reason = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else error
+        raise DevidError(f"{paths[1]}: {reason}") from error
+    return write_pages(run)
+
+
+def write_pages(run):
+    """Export the executed notebooks of a run folder: the report without its code, the others as reading copies.
+
+    Parameters
+    ----------
+    run : str or Path
+        Run folder; ``notebooks/99_report.ipynb`` becomes ``report/index.html``, any other ``notebooks/NN_name.ipynb``
+        becomes ``report/notebooks/NN_name.html``.
+
+    Returns
+    -------
+    path : Path
+        The report. Pictures, sounds and style are inside each page; it runs no script and loads nothing.
+
+    Raises
+    ------
+    DevidError
+        If the report cannot be read, or a page cannot be written. Another notebook that cannot be read is named in the
+        report.
+    """
+    run = Path(run)
+    bodies, damaged = {}, []
+    for path in sorted((run / "notebooks").glob("[0-9]*.ipynb")):
+        try:
+            bodies[path.stem] = exported(path, exclude_input=path.stem == REPORT)
+        except DevidError as error:
+            damaged.append(str(error))
+    if REPORT not in bodies:
+        raise DevidError(f"{run}: has no report: {'; '.join(damaged) or 'not executed'}")
+    index = bodies.pop(REPORT)
+    pages = {f"{name}.ipynb": f"{name}.html" for name in bodies}
+    order = [INDEX, *((f"{name}.html", title(body) or name) for name, body in bodies.items()), INDEX]
+    with atomic_path(run / "report" / "notebooks") as temporary:
+        temporary.mkdir()
+        for number, (name, body) in enumerate(bodies.items()):
+            link(body, pages | {f"{REPORT}.ipynb": INDEX[0]}, run / "report" / "notebooks")
+            page = rendered(body, before=order[number], after=order[number + 2])
+            (temporary / f"{name}.html").write_text(page, encoding="utf-8")
+    link(index, {name: f"notebooks/{page}" for name, page in pages.items()}, run / "report")
+    with atomic_path(run / "report" / "index.html") as temporary:
+        temporary.write_text(rendered(index, damaged=damaged), encoding="utf-8")
+    return run / "report" / "index.html"
+
+
+@functools.cache
+def exporter(exclude_input):
+    """Return what makes HTML of notebooks, with or without their code: nbconvert's, its templates compiled once."""
+    filters = {"markdown2html": markdown_to_html, "highlight_code": Highlight2HTML(), "clean_html": lambda html: html}
+    return TemplateExporter(config=CONFIG, file_extension=".html", filters=filters, exclude_input=exclude_input)
+
+
+def exported(path, *, exclude_input):
+    """Return an executed notebook as parsed HTML that runs nothing and fetches nothing, or raise DevidError."""
+    try:
+        notebook = nbformat.read(path, as_version=4)
+        for cell in notebook.cells:
+            if "injected-parameters" in cell.metadata.get("tags", ()):  # without the folders of this machine
+                cell.source = re.sub(r"""(["'])[^"'\n]*[/\\]([^"'/\\\n]*)\1""", r'"\2"', cell.source)
+        body = BeautifulSoup(exporter(exclude_input).from_notebook_node(notebook)[0], "html.parser")
+    except Exception as error:  # whatever can be wrong in a file
+        raise DevidError(f"{path.name}: cannot be read as a notebook: {error or type(error).__name__}") from error
+    for tag in body(UNWANTED):
+        tag.decompose()
+    for tag in body(True):
+        tag.attrs = {name: value for name, value in tag.attrs.items() if harmless(tag.name, name.lower(), value)}
+    for table in body("table"):
+        align(table)
+        table.wrap(body.new_tag("div", attrs={"class": "scroll"}))
+    for equation in body("math", display="block"):
+        equation.wrap(body.new_tag("div", attrs={"class": "scroll"}))
+    for heading in body(["h2", "h3"]):
+        heading["id"] = re.sub(r"\W+", "-", heading.text.strip().lower())
+    return body
+
+
+def align(table):
+    """Mark the columns that hold words: they stand to the left."""
+    for cells in zip(*(row(["th", "td"]) for row in table("tr")), strict=False):
+        words = [cell.text.strip() for cell in cells if cell.name == "td"]
+        if any(word[:1].isalpha() or word[:1] == "[" for word in words if word.lower() not in ("nan", "none", "inf")):
+            for cell in cells:
+                cell["class"] = [*cell.get("class", ()), "text"]
+
+
+def harmless(tag, name, value):
+    """Return whether an attribute neither runs a script nor fetches anything from outside the page."""
+    if name not in FETCHING:
+        return not name.startswith("on")
+    if (tag, name) == ("a", "href"):
+        return ":" not in value or value.startswith(("https:", "http:"))
+    return value.startswith(("#", "data:image/", "data:audio/"))
+
+
+def link(body, pages, folder):
+    """Let links to notebooks lead to their pages; what leads nowhere, seen from the page's folder, becomes text."""
+    for tag in body("a", href=True):
+        name, mark, place = tag["href"].partition("#")
+        if name in pages:
+            tag["href"] = pages[name] + mark + place
+        elif ":" not in name and name and (name.endswith(".ipynb") or not (folder / unquote(name)).exists()):
+            tag.unwrap()
+
+
+def title(body):
+    """Return the text of a notebook's first heading, empty if it has none."""
+    return body.h1.text if body.h1 else ""
+
+
+def rendered(body, *, before=None, after=None, damaged=()):
+    """Return a page: the notebook's body in our frame and style, links to its neighbours or its own contents above."""
+    assets = files(__package__) / "assets"
+    style = (assets / "page.css").read_text(encoding="utf-8") + HtmlFormatter().get_style_defs(".highlight")
+    names = {"before": before, "after": after, "damaged": damaged, "style": style, "body": str(body)}
+    names |= {"title": title(body), "contents": [(heading["id"], heading.text) for heading in body("h2")]}
+    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    return environment.from_string((assets / "page.html").read_text(encoding="utf-8")).render(names)
+
+
+def markdown_to_html(source):
+    """Return Markdown as HTML, equations as MathML."""
+    return MarkdownWithMath(renderer=Renderer(escape=False, exclude_anchor_links=True)).render(source)
+
+
+class Renderer(IPythonRenderer):
+    """Markdown as JupyterLab shows it, but equations become MathML, and HTML stays text."""
+
+    def inline_math(self, body):
+        return mathml(body, "inline")
+
+    def block_math(self, body):
+        return mathml(body, "block")
+
+    def latex_environment(self, name, body):
+        return mathml(f"\\begin{{{name}}}{body}\\end{{{name}}}", "block")
+
+    def inline_html(self, html):
+        return self.escape_html(html)
+
+    def block_html(self, html):
+        return f"<p>{self.escape_html(html)}</p>"
+
+
+def mathml(latex, display):
+    """Return an equation as MathML, or as it was written if it is none."""
+    try:
+        return convert(latex.strip(), display=display)
+    except Exception:  # the converter has no exception class of its own
+        return f"<code>{html.escape(latex)}</code>"

@@ -1,0 +1,81 @@
+"""The class probabilities that the authors released: three models, 900 segments of nine recordings (notebook 11)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import DevidError
+from ..evaluation import predictions_table
+
+DEVICES = ("aigo", "Allbar", "HYUNDAI", "JWD", "LG", "OLYMPUS", "PHILIPS", "Shinco", "SONY")  # classes 0 to 8
+CORPUS = "published predictions"
+ADDRESS = "https://raw.githubusercontent.com/SMartQi/identification/91b36daea9d69e73809a3bc64cdac9211981c3c3/"
+LABELS = "predyy.npy"
+FILES = {  # SHA-256
+    "predy1.npy": "ade22c1d6c77151ce677e3d7f4496cf4d81311f053a945f8d7a8bf815be190f7",
+    "predy2.npy": "0c746dabc44d00f0884a66ce99648c7c8ab178586fa8a2901dadcec4eb684dc2",
+    "predy3.npy": "afab177ada65fd9b18e800f7f913e95e611a9d9862fde849bc72f018b7f997eb",
+    LABELS: "d797f164a5c5e04303e0e8ee934c737c31bf4ad485747367b69ef923b356c5fb",
+}
+
+
+def load_published(source, *, data_dir):
+    """Return the authors' predictions as one table.
+
+    Parameters
+    ----------
+    source : str or Path
+        Folder that holds predy1.npy, predy2.npy, predy3.npy and predyy.npy; or "download", which fetches them from
+        the authors' public repository.
+    data_dir : str or Path
+        Where downloaded files are kept.
+
+    Returns
+    -------
+    predictions : pandas.DataFrame [2700 rows]
+        As from `evaluation.predictions_table`; ``draw`` numbers the three models. The start samples were not
+        published and are -1.
+
+    Raises
+    ------
+    DevidError
+        If nothing is given, a file is missing, or a file is not the one that was published.
+
+    Notes
+    -----
+    Notebook 11. Files are checked by their SHA-256 and never unpickled.
+    """
+    import pandas as pd
+    import pooch
+
+    if not str(source).strip():
+        raise DevidError(
+            "predictions='': the authors' predictions do not ship with the workbook. Set predictions to a folder that "
+            f"holds {', '.join(FILES)}, or to 'download' to fetch them from the authors' public repository"
+        )
+    folder = Path(data_dir) / "published_predictions" if source == "download" else Path(source)
+    if source == "download":
+        download(folder)
+    arrays = {}
+    for name, checksum in FILES.items():
+        path = folder / name
+        if not path.is_file():
+            raise DevidError(f"{path}: no such file")
+        if pooch.file_hash(str(path)) != checksum:
+            raise DevidError(f"{path}: is not the file that the authors published (SHA-256 differs)")
+        arrays[name] = np.load(path, allow_pickle=False)
+    truth = np.array(DEVICES)[arrays.pop(LABELS)]
+    rows = pd.DataFrame({"device": truth, "recording": "3", "start": -1})
+    tables = [predictions_table(p, rows.assign(draw=draw), DEVICES) for draw, p in enumerate(arrays.values())]
+    return pd.concat(tables, ignore_index=True)
+
+
+def download(folder):
+    """Fetch the files that are not there yet; each is checked before it gets its name."""
+    import pooch
+
+    for name, checksum in FILES.items():
+        try:
+            pooch.retrieve(ADDRESS + name, known_hash=f"sha256:{checksum}", fname=name, path=folder, progressbar=False)
+        except (OSError, ValueError) as error:
+            raise DevidError(f"{ADDRESS + name}: cannot be downloaded: {error}") from error

@@ -1,0 +1,413 @@
+"""What every notebook does the same way: check its parameters, load its inputs, train once, score and save."""
+
+import ast
+import logging
+import os
+import re
+import sys
+import time
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import evaluation, models, progress, training
+from ..corpus import SIMULATED, corpus_checksum, load_corpus
+from ..dataset import build_dataset, probe_table, settings_key
+from ..files import atomic_path
+from . import folder
+from .paper import PAPER, PAPER_TABLE_VI
+from .parameters import PARAMETERS, check_names, check_params, differing
+
+PROJECT = Path(__file__).resolve().parents[2]
+WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
+DATASET = ("segment_length", "train_segments", "test_segments", "noise", *WAVELET, "seed")
+CORPUS = ("samplerate", "test_recordings", "segment_length", "on_error", "seed", "recording_minutes")
+
+
+def start(notebook, namespace):
+    """Check the parameters, open the run folder, set the style of figures and print the versions.
+
+    Parameters
+    ----------
+    notebook : str
+        Name of the notebook without suffix.
+    namespace : dict
+        The notebook's ``globals()``: its parameters cell, and what papermill injected.
+
+    Returns
+    -------
+    session : Session
+
+    Raises
+    ------
+    ParameterError
+        For a parameter that papermill injected under an unknown name, or a value that is not allowed.
+    """
+    from ..plots import set_style
+
+    injected = injected_names(namespace)
+    check_names(injected)
+    given = {name: namespace[name] for name in [*declared_names(namespace), *injected]}
+    session = Session(notebook, check_params(given), headless=bool(injected) or "JPY_SESSION_NAME" not in os.environ)
+    progress.STYLE = "lines" if session.headless else "bar"
+    warnings.filterwarnings("ignore", message=".*IProgress.*")
+    logging.getLogger("matplotlib.font_manager").setLevel(logging.ERROR)
+    set_style()
+    found = folder.versions()
+    folder.update_run(session.run, parameters=session.params, seed=session.params["seed"], versions=found)
+    print(", ".join(f"{name} {number}" for name, number in found.items()))
+    return session
+
+
+def declared_names(namespace):
+    """Return the parameters that a notebook's parameters cell gives a value: ``name: type = value``, line by line.
+
+    Any other variable that happens to be called like a parameter is none, also when the cell is run again later.
+    """
+    names = []
+    for cell in namespace.get("In", []):
+        if re.match(r"\w+: (str|int|float) = ", cell):
+            assigned = [node.target.id for node in ast.parse(cell).body if isinstance(node, ast.AnnAssign)]
+            names += [name for name in assigned if name in PARAMETERS]
+    return names
+
+
+def injected_names(namespace):
+    """Return the names that papermill's injected cell assigns (its first line is ``# Parameters``)."""
+    cells = [cell for cell in namespace.get("In", []) if cell.startswith("# Parameters")]
+    return [node.targets[0].id for node in ast.parse("\n".join(cells[:1])).body if isinstance(node, ast.Assign)]
+
+
+def workspace():
+    """Return where relative paths start: ``DEVID_HOME``, else the project, else (installed elsewhere) this folder."""
+    if os.environ.get("DEVID_HOME"):
+        return Path(os.environ["DEVID_HOME"])
+    return PROJECT if (PROJECT / "notebooks").is_dir() else Path.cwd()
+
+
+def in_workspace(path):
+    """Return a path as given if absolute, else below the project's folder."""
+    return workspace() / path
+
+
+def corpus_source(source):
+    """Return the corpus as given if it is a name, else its absolute path, seen from here or from the project."""
+    if source in SIMULATED or not source.strip():
+        return source
+    return str((Path(source) if Path(source).exists() else in_workspace(source)).absolute())
+
+
+class Session:
+    """A notebook at work: its checked parameters and its run folder.
+
+    Attributes
+    ----------
+    notebook : str
+        Name without suffix.
+    params : dict
+        All `parameters.PARAMETERS`, what the size says filled in.
+    run : Path
+        Run folder: the one named by ``run_dir``, or ``<run_dir>-2`` and so on where that holds other parameters.
+    headless : bool
+        Nobody watches: papermill runs the notebook.
+    wavelet : dict
+        Settings of `noise.wavelet_noise`.
+    """
+
+    def __init__(self, notebook, params, *, headless):
+        self.notebook, self.params, self.headless = notebook, params, headless
+        self.started = time.perf_counter()
+        self.wavelet = {name: params[name] for name in WAVELET}
+        self._enter(lambda found: differing(found.get("parameters", {}), params))
+
+    def _enter(self, reason):
+        """Open the first of <run_dir>, <run_dir>-2 ... without a reason against it, so that no folder mixes runs."""
+        wanted, number = in_workspace(self.params["run_dir"]), 1
+        self.run = wanted
+        while name := reason(folder.read_json(self.run / "run.json")):
+            number += 1
+            print(f"{self.run.name} holds a run with another {name}: trying {wanted.name}-{number}")
+            self.run = wanted.with_name(f"{wanted.name}-{number}")
+        folder.open_run(self.run)
+
+    def recordings(self):
+        """Load the corpus that the parameters name, say what was changed or left out, and note its checksum.
+
+        Returns
+        -------
+        recordings : pandas.DataFrame
+            From `corpus.load_corpus`; ``recordings.csv`` of the run folder keeps it.
+        """
+        options = {name: self.params[name] for name in CORPUS}
+        data_dir, source = in_workspace(self.params["data_dir"]), corpus_source(self.params["corpus"])
+        recordings = load_corpus(source, data_dir=data_dir, **options)
+        name, notes, skipped = (recordings.attrs[key] for key in ("name", "notes", "skipped"))
+        for note in notes:
+            print("Note:", note)
+        for entry in skipped:
+            print(f"Left out: {entry['path']}: {entry['reason']}")
+        checksum = corpus_checksum(recordings)
+        other = "corpus: its recordings have changed"
+        self._enter(
+            lambda found: differing(found.get("parameters", {}), self.params)
+            or (found.get("corpus", {}).get("checksum", checksum) != checksum and other)
+        )
+        sides = recordings.groupby("split").size()
+        print(
+            f"{name}: {recordings['device'].nunique()} devices, {sides['train']} training and "
+            f"{sides['test']} test recordings, none on both sides"
+        )
+        folder.save_recordings(self.run, recordings)
+        folder.update_run(
+            self.run,
+            parameters=self.params,
+            corpus={
+                "name": name,
+                "checksum": checksum,
+                "devices": int(recordings["device"].nunique()),
+                "recordings": len(recordings),
+                "hours": round(recordings["duration_s"].sum() / 3600, 3),
+                "samplerate": int(recordings["samplerate"].iloc[0]),
+                "notes": notes,
+                "skipped": [entry | {"path": "/".join(Path(entry["path"]).parts[-2:])} for entry in skipped],
+            },
+        )
+        return recordings
+
+    def dataset(self, recordings, *, cached=True, **changes):
+        """Build the dataset that the parameters describe, or load it from the cache.
+
+        Parameters
+        ----------
+        recordings : pandas.DataFrame
+        cached : bool
+            Keep it on disk, for the next notebook.
+        **changes
+            Arguments of `dataset.build_dataset` that differ from the parameters, for one ``noise="none"``.
+
+        Returns
+        -------
+        dataset : Dataset
+        """
+        options = {name: self.params[name] for name in DATASET}
+        length = changes.get("segment_length", self.params["segment_length"])
+        length //= 2 if changes.get("representation") == "halves" else 1
+        options |= {"draws": self.params["voters"], "scale": training.feature_scale(self.params["recipe"], length)}
+        data_dir = in_workspace(self.params["data_dir"]) if cached else None
+        return build_dataset(recordings, data_dir=data_dir, **(options | changes))
+
+    def fitted(self, system, recordings, *, loss="crossentropy", **changes):
+        """Return one of the paper's networks, fitted: once in a run folder, from there afterwards.
+
+        Parameters
+        ----------
+        system : str
+            A key of `models.SYSTEMS`.
+        recordings : pandas.DataFrame
+        loss : {"crossentropy", "squared_error"}
+            As in `training.fit`.
+        **changes
+            As in `dataset`.
+
+        Returns
+        -------
+        model : keras.Model
+        history : pandas.DataFrame
+            The learning curve, see `training.fit`.
+        """
+        return folder.load_model(self.run, self._fit(system, recordings, loss, changes))
+
+    def predictions(self, system, recordings, *, loss="crossentropy", **changes):
+        """Return what one of the paper's networks says of the test segments of all draws.
+
+        Parameters
+        ----------
+        system, recordings, loss, **changes
+            As in `fitted`.
+
+        Returns
+        -------
+        predictions : pandas.DataFrame
+            From `training.predict`. TensorFlow is needed only where the network has not been fitted before.
+        """
+        return folder.load_predictions(self.run, self._fit(system, recordings, loss, changes))
+
+    def _fit(self, system, recordings, loss, changes):
+        """Fit a network and predict, unless the run folder holds both; return the name they are kept under."""
+        dataset = self.dataset(recordings, **{"representation": models.SYSTEMS[system].representation} | changes)
+        options = {name: self.params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
+        sizes = {name: options[name] for name in ("epochs", "batch_size")}
+        recipe = training.recipe_for(models.SYSTEMS[system].family, options["recipe"], **sizes)
+        settings = dataset.settings | options | {"system": system, "fit": asdict(recipe)}
+        name = f"{system}-{settings_key(settings)}"
+        with folder.locked(self.run, name):  # of several notebooks that want it, one fits it and the others wait
+            if not folder.has_model(self.run, name, settings):
+                shape, n_devices = dataset.X.shape[1:], len(dataset.devices)
+                stride = training.model_options(options["recipe"])
+                model = models.build(system, shape, n_devices, seed=options["seed"], **stride)
+                history = training.fit(model, dataset, **options)
+                predictions = training.predict(model, dataset)
+                folder.save_model(self.run, name, model, history, predictions, settings)
+        return name
+
+    def score(
+        self, predictions, *, system, table="", variant="wavelet", units=("segment", "recording"), rule="sum", save=True
+    ):
+        """Score predictions per unit, beside the paper's figure, and save them in the run folder.
+
+        Parameters
+        ----------
+        predictions : pandas.DataFrame
+            Segments of all draws, from `predictions`.
+        system, table, variant : str
+            Names for ``results.csv``; the variant is the noise extraction.
+        units, rule
+            As in `evaluation.accuracies`.
+        save : bool
+            Also save the predictions.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+            One row per unit, in the columns of ``results.csv``.
+        """
+        if save:
+            folder.save_predictions(self.run, self.notebook, f"{system}-{variant}", predictions)
+        rows = evaluation.accuracies(predictions, units=units, rule=rule)
+        return self._label(rows, system=system, table=table, variant=variant)
+
+    def score_devices(self, report, *, system, variant):
+        """Return table VI as rows of ``results.csv``, beside the average that the paper prints.
+
+        Parameters
+        ----------
+        report : pandas.DataFrame
+            From `evaluation.device_report`.
+        system, variant : str
+            The variant is the noise extraction.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+        """
+        average = evaluation.average_report(report)
+        table = pd.concat([report.rename(index="device:{}".format), average.to_frame("average").T])
+        rows = table.rename_axis("variant").reset_index().melt(["variant", "n"], var_name="metric")
+        rows = self._label(rows.assign(unit="segment"), system=system, table="VI", variant=rows["variant"])
+        if variant == "wavelet":
+            paper = rows["metric"].map(PAPER_TABLE_VI.loc["average"]).astype("Float64")
+            rows["paper"] = paper.where(rows["variant"] == "average")
+        return rows
+
+    def score_probe(self, recordings):
+        """Score the leakage probe, what six trivial numbers alone give away; it is fitted once in a run folder.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+            Per excerpt and per recording.
+        """
+        path = self.run / "predictions" / "leakage-probe.parquet"
+        with folder.locked(self.run, path.stem):
+            if not path.exists():
+                predictions = evaluation.leakage_probe(probe_table(recordings), seed=self.params["seed"])
+                with atomic_path(path) as temporary:
+                    predictions.to_parquet(temporary)
+        rows = evaluation.accuracies(pd.read_parquet(path), units=("segment", "recording"))
+        return self._label(rows.replace({"unit": {"segment": "excerpt"}}), system="leakage probe")
+
+    def figures(self, records, *, corpus=None):
+        """Return other figures as rows of ``results.csv``.
+
+        Parameters
+        ----------
+        records : sequence of dict
+            system, metric, value, and what else of the columns is known.
+        corpus : str, optional
+            Where the figures come from, if not from the corpus of the run.
+
+        Returns
+        -------
+        rows : pandas.DataFrame
+        """
+        rows = pd.DataFrame(records).assign(paper=pd.NA)
+        for name in ("unit", "system", "variant", "table"):
+            rows[name] = rows[name].fillna("") if name in rows else ""
+        names = {name: rows[name] for name in ("system", "variant", "table")}
+        return self._label(rows, **names, corpus=corpus)
+
+    def _label(self, rows, *, system, table="", variant="", corpus=None):
+        """Put the columns of ``results.csv`` on rows of figures."""
+        if corpus is None:
+            corpus = folder.read_json(self.run / "run.json").get("corpus", {}).get("name", "")
+        names = {"notebook": self.notebook, "table": table, "system": system, "variant": variant, "corpus": corpus}
+        rows = rows.assign(**names, seed=self.params["seed"])
+        keys = rows[["table", "system", "variant", "unit"]].astype(str).itertuples(index=False, name=None)
+        return rows.assign(paper=pd.array([PAPER.get(key) for key in keys], "Float64")).reindex(columns=folder.COLUMNS)
+
+    def save_figure(self, ax, name, caption=""):
+        """Save the figure that ``ax`` belongs to, with a caption for the report."""
+        folder.save_figure(self.run, self.notebook, name, np.ravel(ax)[0].figure, caption=caption)
+
+    def finish(self, *rows):
+        """Save the notebook's metrics, its time and its memory; return all rows of this notebook."""
+        own = pd.concat([part.astype({"paper": "Float64"}) for part in rows], ignore_index=True)
+        folder.save_metrics(self.run, self.notebook, own)
+        timing = {"seconds": round(time.perf_counter() - self.started, 1), "peak_gib": peak_memory()}
+        folder.update_run(self.run, timings={self.notebook: timing})
+        return own
+
+    def saw(self, *bullets):
+        """Show what a notebook found, computed from its run, and keep it for the report.
+
+        Returns
+        -------
+        markdown : IPython.display.Markdown
+        """
+        from IPython.display import Markdown
+
+        with atomic_path(self.run / "conclusions" / f"{self.notebook}.txt") as temporary:
+            temporary.write_text("\n".join(bullets) + "\n", encoding="utf-8")
+        return Markdown("\n".join(f"- {bullet}" for bullet in bullets))
+
+    def interact(self, draw, **controls):
+        """Let the reader move controls, and draw anew each time; headless, draw once with what they start with.
+
+        Parameters
+        ----------
+        draw : callable
+            Takes one argument per control.
+        **controls
+            An ipywidget, a list of choices, or a tuple (smallest, largest) or (smallest, largest, step) of numbers.
+        """
+        if not self.headless:
+            import ipywidgets
+
+            ipywidgets.interact(draw, **controls)
+            return
+        starts = {tuple: lambda c: c[0] + (c[1] - c[0]) // 2, list: lambda c: c[0]}
+        draw(**{name: starts.get(type(c), lambda c: c.value)(c) for name, c in controls.items()})
+
+
+def peak_memory():
+    """Return the largest resident memory of this process so far [GiB], or None on Windows, which has no such count."""
+    try:
+        import resource
+    except ImportError:
+        return None
+    unit = 2**30 if sys.platform == "darwin" else 2**20  # bytes there, KiB elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / unit, 2)
+
+
+def slug(name):
+    """Return a name as part of a file name: lower case, digits and hyphens.
+
+    Examples
+    --------
+    >>> slug("[3] GMM-UBM, MFCC")
+    '3-gmm-ubm-mfcc'
+    """
+    return re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-")

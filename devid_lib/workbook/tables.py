@@ -1,0 +1,65 @@
+"""Tables for the eye."""
+
+import pandas as pd
+
+
+def joined(*rows):
+    """Join rows of ``results.csv``."""
+    return pd.concat([part.astype({"paper": "Float64"}) for part in rows], ignore_index=True)
+
+
+def show(*rows):
+    """Return rows of ``results.csv`` as a table for the eye: percent, interval, chance, and the paper's figure.
+
+    Parameters
+    ----------
+    *rows : pandas.DataFrame
+        From a session's ``score``, ``score_probe`` or ``figures``.
+
+    Returns
+    -------
+    table : pandas.io.formats.style.Styler
+    """
+    rows = joined(*rows)
+    percent = (100 * rows[["value", "low", "high", "chance", "paper"]].astype(float)).round(1)
+    columns = {
+        "accuracy [%]": percent["value"],
+        "95 % interval": [f"{low:.1f} - {high:.1f}" for low, high in zip(percent["low"], percent["high"], strict=True)],
+        "chance [%]": percent["chance"],
+        "paper [%]": [f"{value:.0f}" if value == value else "" for value in percent["paper"]],
+        "n": rows["n"].astype(int),
+    }
+    table = rows[["table", "system", "variant", "unit"]].assign(**columns)
+    return table.style.format(precision=1, escape="html").hide(axis="index")
+
+
+def percent(table):
+    """Return a table for the eye, its fractions in percent."""
+    numbers = table.select_dtypes("number").columns
+    return table.style.format(escape="html").format("{:.1%}", subset=numbers).hide(axis="index")
+
+
+def describe(history):
+    """Say in a sentence how a fit went.
+
+    Parameters
+    ----------
+    history : pandas.DataFrame
+        From `training.fit`.
+
+    Returns
+    -------
+    sentence : str
+    """
+    kept, last = history.attrs["epoch"], history.iloc[history.attrs["epoch"] - 1]
+    where = {
+        "validation": "held-out stretches of the training recordings",
+        "test": "the test segments (optimistic, as the authors did)",
+        "nothing": "no segments: the cost was minimised to the end",
+    }[history.attrs["select_on"]]
+    validation = last.get("val_accuracy", float("nan"))
+    judged = f", {validation:.1%} there" if pd.notna(validation) else ""
+    return (
+        f"Epoch {kept} of {len(history)} was kept, selected on {where}; accuracy {last['accuracy']:.1%} on the "
+        f"segments fitted{judged}; fitting took {history.attrs['seconds']:.0f} s."
+    )

@@ -1,0 +1,353 @@
+# %% [markdown]
+# # 10b · Spectra, sketches and sparse codes
+#
+# **How do the systems work that average the spectrum of a recording and compare what comes out?**
+#
+# | you will learn | it needs | it makes | it takes |
+# |---|---|---|---|
+# | why a mean log spectrum holds the device; what near-silence, random projections, p-stable sketches and sparse representation do with it | a corpus | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each | less than a minute |
+#
+# [Notebook 10](10_cited_systems.ipynb) lets the twelve systems that the paper cites compete. This notebook opens the
+# baselines that they are held against, and [6], [7] and [8].
+
+# %% tags=["parameters"]
+corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+seed: int = 0  # one seed gives one result
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
+
+# %%
+import warnings
+
+import librosa
+import matplotlib.pyplot as plt
+import numpy as np
+import scipy.special
+from scipy.signal import get_window
+from scipy.spatial.distance import cdist, pdist
+from sklearn.linear_model import orthogonal_mp
+
+from devid_lib import plots
+from devid_lib.systems import silence, sparse, spectra
+from devid_lib.systems.excerpts import cut_excerpts, whole_recordings
+from devid_lib.workbook import start
+
+session = start("10b_spectra_sketches_sparse_codes", globals())
+p = session.params
+
+# %% [markdown]
+# ## Inputs
+#
+# Ten seconds of every training recording. Up to two recordings of three devices serve for the pictures: a feature is
+# good when what belongs to one device lies together and what belongs to different devices apart.
+
+# %%
+recordings = session.recordings()
+ten_seconds = {"seconds": 10, "n": 1, "seed": p["seed"]}
+train = cut_excerpts(whole_recordings(recordings, "train"), **ten_seconds)
+owners, names = [x.device for x in train], sorted({x.device for x in train})
+three = list(dict.fromkeys((names[0], names[len(names) // 2], names[-1])))
+shown = [x for name in three for x in [e for e in train if e.device == name][:2]]
+devices, sr = [x.device for x in shown], shown[0].samplerate
+asked = cut_excerpts([next(whole_recordings(recordings, "test"))], **ten_seconds)[0]
+
+# %% [markdown]
+# Under some pictures stands one number over *all* training recordings: how many times as far two devices are apart as
+# two recordings of one device. One means that the feature does not know the device.
+
+# %%
+found = {}
+
+
+def apart(what, vectors):
+    """Note how far devices are apart, in units of the distance between two recordings of one device."""
+    ratio = spectra.separation(vectors, owners)
+    if np.isnan(ratio):
+        print(f"{what}: no device has two training recordings to compare")
+        return
+    found[what] = ratio
+    print(f"{what}: two devices are {ratio:.2f} times as far apart as two recordings of one device")
+
+
+# %% [markdown]
+# ### Baselines: the mean spectrum and its first difference
+#
+# A recorder multiplies the spectrum of the speech by its response, $S_t(k) = H(k)\, F_t(k)$. The logarithm makes a sum
+# of it, and the mean over time takes out what changes, the speech:
+#
+# $$ \bar x(k) = \frac{1}{T}\sum_t \log |S_t(k)| = \log |H(k)| + \frac{1}{T}\sum_t \log |F_t(k)|, \qquad \Delta \bar x(k) = \bar x(k+1) - \bar x(k) $$
+
+# %%
+y = shown[0].y
+window = get_window("hann", spectra.N_FFT)
+windowed = librosa.util.frame(y, frame_length=2048, hop_length=1024, axis=0) * window
+S = np.abs(np.fft.rfft(windowed / np.sqrt(np.sum(window**2))))  # white noise has its own power in every bin
+
+log_spectrum = np.log(np.maximum(S, 1e-6)).mean(axis=0)  # not below -120 dB of full scale
+np.testing.assert_allclose(S.mean(axis=0), spectra.mean_spectrum(y, sr), rtol=1e-3)
+np.testing.assert_allclose(log_spectrum, spectra.mean_log_spectrum(y, sr), atol=1e-3)
+np.testing.assert_allclose(np.diff(log_spectrum), spectra.difference_spectrum(y, sr), atol=1e-3)
+
+# %%
+figure, axes = plt.subplots(2, 1, figsize=(10, 6))
+for ax, function in zip(axes, (spectra.mean_log_spectrum, spectra.difference_spectrum), strict=True):
+    what = function.__name__.replace("_", " ").capitalize()
+    curves = spectra.feature_matrix(shown, function, n_fft=spectra.N_FFT)
+    plots.curves(curves, devices, x=np.linspace(0, sr / 2000, curves.shape[1]), ax=ax)
+    ax.set(title=what, xlabel="frequency [kHz]", ylabel="nat")
+    apart(what, spectra.feature_matrix(train, function, n_fft=spectra.N_FFT))
+axes[1].set(xlim=(1, min(4, sr / 2000)), ylim=(-0.4, 0.4))  # the ripple is too fine for all of it
+session.save_figure(axes, "mean-spectra", "Mean log spectrum and first difference of some recordings.")
+
+# %% [markdown]
+# The difference, of which a part is drawn, drops the level and the broad shape, which loudness and voice make, and keeps
+# the fine ripple: of the device, and of the room, whose reflections ripple just as finely. Curves of one colour that run
+# together show a ripple that both recordings of a device share.
+#
+# The baseline takes the *nearest neighbour*. The distance to a device is that to its nearest training recording; squared
+# and in units of $d_0$, the usual distance to the nearest *other* device, it becomes a probability:
+#
+# $$ d_c = \min_{i \in c} \|x - x_i\|, \qquad P(c \mid x) \propto \exp\left(-10\, d_c^2 / d_0^2\right) $$
+
+# %%
+vectors = spectra.feature_matrix(train, spectra.difference_spectrum, n_fft=spectra.N_FFT)
+question = spectra.feature_matrix([asked], spectra.difference_spectrum, n_fft=spectra.N_FFT)
+codes = np.searchsorted(names, owners)
+
+between = np.where(codes[:, None] == codes, np.inf, cdist(vectors, vectors))
+usual = np.median(between.min(axis=1))
+nearest = np.array([cdist(question, vectors[codes == k]).min() for k in range(len(names))])
+probability = scipy.special.softmax(-10 * (nearest / usual) ** 2)
+
+system = spectra.DifferenceNearest().fit(train, owners)
+np.testing.assert_allclose(probability, system.predict_proba([asked])[0], atol=1e-3)
+print(f"A test recording of {asked.device}: nearest is {names[nearest.argmin()]}, probability {probability.max():.2f}")
+
+# %% [markdown]
+# ### [6] Near-silence
+#
+# R. Buchholz, C. Kraetzer and J. Dittmann, *Microphone classification using Fourier coefficients*, Information Hiding 2009.
+# Where the speaker pauses, the recorder speaks. Windows whose largest amplitude is under a threshold $\theta$ are kept,
+# and the magnitudes of their spectra summed: the Fourier coefficient histogram.
+#
+# $$ h(k) = \sum_{t:\, \max |s_t| \le \theta} |S_t(k)| $$
+
+# %%
+cut = y[: len(y) // 512 * 512].reshape(-1, 512)  # 256 coefficients: windows of 512 samples, side by side
+peaks = np.abs(cut).max(axis=1)
+limit = np.sort(peaks)[round(0.5 * len(peaks)) - 1]  # the recording's own: half of its windows stay below
+
+window = get_window("hamming", 512)
+quiet = cut[peaks <= limit] * window / np.sqrt(np.sum(window**2))
+histogram = np.abs(np.fft.rfft(quiet)).mean(axis=0)[:256]  # the mean, as a sum would tell how long the recording is
+np.testing.assert_allclose(histogram, silence.silence_histogram(y, sr, n_coefficients=256), rtol=1e-3)
+print(f"{len(quiet)} of {len(cut)} windows stay below {20 * np.log10(limit):.0f} dB of full scale")
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(13, 3.6))
+options = {"n_coefficients": 256, "threshold": None, "share": silence.SHARE}
+plots.curves(silence.log_histograms(shown, **options), devices, x=np.linspace(0, sr / 2000, 256), ax=axes[0])
+axes[0].set(xlabel="frequency [kHz]", ylabel="log of mean magnitude")
+axes[0].get_legend().remove()
+decibels = 20 * np.log10(silence.THRESHOLDS)
+loudest = [silence.window_peaks(spectra.framed(x.y, length=4096, hop=4096)) for x in shown]
+kept = [[100 * (one <= limit).mean() for limit in silence.THRESHOLDS] for one in loudest]
+plots.curves(kept, devices, x=decibels, ax=axes[1])
+axes[1].set(xlabel="threshold [dB of full scale]", ylabel="windows kept [%]")
+session.save_figure(axes, "silence", "[6] Fourier coefficient histograms, and windows under each of nine thresholds.")
+apart("Fourier histogram", silence.log_histograms(train, **options))
+
+# %% [markdown]
+# The right picture shows what the publication's *absolute* threshold does: where the curves of two devices are far apart,
+# one threshold keeps every window of one recorder and none of the other. It then compares speech with silence.
+#
+# *Adapted:* so by default the threshold follows the recording's own level. The logarithm of the histogram is taken, and a
+# linear logistic regression decides, as in the publication, where it was the best of six.
+#
+# ### [7] Random projections and sparse representation
+#
+# Y. Panagakis and C. Kotropoulos, *Automatic telephone handset identification by sparse representation of random spectral
+# features*, MM&Sec 2012. The mean log spectrum is projected on 256 Gaussian vectors: many random shadows of a vector
+# keep its distances to others. Then a test vector $a$ is written with as few training vectors, the columns of $A$, as
+# possible, and the class whose vectors alone leave the smallest residual wins (Wright et al., 2009):
+#
+# $$ \min \|b\|_1 \;\text{ subject to }\; a = A b, \qquad \hat c = \arg\min_c \|a - A\, \delta_c(b)\| $$
+#
+# $\delta_c(b)$ keeps the coefficients of class $c$.
+
+# %%
+drawn = np.random.RandomState(p["seed"]).normal(scale=1 / np.sqrt(256), size=(256, 1025))
+shadows = spectra.feature_matrix(train, spectra.mean_log_spectrum, n_fft=spectra.N_FFT).astype(float) @ drawn.T
+shadows /= np.linalg.norm(shadows, axis=1, keepdims=True)
+
+system = sparse.RandomSpectralFeatures(random_state=p["seed"]).fit(train, owners)
+np.testing.assert_allclose(shadows, system.train_, atol=1e-6)
+apart("Random projection", shadows)
+
+# %% [markdown]
+# *Orthogonal matching pursuit* finds a sparse $b$ greedily: take the column most like what is left, fit all columns taken
+# so far by least squares, go on with the new rest. Five columns are allowed.
+
+# %%
+A, a = shadows.T, system.project([asked])[0]
+taken, left = [], a
+for _ in range(min(5, A.shape[1])):
+    taken.append(np.abs(A.T @ left).argmax())
+    fitted = np.linalg.lstsq(A[:, taken], a, rcond=None)[0]
+    left = a - A[:, taken] @ fitted
+b = np.zeros(A.shape[1])
+b[taken] = fitted
+np.testing.assert_allclose(b, orthogonal_mp(A, a, n_nonzero_coefs=len(taken)), atol=1e-6)
+
+residuals = np.array([np.linalg.norm(a - A[:, codes == k] @ b[codes == k]) for k in range(len(names))])
+np.testing.assert_allclose(residuals, sparse.src_residuals(shadows, codes, a[None])[0], atol=1e-6)
+everything = np.linalg.norm(a - A @ np.linalg.lstsq(A, a, rcond=None)[0])
+rest = np.linalg.norm(left)
+print(f"{len(taken)} columns leave {rest:.3f} of the test vector, all {A.shape[1]} leave {everything:.3f}")
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(12, 3.6))
+axes[0].bar(range(len(taken)), b[taken], color=["C1" if owners[i] == asked.device else "0.7" for i in taken])
+axes[0].set_xticks(range(len(taken)), [plots.label(owners[i]) for i in taken], rotation=30, ha="right")
+axes[0].set(title="columns taken, in their order", ylabel="coefficient")
+order = residuals.argsort()[:20]
+axes[1].bar(range(len(order)), residuals[order], color=["C1" if names[k] == asked.device else "0.7" for k in order])
+turned = {"rotation": 90} if len(order) > 10 else {"rotation": 30, "ha": "right"}
+axes[1].set_xticks(range(len(order)), [plots.label(names[k]) for k in order], **turned)
+axes[1].set(title="residual of each device", ylabel="length of what is left")
+for ax in axes:
+    ax.grid(False, axis="x")
+session.save_figure(axes, "src", "[7] A test recording as a sum of training recordings; its own device is coloured.")
+
+# %% [markdown]
+# Left, the training recordings that the test recording is written with; a negative one is taken away. Right, what is left
+# when only one device's may speak: the smallest wins. Where no recording of a device was taken, all of the vector is
+# left, and one that was only taken away leaves even more.
+#
+# *Adapted:* the publication's dictionaries hold more vectors than each has numbers, so that $a = A b$ can be solved and the
+# question is which solution is sparse. With fewer vectors than numbers, as here if the line above says that even all
+# columns leave something, it cannot be solved, only approximated.
+#
+# ### [8] Sketches
+#
+# C. Kotropoulos, *Telephone handset identification using sparse representations of spectral feature sketches*, IWBF 2013.
+# The mean spectrum, this time of magnitudes, is multiplied with vectors of $p$-stable components. A sum of $p$-stable
+# variables, weighted by $x - y$, is one such variable times the $l_p$ distance, so a few products tell it:
+#
+# $$ \langle x - y, r \rangle \sim \|x - y\|_p\, r_1, \qquad r_i \sim \text{Gauss } (p = 2) \text{ or Cauchy } (p = 1) $$
+#
+# The distance is the root mean square of the differences for $p = 2$. A Cauchy variable has no variance; the median of
+# its magnitude is one, so for $p = 1$ the median is taken (Indyk, 2006).
+
+# %%
+x = spectra.feature_matrix(train, spectra.mean_spectrum, n_fft=spectra.N_FFT).astype(float)
+rng = {q: np.random.default_rng(p["seed"]) for q in (1, 2)}
+R = {1: rng[1].standard_cauchy((x.shape[1], 256)), 2: rng[2].standard_normal((x.shape[1], 256))}
+sketches = {q: x @ R[q] for q in (1, 2)}
+
+i, j = np.triu_indices(len(x), 1)
+estimated = {
+    1: np.median(np.abs(sketches[1][i] - sketches[1][j]), axis=1),
+    2: np.sqrt(np.mean((sketches[2][i] - sketches[2][j]) ** 2, axis=1)),
+}
+true = {1: pdist(x, "cityblock"), 2: pdist(x)}
+error = {q: np.median(np.abs(estimated[q] / np.maximum(true[q], 1e-30) - 1)) for q in (1, 2)}
+print(f"half of all distances are met to {error[1]:.1%} (p = 1) and {error[2]:.1%} (p = 2)")
+
+system = sparse.SpectralSketches(p=2, random_state=p["seed"]).fit(train, owners)
+unit = sketches[2] / np.linalg.norm(sketches[2], axis=1, keepdims=True)
+np.testing.assert_allclose(unit, system.train_, atol=1e-6)
+
+# %%
+figure, axes = plt.subplots(1, 2, figsize=(10, 4))
+for ax, q in zip(axes, (1, 2), strict=True):
+    some = slice(None, None, max(1, len(i) // 2000))
+    ax.scatter(true[q][some], estimated[q][some], s=8, alpha=0.5, lw=0)
+    ax.axline((0, 0), slope=1, color="0.3", lw=1)
+    ax.set(title=f"p = {q}", xlabel=f"$l_{q}$ distance of mean spectra", ylabel="estimated from the sketches")
+session.save_figure(axes, "sketches", "[8] Distances of pairs of training recordings, true and from sketches.")
+apart("Mean spectrum", x)
+apart("Gaussian sketch", unit)
+
+# %% [markdown]
+# Each dot is a pair of training recordings: the nearer the line, the better 256 numbers stand for the whole spectrum.
+#
+# Sparse representation then decides as in [7], but it measures lengths by *squares*. That suits Gaussian sketches. Of a
+# Cauchy sketch the few largest components outweigh all others:
+
+# %%
+norms = np.median(np.abs(sketches[1]), axis=1, keepdims=True)  # the l1 norm of each spectrum
+weighted = 2 / np.pi * np.arctan(sketches[1] / norms)  # the Cauchy distribution's function: uniform in -1..1
+system = sparse.SpectralSketches(p=1, random_state=p["seed"]).fit(train, owners)
+unit = weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
+np.testing.assert_allclose(unit, system.train_, atol=1e-6)
+
+figure, ax = plt.subplots(figsize=(8, 3.6))
+most = {}
+for what, one in (("p = 2", sketches[2]), ("p = 1", sketches[1]), ("p = 1, equal weights", weighted)):
+    share = np.cumsum(np.sort(one**2, axis=1)[:, ::-1], axis=1) / np.sum(one**2, axis=1, keepdims=True)
+    ax.plot(np.arange(1, 257), 100 * share.mean(axis=0), label=what)
+    most[what] = share[:, 2].mean()
+ax.set(xscale="log", xlabel="components, the largest first", ylabel="share of the squared length [%]", ylim=(0, 101))
+ax.legend()
+session.save_figure(ax, "tails", "[8] How much of a sketch's squared length its largest components hold.")
+apart("Cauchy sketch, equal weights", unit)
+
+# %% [markdown]
+# *Adapted:* so the components of a Cauchy sketch are first sent through their own distribution function, which makes
+# them uniform; `SpectralSketches(p=1, plain=True)` leaves them as they are.
+#
+# ## What can go wrong
+#
+# A recording without a near-silent window gets a warning by name, and an answer from its quietest window.
+
+# %%
+with warnings.catch_warnings(record=True) as given:
+    warnings.simplefilter("always")
+    silence.silence_histogram(y + 0.1, sr, threshold=1e-3)  # an offset alone lifts every window over the threshold
+print(given[0].category.__name__, "-", given[0].message)
+
+# %% [markdown]
+# ## Results of this notebook
+#
+# The separations go into the run's table. How often each system is *right* is told in
+# [notebook 10](10_cited_systems.ipynb): far apart on average is not yet identified.
+
+# %%
+numbers = {"Fourier histogram": "[6]", "Random projection": "[7]", "Mean spectrum": "[8]", "Gaussian sketch": "[8]",
+           "Cauchy sketch, equal weights": "[8]"}  # fmt: skip
+shared = {"table": "features", "metric": "separation", "n": len(train)}
+rows = session.figures([
+    shared | {"system": f"{numbers.get(what, 'baseline')} {what}", "value": value} for what, value in found.items()
+])
+own = session.finish(rows)
+own[["system", "metric", "value", "n"]]
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+ratios = ", ".join(f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get, reverse=True))
+session.saw(
+    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ratios} times as far apart as "
+    "two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
+    if found else "No device has two training recordings: how far devices are apart cannot be told.",
+    f"256 random products stand for a spectrum of {x.shape[1]} bins: half of all distances are met to {error[2]:.1%} "
+    f"with Gaussian and to {error[1]:.1%} with Cauchy vectors.",
+    f"Three of 256 components hold {most['p = 1']:.0%} of a Cauchy sketch's squared length, {most['p = 2']:.0%} of a "
+    "Gaussian one's.",
+    f"Sparse representation writes the test recording with {len(taken)} of {A.shape[1]} training recordings and leaves "
+    f"{rest:.3f} of it; all together leave {everything:.3f}.",
+)
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Give [6] shares of 0.1, 0.5 and 1, at which every window counts as near-silent. What does that do to the separation,
+#    and why?
+# 2. Let 1, 5 and 15 training recordings represent a test recording in [7]. What becomes of the gap between the right
+#    device and the best wrong one?
+#
+# Worked answers in [solutions](solutions/10b_spectra_sketches_sparse_codes.ipynb).
+#
+# Next: [10c · Noise residuals and one-class machines](10c_noise_residuals_and_one_class.ipynb)

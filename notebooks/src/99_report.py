@@ -1,0 +1,466 @@
+# %% [markdown] tags=["lab-only"]
+# # 99 · The report of a run
+#
+# **What did a run find, and how far does it carry?**
+#
+# | you will learn | it needs | it makes | it takes |
+# |---|---|---|---|
+# | what a run folder holds, and how a figure is read: beside chance, probe and interval | the folder of a run, complete or not | the page of the run, `report/index.html` | seconds |
+#
+# `devid run` and `devid report RUN` execute this notebook and export it without its code. To make a report of your own,
+# change the order, the words or the tables of `notebooks/99_report.ipynb` and run `devid report RUN`. Cells tagged
+# `lab-only`, such as this one, stay out of the page.
+
+# %% tags=["parameters"]
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+
+# %%
+import base64
+import json
+import re
+from html import escape
+from urllib.parse import quote
+
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from PIL import Image
+
+from devid_lib import evaluation
+from devid_lib.errors import DevidError
+from devid_lib.models import SYSTEMS
+from devid_lib.workbook import folder
+from devid_lib.workbook.paper import PAPER_TABLE_VI
+from devid_lib.workbook.session import in_workspace, slug
+
+# %% [markdown] tags=["lab-only"]
+# ## Inputs
+#
+# `run.json` says with what the notebooks ran, `results.csv` has one line per figure, `recordings.csv` one per
+# recording, `predictions/` what the systems answered. The example system of notebook 10 stays out, and a figure that
+# several notebooks scored alike counts once.
+
+# %%
+run = in_workspace(run_dir)
+if not run.is_dir():
+    raise DevidError(f"{run}: no such run folder")
+info = folder.read_json(run / "run.json")
+params, loaded = info.get("parameters", {}), info.get("corpus", {})
+answers = {path.stem: path for path in sorted((run / "predictions").glob("[!.]*.parquet"))}
+recordings = run / "recordings.csv"
+recordings = pd.read_csv(recordings, dtype=str, keep_default_na=False) if recordings.exists() else pd.DataFrame()
+
+rows = pd.DataFrame(columns=folder.COLUMNS)
+if (run / "results.csv").exists():
+    rows = folder.read_table(run / "results.csv")
+rows = rows.astype(dict.fromkeys(["value", "low", "high", "n", "chance", "paper"], float))
+rows = rows[~rows["system"].astype(str).str.startswith("yours: ")]
+rows = rows.sort_values("table", key=lambda names: names.eq(""), kind="stable")  # what stands in a table comes first
+rows = rows.drop_duplicates(["system", "variant", "corpus", "unit", "metric", "value"]).sort_index()
+
+# %% [markdown] tags=["lab-only"]
+# ## Names and numbers as text
+#
+# A name is followed by what sets its line apart: its variant, another corpus, that its epoch was chosen on the test
+# set. Only what is exact is printed as 100.0 or 0.0.
+
+# %%
+UNITS = {"segment": "One segment", "recording": "Whole recording"}
+VARIANTS = {"wavelet": "", "none": "no noise extraction"}
+OPTIMISTIC = "optimistic: epoch chosen on the test set"
+
+
+def name_of(row):
+    known = SYSTEMS.get(row["system"])
+    words = [known.label if known else row["system"], VARIANTS.get(row["variant"], row["variant"])]
+    words += [f"corpus {row['corpus']}"] * (row["corpus"] not in ("", loaded.get("name")))
+    chosen = row["system"].removeprefix("paper ") in SYSTEMS and not row["system"].endswith("softmax")
+    words += [OPTIMISTIC] * ("published recipe" in row["variant"] or (params.get("recipe") == "published" and chosen))
+    return ", ".join(filter(None, words))
+
+
+def unit_name(unit):
+    return counted(unit[4:], "voter") if unit.startswith("vote") else UNITS.get(unit, unit)
+
+
+def counted(number, word):
+    return f"{number} {word}{'s' * (str(number) != '1')}"
+
+
+# %%
+def percent(value):
+    text = f"{100 * value:.1f}"
+    return text if value in (0, 1) else {"100.0": "> 99.9", "0.0": "< 0.1", "nan": ""}.get(text, text)
+
+
+def figure_of(row):
+    return over(percent(row["value"]), f"{percent(row['low'])} – {percent(row['high'])}" * pd.notna(row["low"]))
+
+
+def over(figure, small):
+    return f"{figure}<br><small>{small}</small>" if small else figure
+
+
+def duration(unit):
+    return {"segment": 0, "recording": float("inf")}.get(unit, float("0" + "".join(re.findall(r"\d", unit))))
+
+
+# %%
+for column, text_of in {"name": name_of, "figure": figure_of}.items():
+    rows[column] = pd.Series([text_of(row) for row in rows.to_dict("records")], rows.index, dtype=str)
+is_probe = rows["system"].eq("leakage probe")
+probe = rows[is_probe].replace({"unit": {"excerpt": "segment"}}).assign(name="Leakage probe (six trivial numbers)")
+rows = rows[~is_probe]
+accuracy = rows[rows["metric"].eq("accuracy")]
+
+# %% [markdown] tags=["lab-only"]
+# ## Tables
+#
+# A table of accuracies has a line per system and a column per unit of decision: our figure over its 95 % interval, and
+# beside it the printed one. Its last lines are what to read it against. Names are data: whatever they hold is printed
+# as it is.
+
+# %%
+pd.set_option("styler.html.mathjax", False)  # a device may be called $x$
+OURS, PAPER, AGAINST = "this run [%]", "paper [%]", [*probe["name"][:1], "Chance", "Decisions"]
+LOOKS = {"th.row_heading": "text-align: left", "small": "font-weight: normal", "td.ours": "font-weight: bold"}
+
+
+def styled(table, *, ours=(OURS,), grey=(PAPER,)):
+    kinds = table.columns.get_level_values(-1)
+    classes = pd.DataFrame("", table.index, table.columns)
+    for place, kind in enumerate(kinds):
+        classes.isetitem(place, "ours" * (kind in ours) + "grey" * (kind in grey))
+    classes.loc[classes.index.isin(AGAINST)] = "grey"
+    style = table.style.set_table_styles([{"selector": where, "props": look} for where, look in LOOKS.items()])
+    style = style.set_td_classes(classes).format(precision=3, thousands=",", na_rep="", escape="html")
+    style = style.format(precision=3, na_rep="", subset=table.columns[kinds.isin(ours)])  # figures, which are HTML
+    return style.format_index(escape="html").format_index(escape="html", axis=1)
+
+
+def plain(table, **options):
+    return styled(table.dropna(axis=1, how="all"), **options).hide(axis="index")
+
+
+# %%
+def accuracies(found, *, paper=PAPER):
+    columns, found = {}, found[found["metric"].eq("accuracy")].drop_duplicates(["name", "unit"])
+    for unit in sorted(found["unit"].unique(), key=duration):
+        part = found[found["unit"].eq(unit)].set_index("name")
+        against = probe[probe["unit"].eq(unit)].drop_duplicates("name").set_index("name")["figure"]
+        counts = {"Chance": part["chance"].map(percent), "Decisions": part["n"].map("{:,.0f}".format)}
+        counts = pd.Series({name: " / ".join(texts.unique()) for name, texts in counts.items()})
+        columns[unit_name(unit), OURS] = pd.concat([part["figure"], against, counts])
+        if part["paper"].notna().any():
+            columns[unit_name(unit), paper] = part["paper"].map(lambda value: f"{100 * value:.4g}", na_action="ignore")
+    return pd.DataFrame(columns).reindex([*found["name"].unique(), *AGAINST]).dropna(how="all")
+
+
+# %% [markdown] tags=["lab-only"]
+# ## The page
+#
+# The title, what the run was, and what may mislead: at the top, where it is read.
+
+# %%
+def boxes(*texts):
+    return HTML("".join(f"<blockquote class='tex2jax_ignore'><p>{escape(text)}</p></blockquote>" for text in texts))
+
+
+def bullets(*texts):
+    return HTML(f"<ul class='tex2jax_ignore'>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>")
+
+
+def without_folders(text):
+    return re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\\n:'\"]+[/\\])+", "", str(text))
+
+
+name, left_out, failed = loaded.get("name", ""), loaded.get("skipped", []), info.get("failed", {})
+facts = {"run": run.resolve().name, "corpus": name} | {key: info.get(key) for key in ("preset", "started", "seed")}
+facts |= {key: loaded.get(key) for key in ("devices", "recordings", "hours")}
+facts = [f"<span>{key} <b>{escape(str(value))}</b></span> " for key, value in facts.items() if value not in (None, "")]
+display(Markdown("# Which device made this recording?"), HTML(f"<p class='facts tex2jax_ignore'>{''.join(facts)}</p>"))
+
+# %%
+quick = "quick" in (params.get("size"), info.get("preset"))
+warnings = {
+    "A control: all devices are copies of one simulated recorder, so there is nothing to tell them apart by and "
+    "chance is the right answer.": name == "simulated-control",
+    "Simulated: the recordings were computed, and the constants of the recorders were chosen, not measured. The "
+    "figures show how the methods behave, not how well any device can be identified.": name == "simulated",
+    "A quick run: short recordings, few segments. It shows that everything works, not how well.": quick,
+    "Recipe “published”: as the authors did, the epoch that is kept is the one with the best accuracy on the test "
+    "set, so the figures of all networks are optimistic.": params.get("recipe") == "published",
+    f"Left out of this run: {counted(len(left_out), 'recording')}, listed below.": left_out,
+    f"Failed: {counted(len(failed), 'notebook')} ({', '.join(failed)}); what would have come from there is missing.": failed,
+}
+boxes(*map(without_folders, loaded.get("notes", [])), *(text for text, true in warnings.items() if true))
+
+# %% [markdown]
+# ## What was found
+
+# %% [markdown] tags=["lab-only"]
+# For every unit of decision the best system, and whether it stands clear of chance (its interval lies above) and of the
+# leakage probe (the interval of the paired difference over recordings lies above zero; where the answers to pair are
+# not there, the two intervals must not touch). Every system that was scored counts, but for those whose epoch was
+# chosen on the test set.
+
+# %%
+judged = accuracy[accuracy["low"].notna() & accuracy["corpus"].isin(["", name])]
+judged = judged[~judged["name"].str.contains(OPTIMISTIC, regex=False)]
+voted = judged.loc[judged["table"].eq("V") & judged["unit"].str.startswith("vote"), "unit"]
+
+
+# %%
+def beats(best, other):
+    cited = best["table"] == "leaderboard"  # of these the answers on whole recordings are kept
+    key = f"{best['notebook']}-{slug(best['system']) if cited else best['system'] + '-' + best['variant']}"
+    if not {key, "leakage-probe"} <= answers.keys() or (cited and best["unit"] != "recording"):
+        return best["low"] > other["high"]
+    ours, theirs = (pd.read_parquet(answers[name]) for name in (key, "leakage-probe"))
+    ours, theirs = evaluation.voted(ours, unit=best["unit"]), evaluation.voted(theirs, unit=other["unit"])
+    return evaluation.paired_difference(ours, theirs)["low"] > 0
+
+
+# %%
+verdict, found = {True: "stands clear", False: "not told apart"}, []
+for unit in ("segment", *sorted(voted, key=duration)[-1:], "recording"):
+    systems, others = judged[judged["unit"].eq(unit)], probe[probe["unit"].eq(unit)].to_dict("records")
+    for best in systems.nlargest(1, "value").to_dict("records"):
+        alike = int(systems["value"].eq(best["value"]).sum()) - 1
+        line = {"Decision by": unit_name(unit), "Systems": len(systems)}
+        line |= {"Best": best["name"] + f" and {alike} alike" * (alike > 0), "Accuracy [%]": best["figure"]}
+        line["Chance [%]"] = over(percent(best["chance"]), verdict[best["low"] > best["chance"]])
+        for other in others[:1]:
+            line["Leakage probe [%]"] = over(other["figure"], verdict[beats(best, other)])
+        found.append(line)
+
+# %%
+ours = ["Accuracy [%]", "Chance [%]", "Leakage probe [%]"]
+plain(pd.DataFrame(found), ours=ours) if found else HTML("<p>This run has no accuracy yet.</p>")
+
+# %%
+whole = judged[judged["unit"].eq("recording")]
+n, said = int(whole["n"].max()) if len(whole) else 0, []
+if name == "simulated-control" and len(judged):
+    held = (judged["low"] <= judged["chance"]) & (judged["chance"] <= judged["high"])
+    said.append(f"{held.sum()} of {len(held)} intervals hold the chance level, the right answer for this corpus.")
+if n:
+    said.append(
+        f"All figures rest on {n} test recordings of {loaded.get('devices', 'some')} devices. Segments of one "
+        "recording share its room, its level and its day and are no independent trials: intervals are over recordings. "
+        f"One recording more or less moves the figure of whole recordings by {percent(1 / n)} points."
+    )
+if (whole["value"] == 1).any():
+    low = whole.loc[whole["value"].eq(1), "low"].min()
+    said.append(f"No error in {n} recordings still agrees with an error rate of up to {percent(1 - low)} %.")
+if found:
+    said += [
+        "The leakage probe knows six trivial numbers: level, three noise floors, digital zeros, DC offset. Where a "
+        "system does not stand clear of it, part or all of its accuracy may come from such traces.",
+        "“Best” was picked on the same test recordings that it is quoted for, which flatters it.",
+        "Every test recording is from a device known from training. What happens with another device, in another place "
+        "or after another codec, these figures do not show.",
+    ]
+bullets(*said) if said else None
+
+# %% [markdown]
+# ## The paper’s tables
+#
+# After Qi, Huang, Li and Shi, “Audio Recording Device Identification Based on Deep Learning” (2016). **Bold**: this
+# run, accuracy over its 95 % interval. Grey: what the paper prints, measured on its authors’ own nine recorders, whose
+# recordings were never published, with the test set also used to choose the epoch. The two are not measurements of the
+# same thing.
+
+# %%
+def of(number):
+    return rows["table"].eq(number)
+
+
+extracted = rows["system"].isin(rows.loc[of("III"), "system"]) & rows["variant"].eq("wavelet") & of("II")
+plain_mlp = of("II") & rows["system"].str.startswith("mlp-") & of("IV").any()
+single = rows["name"].isin(rows.loc[of("V"), "name"]) & rows["unit"].isin(["segment", "recording"])
+paper_tables = {
+    "Table II. Classifiers compared": (of("II"), "03 and 04"),
+    "Table III. Without noise extraction": (of("III") | extracted, "05"),
+    "Table IV. Model averaging": (of("IV") | plain_mlp, "06"),
+    "Table V. Voting": (of("V") | single, "07"),
+}
+place = {system: place for place, system in enumerate(SYSTEMS)}  # the order of the paper
+for title, (chosen, notebooks) in paper_tables.items():
+    display(Markdown(f"### {title}"))
+    lines = rows[chosen].sort_values("system", key=lambda names: names.map(place), kind="stable")
+    missing = Markdown(f"Not in this run: it comes from notebook {notebooks}.")
+    display(styled(accuracies(lines)) if chosen.any() else missing)
+
+# %% [markdown]
+# ### Table VI. Device by device
+
+# %%
+metrics = {"precision": "Precision", "recall": "Recall", "f1": "F1"}
+parts = []
+for system, part in rows[of("VI") & rows["metric"].isin(metrics)].groupby("system", sort=False):
+    scores = part.pivot_table("value", "variant", "metric", sort=False)[list(metrics)].rename(columns=metrics)
+    scores.insert(0, "Device", scores.index.str.removeprefix("device:"))
+    scores["Decisions"] = part.groupby("variant")["n"].max().astype(int)
+    table = plain(scores.reset_index(drop=True), ours=metrics.values())
+    parts.append(table.set_caption(f"This run: {escape(system)}, one segment"))
+printed = PAPER_TABLE_VI.rename(columns=metrics).rename_axis("Device").reset_index()
+printed = plain(printed, grey=metrics.values()).format(precision=2)
+parts.append(printed.set_caption("Paper: the authors’ nine recorders"))
+pair = HTML(f"<div class='pair'>{''.join(part.to_html() for part in parts)}</div>")
+pair if len(parts) > 1 else Markdown("Not in this run: it comes from notebook 08.")
+
+# %% [markdown]
+# ## Every test recording
+
+# %% [markdown] tags=["lab-only"]
+# The decision is that of the run's main classifier, the perceptron that votes in table V, else the first system there
+# is. The score is the mean posterior of the device decided for, over all segments of the recording.
+
+# %%
+keys, listing = ["device", "recording"], pd.DataFrame(columns=["device", "recording"])
+systems = {stem.partition("-")[2]: path for stem, path in answers.items() if stem != "leakage-probe"}
+order = [f"{system}-{noise}" for system in ("mlp-3", *SYSTEMS) for noise in (params.get("noise", "wavelet"), "none")]
+main = next((system for system in [*order, *systems] if system in systems and not system.startswith("yours")), None)
+if main:
+    whole = evaluation.voted(pd.read_parquet(systems[main]), unit="recording")
+    scores = whole[evaluation.device_names(whole)].max(axis=1).map(percent)
+    right = pd.Series(evaluation.correct(whole)).map({True: "right", False: "WRONG"})
+    listing = whole[keys].assign(decision=evaluation.decisions(whole), right=right, score=scores)
+if len(recordings):
+    test = recordings.loc[recordings["split"].eq("test"), ["path", *keys, "file_sha256"]]
+    listing = test.merge(listing, "left", keys)
+
+# %%
+heads = {"path": "File", "device": "Device", "decision": "Decision", "right": "It is", "score": "Score [%]"}
+heads |= {"file_sha256": "SHA-256 of the file"} if len(recordings) else {"recording": "Recording"}
+listing = listing.reindex(columns=[key for key in heads if key in listing]).rename(columns=heads)
+if main:
+    wrong = f"{(listing['It is'] == 'WRONG').sum()} of {len(listing)} decisions of {main} are wrong. The score is"
+    display(bullets(f"{wrong} the mean posterior, over the segments of a recording, of the device decided for."))
+if not len(recordings):
+    display(Markdown("Files and checksums are not known: `recordings.csv` is not in this run."))
+sums = {"font-family": "monospace", "font-size": "x-small", "overflow-wrap": "anywhere", "min-width": "33ch"}
+shown = plain(listing).set_properties([head for head in listing if head.startswith("SHA")], **sums)
+shown if len(listing) else Markdown("This run has no test recording yet.")
+
+# %% [markdown]
+# ## Leaderboard
+
+# %%
+board, published = rows[of("leaderboard")], "published [%]"
+if len(board):
+    values = board[board["metric"].eq("accuracy")].pivot_table("value", "name", "unit", sort=False)
+    best = values.sort_values(sorted(values, key=duration, reverse=True), ascending=False).index
+    table = accuracies(board.set_index("name", drop=False).loc[best], paper=published)
+    whole = board[board["unit"].isin(["recording", ""]) & board["metric"].ne("accuracy")]
+    for (unit, metric), part in whole.sort_values("unit", ascending=False).groupby(["unit", "metric"], sort=False):
+        table[unit_name(unit), metric] = part.set_index("name")["value"]
+    display(styled(table, grey=[published]))
+    display(Markdown("Published: on recordings of the systems’ authors, other devices and other numbers of them."))
+else:
+    display(Markdown("Not in this run: it comes from notebook 10."))
+
+# %%
+same = rows[of("device or recording")].set_index("name")["value"].map(percent)
+if len(same):
+    other = table["Whole recording", OURS]
+    halves = pd.DataFrame({"same recording [%]": same, "another recording [%]": other})
+    halves = halves.loc[[*same.index, *(name for name in AGAINST if name in other.index)]]
+    display(Markdown(
+        "### Device or recording?\n\nTrained on the first halves of the training recordings and asked for their second "
+        "halves, where device, room, level and day are the same; beside it, the figure for recordings it has not heard."
+    ))  # fmt: skip
+    display(styled(halves, ours=list(halves)))
+
+# %% [markdown]
+# ## Notebook by notebook
+#
+# What each notebook concluded, its pictures, and figures that stand in no table above. A notebook's name leads to the
+# whole of it, a picture to its full size.
+
+# %%
+def title_of(notebook):
+    try:
+        source = json.loads((run / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"]
+        return re.match("# (.+)", "".join(source))[1]
+    except (OSError, ValueError, LookupError, TypeError):
+        return notebook
+
+
+def picture(path):
+    caption, full = path.with_suffix(".txt"), path.with_suffix(".svg")
+    text = escape(caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else path.stem)
+    with Image.open(path) as image:
+        width = image.width * 96 // 130  # CSS pixels; 130 dots an inch were saved
+    source, kind = base64.b64encode(path.read_bytes()).decode(), "wide" if width > 800 else ""
+    address = f"../figures/{quote((full if full.exists() else path).name)}"
+    image = f"<a href='{address}'><img alt='{text}' width='{width}' src='data:image/png;base64,{source}'></a>"
+    return f"<figure class='{kind}'>{image}<figcaption>{text}</figcaption></figure>"
+
+
+# %%
+def further(part):
+    share = part["metric"].eq("accuracy") | part["chance"].notna()  # fractions, printed in percent
+    figures = part["figure"].str.replace("(?=<br>)|(?<!>)$", " %", n=1, regex=True)
+    numbers = part["value"].map(lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}")
+    table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name), "Metric": part["metric"]})
+    table["Value"], table["Chance [%]"] = figures.where(share, numbers), part["chance"].map(percent)
+    ours, keys = ["Value"], ["System", "Unit"]
+    grid = table.pivot_table("Value", keys, "Metric", aggfunc="first", sort=False).rename_axis(columns=None)
+    if grid.shape[1] > 1 and grid.notna().all(axis=None):  # all systems share all metrics
+        ours, table = list(grid), grid.join(table.groupby(keys)["Chance [%]"].max()).reset_index()
+    return plain(table.replace("", None).reset_index(drop=True), ours=ours)
+
+
+# %%
+conclusions = {path.stem: path for path in sorted((run / "conclusions").glob("[!.]*.txt"))}
+pictures = {}
+for path in sorted((run / "figures").glob("[!.]*.png"), key=lambda path: path.stem):
+    pictures.setdefault(path.stem.partition("-")[0], []).append(path)
+executed = {path.stem for path in (run / "notebooks").glob("[0-9]*.ipynb")} - {"99_report"}
+for notebook in sorted({*conclusions, *pictures, *executed, *rows["notebook"]}):
+    display(Markdown(f"### [{title_of(notebook)}]({quote(notebook)}.ipynb)"))
+    if notebook in conclusions:
+        lines = conclusions[notebook].read_text(encoding="utf-8", errors="replace").replace("<", "&lt;").splitlines()
+        display(Markdown("\n".join(f"- {line.removeprefix('- ')}" for line in lines if line.strip())))
+    if notebook in pictures:
+        display(HTML(f"<div class='figures'>{''.join(map(picture, pictures[notebook]))}</div>"))
+    rest = rows[rows["notebook"].eq(notebook) & rows["table"].eq("")]
+    if len(rest):
+        display(further(rest))
+
+# %% [markdown]
+# ## Left out and failed
+
+# %%
+def listed(pairs, *heads):
+    lines = [[without_folders(text) for text in pair] for pair in pairs]
+    return plain(pd.DataFrame(lines, columns=heads)) if lines else Markdown("None.")
+
+
+display(Markdown("### Recordings left out"))
+display(listed([(entry["path"], entry["reason"]) for entry in left_out], "Recording", "Reason"))
+display(Markdown("### Notebooks that failed"))
+listed(failed.items(), "Notebook", "Reason")
+
+# %% [markdown]
+# ## Provenance
+
+# %%
+used = {key: value for key, value in params.items() if key not in ("run_dir", "data_dir")}
+times = info.get("timings", {}).items()
+times = [(key, f"{spent['seconds']:.0f} s", spent.get("peak_gib") or "") for key, spent in times]
+parts = [listed(used.items(), "Parameter", "Value"), listed(info.get("versions", {}).items(), "Package", "Version"),
+         listed(times, "Time of", "Spent", "Memory [GiB]")]  # fmt: skip
+kept = [name for name in ("results.csv", "recordings.csv", "run.json") if (run / name).exists()]
+sums = {"Seed": info.get("seed"), "Checksum of the corpus": loaded.get("checksum")}
+display(bullets(*(f"{key}: {'not known' if value is None else value}" for key, value in sums.items())))
+display(Markdown(f"Every figure of this page, in files: {', '.join(f'[{name}](../{name})' for name in kept)}"))
+HTML(f"<div class='pair'>{''.join(part.to_html() for part in parts if not isinstance(part, Markdown))}</div>")
+
+# %% [markdown]
+# Intervals are 95 %: for whole recordings after Clopper and Pearson, for shorter units from Student's t on the logit
+# scale over recordings. Chance is the share of the most frequent device among the decisions.
+
+# %% [markdown] tags=["lab-only"]
+# Next: [00 · Start here](00_start_here.ipynb)

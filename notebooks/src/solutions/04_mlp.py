@@ -1,0 +1,100 @@
+# %% [markdown]
+# # 04 · Multilayer perceptron: answers
+#
+# Worked answers to the exercises of [04 · Multilayer perceptron](../04_mlp.ipynb).
+
+# %% tags=["parameters"]
+corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+seed: int = 0  # one seed gives one result
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
+
+# %%
+from itertools import product
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+
+from devid_lib import evaluation, models, training
+from devid_lib.dataset import held_out_stretch
+from devid_lib.workbook import start
+
+session = start("04_mlp-answers", globals())
+recordings = session.recordings()
+dataset = session.dataset(recordings)
+keras = models.import_keras()
+layers, segments = keras.layers, dataset.segments
+
+# %%
+fitted, held_out = (np.flatnonzero(mask) for mask in held_out_stretch(dataset))
+few = np.random.default_rng(0).permutation(fitted)[:800]
+test = np.flatnonzero(dataset.mask("test", draw=0))
+X, y = {name: np.asarray(dataset.X[rows]) for name, rows in {"few": few, "held out": held_out, "test": test}.items()}, dataset.y
+mean, matrix = training.whitening(X["few"])
+deviation = np.maximum(X["few"].std(axis=0), 1e-3)
+inputs = {
+    "standardised": {name: (x - mean) / deviation for name, x in X.items()},
+    "whitened": {name: (x - mean) @ matrix for name, x in X.items()},
+}
+
+
+def trained(x, between=(), last="near zero"):
+    """Return the curve of a perceptron of 200 units, and what it says of the test segments."""
+    keras.utils.set_random_seed(session.params["seed"])
+    start_of_last = keras.initializers.RandomNormal(stddev=0.01) if last == "near zero" else "glorot_uniform"
+    output = layers.Dense(len(dataset.devices), "softmax", kernel_initializer=start_of_last)
+    net = keras.Sequential([keras.Input((x["few"].shape[1],)), layers.Dense(200, "tanh"), *between, output])
+    net.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    judge = (x["held out"], y[held_out])
+    fit = net.fit(x["few"], y[few], validation_data=judge, batch_size=64, epochs=10, verbose=0)
+    answer = evaluation.predictions_table(net.predict_on_batch(x["test"]), segments.iloc[test], dataset.devices)
+    return pd.DataFrame(fit.history, index=range(1, 11)), answer
+
+
+# %% [markdown]
+# **1. Train the perceptron of 200 units on spectra that are standardised but not whitened, and with Keras's own start for
+# the last layer in place of one near zero. What are the two worth, alone and together?**
+
+# %%
+ways = list(product(inputs, ("near zero", "Keras's own")))
+results = {way: trained(inputs[way[0]], last=way[1]) for way in ways}
+rows = {", ".join(way): [curve["accuracy"].iloc[0], evaluation.correct(answer).mean()] for way, (curve, answer) in results.items()}
+pd.DataFrame(rows, index=["segments fitted, first epoch", "test segments"]).T.style.format("{:.1%}")
+
+# %%
+best = results["whitened", "near zero"][1]
+against = [way for way in ways if way != ("whitened", "near zero")]
+tests = pd.DataFrame({", ".join(way): evaluation.paired_difference(best, results[way][1]) for way in against}).T
+tests["p"] = evaluation.holm(tests["p"])
+for name, row in tests.iterrows():
+    verdict = evaluation.verdict(row, better="is ahead", worse="is behind") if row["p"] < 0.05 else "is not told apart"
+    print(f"whitened, near zero {verdict} against {name}: {100 * row['difference']:+.1f} points, adjusted p = {row['p']:.3f}")
+
+# %% [markdown]
+# Every one of the four soon names all the segments it is shown. What the last layer happened to say at the start is then
+# never unlearned; started near zero, it says nothing that the segments have not taught it. Whether that and the whitening
+# are worth more than luck, only the tests can say.
+#
+# **2. Dropout switches hidden units off at random while the network learns. Put `keras.layers.Dropout(0.5)` behind the
+# hidden layer. What becomes of the gap between training and validation?**
+
+# %%
+dropped = trained(inputs["whitened"], between=[layers.Dropout(0.5)])
+pair = {"without dropout": results["whitened", "near zero"], "with dropout": dropped}
+figure, axes = plt.subplots(1, 2, figsize=(9, 3.4), sharey=True, layout="constrained")
+for ax, (name, (curve, _)) in zip(axes, pair.items(), strict=True):
+    (100 * curve[["accuracy", "val_accuracy"]]).plot(ax=ax, legend=ax is axes[0], marker="o")
+    ax.set(title=name, xlabel="epoch", ylabel="accuracy [%]")
+session.save_figure(axes, "dropout", "Accuracy on fitted and held-out segments, without and with dropout.")
+gaps = [100 * (curve["loss"].iloc[-1] - curve["val_loss"].iloc[-1]) / curve["val_loss"].iloc[-1] for curve, _ in pair.values()]
+comparison = evaluation.paired_difference(dropped[1], best)
+print(
+    f"In the last epoch the loss on the segments fitted differs from that on those held out by {gaps[0]:+.0f} % without, by "
+    f"{gaps[1]:+.0f} % with dropout. On test segments dropout {evaluation.verdict(comparison)} "
+    f"({100 * comparison['difference']:+.1f} points, {100 * comparison['low']:+.1f} to {100 * comparison['high']:+.1f})."
+)
+
+# %% [markdown]
+# The training curve is drawn with half of the units off, the validation curve with all on: with dropout the first lies too
+# low, and a smaller gap alone does not say that less was learned by heart. Only test recordings say whether it helped.
