@@ -216,9 +216,10 @@ def _csv_table(file):
     table = table.rename(columns=str.strip)
     if missing := [name for name in ("path", "device") if name not in table]:
         raise CorpusError(f"{file}: no column {' and no column '.join(missing)}, only {', '.join(table.columns)}")
+    table = table.reindex(columns=LISTED, fill_value="").map(str.strip)
+    table = table[table.ne("").any(axis=1)]  # spreadsheets write rows of nothing but separators
     if table.empty:
         raise CorpusError(f"{file}: lists no recordings")
-    table = table.reindex(columns=LISTED, fill_value="").map(str.strip)
     if (blank := table[["path", "device"]].eq("").any(axis=1)).any():
         raise CorpusError(f"{file}: row {int(blank.idxmax()) + 1} has no path or no device")
     stems = [Path(path).stem for path in table["path"]]

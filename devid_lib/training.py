@@ -17,7 +17,7 @@ from .progress import progress
 from .segments import regular_segments
 
 DEFAULT_SCALE = 2**15 * 12**0.5
-SHRINKAGE = 2.0
+SHRINKAGE = 2.0  # of whitening: components that vary much more than this many average features shrink to the rest
 ANSWER = 0.2  # standard deviation of a filter's first answers, so that their maxima do not saturate the tanh behind
 NOISE_SETTINGS = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
 
@@ -291,16 +291,13 @@ def fit_lbfgs(model, x, y, *, iterations):
     return history
 
 
-def whitening(x, *, shrinkage=SHRINKAGE):
+def whitening(x):
     """Return the linear map that takes the common swings out of features.
 
     Parameters
     ----------
     x : np.ndarray [shape=(n, n_features)]
         Features of the training segments.
-    shrinkage : float > 0
-        In units of an average feature's variance. Principal components that vary much more are brought down to the
-        size of the rest, those that vary much less are left as they are.
 
     Returns
     -------
@@ -325,8 +322,8 @@ def whitening(x, *, shrinkage=SHRINKAGE):
     deviation = np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))
     z = (x - mean) / deviation
     variances, components = scipy.linalg.eigh(z.T @ z / len(z), driver="evd", overwrite_a=True, check_finite=False)
-    matrix = (components / np.sqrt(np.maximum(variances, 0) + shrinkage)) @ components.T
-    matrix *= np.sqrt(z.shape[1] / np.sum(variances / (variances + shrinkage)))
+    matrix = (components / np.sqrt(np.maximum(variances, 0) + SHRINKAGE)) @ components.T
+    matrix *= np.sqrt(z.shape[1] / np.sum(variances / (variances + SHRINKAGE)))
     return mean, matrix / deviation[:, np.newaxis]
 
 

@@ -388,9 +388,17 @@ def test_two_recordings_with_one_name(load_corpus, folder):
         load_corpus(folder)
 
 
+def test_rows_of_nothing_but_separators_are_no_recordings(load_corpus, make_recordings, tmp_path):
+    make_recordings(tmp_path, devices=("ash", "beech"), recordings=("1", "2"))
+    lines = [f"{device}/{n}.wav,{device},," for device in ("ash", "beech") for n in (1, 2)]
+    (tmp_path / "list.csv").write_text("\n".join(["path,device,split,session", *lines[:2], ",,,", *lines[2:], ",,,\n"]))
+    assert len(load_corpus(tmp_path / "list.csv")) == 4
+
+
 @pytest.mark.parametrize(("text", "reason"), [
     ("", "cannot be read"),
     ("path,device\n", "lists no recordings"),
+    ("path,device\n,\n", "lists no recordings"),
     ("path,label\nash/clip1.wav,ash\n", "no column device, only path, label"),
     ("file;phone\nash/clip1.wav;ash\n", "no column path and no column device"),
     ("path,device\nash/clip1.wav,ash\n,ash\n", "row 2 has no path"),

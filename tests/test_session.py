@@ -195,15 +195,14 @@ def test_parameters_reach_the_dataset(small, recordings):
     assert plain.settings["scale"] == training.feature_scale("default", 256)
     assert plain.X.shape == (3 * (2 * 30 + 3 * 10), 129)
     assert isinstance(plain.X, np.memmap)
-    halves = small.dataset(recordings, representation="halves", noise="none", cached=False)
+    halves = small.dataset(recordings, representation="halves", noise="none")
     assert halves.settings["scale"] == training.feature_scale("default", 128)
     assert (halves.X.shape[1:], halves.settings["noise"]) == ((2, 65), "none")
-    assert not isinstance(halves.X, np.memmap)
 
 
 def test_published_recipe_leaves_the_features_as_published(phones, base, recordings):
     published = new_session(phones, base, recipe="published")
-    assert published.dataset(recordings, cached=False).settings["scale"] == 1.0
+    assert published.dataset(recordings).settings["scale"] == 1.0
 
 
 # --- Fitting ---------------------------------------------------------------------------------------------------------

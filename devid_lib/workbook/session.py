@@ -177,14 +177,12 @@ class Session:
         )
         return recordings
 
-    def dataset(self, recordings, *, cached=True, **changes):
+    def dataset(self, recordings, **changes):
         """Build the dataset that the parameters describe, or load it from the cache.
 
         Parameters
         ----------
         recordings : pandas.DataFrame
-        cached : bool
-            Keep it on disk, for the next notebook.
         **changes
             Arguments of `dataset.build_dataset` that differ from the parameters, for one ``noise="none"``.
 
@@ -196,8 +194,7 @@ class Session:
         length = changes.get("segment_length", self.params["segment_length"])
         length //= 2 if changes.get("representation") == "halves" else 1
         options |= {"draws": self.params["voters"], "scale": training.feature_scale(self.params["recipe"], length)}
-        data_dir = in_workspace(self.params["data_dir"]) if cached else None
-        return build_dataset(recordings, data_dir=data_dir, **(options | changes))
+        return build_dataset(recordings, data_dir=in_workspace(self.params["data_dir"]), **(options | changes))
 
     def fitted(self, system, recordings, *, loss="crossentropy", **changes):
         """Return one of the paper's networks, fitted: once in a run folder, from there afterwards.

@@ -421,13 +421,13 @@ for source, data in (("noise", dataset), ("recording", raw)):
 # %%
 groups = dataset.segments[dataset.segments["draw"] == 0].groupby(["device", "recording"]).indices
 rows_of = np.flatnonzero(dataset.segments["draw"] == 0)
-x_dr = pd.DataFrame({key: dataset.X[rows_of[rows]].mean(axis=0) for key, rows in groups.items()}).T
+x_dr = pd.DataFrame({key: dataset.X[rows_of[rows]].mean(axis=0, dtype=float) for key, rows in groups.items()}).T
 x_d = x_dr.groupby(level=0).transform("mean")
 
 D, N = len(devices), len(x_dr)
 B = ((x_d - x_dr.mean()) ** 2).sum() / (D - 1)
 W = ((x_dr - x_d) ** 2).sum() / (N - D)
-np.testing.assert_allclose(B / W, f_classif(x_dr, x_dr.index.get_level_values(0))[0], rtol=1e-3)
+np.testing.assert_allclose(B / W, f_classif(x_dr, x_dr.index.get_level_values(0))[0], rtol=1e-6, atol=1e-6)
 
 within = np.mean([dataset.X[rows_of[rows]].var(axis=0) for rows in groups.values()], axis=0)
 decibel = 20 / np.log(10)  # from the logarithm of a magnitude

@@ -87,6 +87,7 @@ def draw_places(ax, own, recording):
     ax.set(xlabel="time [s]", yticks=[], xlim=(0, len(y) / rate), title=plots.label(recording))
 
 
+# %%
 def draw_vote(k, recording):
     """Draw the first k voters of a recording and what becomes of the decision."""
     own = predictions[recording_of == recording].head(k)

@@ -30,6 +30,7 @@ from devid_lib.workbook import show, start
 
 session = start("09_tsne", globals())
 p = session.params
+_ = threadpool_limits(1)  # the last digit of a sum can change such a picture: the number of cores must not decide it
 
 # %% [markdown]
 # ## Inputs
@@ -95,7 +96,7 @@ def neighbour_probabilities(squared, perplexity):
     return picked, sigma[:, 0]
 
 
-few = places["last hidden layer"][:: max(1, len(test) // 120)].astype(float)
+few = places["last hidden layer"][:: max(1, len(test) // 90)].astype(float)
 few = np.unique(few, axis=0)  # points in one place have no order among them
 n, wanted = len(few), min(15, (len(few) - 1) / 3)
 conditional, sigma = neighbour_probabilities(squareform(pdist(few, "sqeuclidean")), wanted)
@@ -114,7 +115,7 @@ print(f"{n} points, perplexity {wanted:g}: sigma from {sigma.min():.2f} to {sigm
 #
 # The sum costs much where $p_{ij}$ is large and $q_{ij}$ small: neighbours torn apart. Strangers placed side by side cost
 # little. So neighbourhoods are kept, and long distances are left to chance. In numpy, by gradient descent with momentum;
-# at first $p$ is exaggerated twelvefold, so that clusters form before they block each other's way:
+# at first $p$ is exaggerated fourfold, so that clusters form before they block each other's way:
 
 
 # %%
@@ -129,10 +130,10 @@ P = np.maximum((conditional + conditional.T) / (2 * n), 1e-12)
 begin = PCA(2).fit_transform(few)
 y, step = 1e-4 * begin / begin[:, 0].std(), 0
 for t in range(750):
-    exaggeration, momentum = (12, 0.5) if t < 250 else (1, 0.8)
+    exaggeration, momentum = (4, 0.5) if t < 100 else (1, 0.8)
     w, Q = weights(y)
     pull = (exaggeration * P - Q) * w
-    step = momentum * step - max(n / 48, 10) * 4 * (pull.sum(axis=1)[:, None] * y - pull @ y)
+    step = momentum * step - 40 * (pull.sum(axis=1)[:, None] * y - pull @ y)
     y = y + step
 
 library = TSNE(perplexity=wanted, init="pca", method="exact", random_state=p["seed"])
@@ -152,11 +153,8 @@ def flattened(values, perplexity):
     """Place points on a plane by t-SNE."""
     if not 0 < perplexity < len(values):
         raise ParameterError(f"perplexity={perplexity!r} is not between 0 and the number of points, {len(values)}")
-    with threadpool_limits(
-        1
-    ):  # the last digit of a sum can change the picture, so that cores must not decide its order
-        values = PCA(min(50, *values.shape), random_state=p["seed"]).fit_transform(values)
-        return TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=p["seed"]).fit_transform(values)
+    values = PCA(min(50, *values.shape), random_state=p["seed"]).fit_transform(values)
+    return TSNE(perplexity=perplexity, init="pca", max_iter=500, random_state=p["seed"]).fit_transform(values)
 
 
 usual = min(30, max(1, (len(test) - 1) // 3))
@@ -239,6 +237,7 @@ def agreement(plane):
     return trustworthiness(hidden, plane, n_neighbors=k), kept, *ranks
 
 
+# %%
 measured = pd.DataFrame(
     [agreement(plane) for plane in crowds.values()],
     columns=["trustworthiness", "neighbours kept", "distances of clouds", "sizes of clouds"],

@@ -224,9 +224,9 @@ session.save_figure(axes, "src", "[7] A test recording as a sum of training reco
 # when only one device's may speak: the smallest wins. Where no recording of a device was taken, all of the vector is
 # left, and one that was only taken away leaves even more.
 #
-# *Adapted:* the publication's dictionaries hold more vectors than each has numbers, so that $a = A b$ can be solved and the
-# question is which solution is sparse. With fewer vectors than numbers, as here if the line above says that even all
-# columns leave something, it cannot be solved, only approximated.
+# *Adapted:* sparse representation is made for more training vectors than each has numbers: then $a = A b$ has many
+# solutions, and the sparsest is wanted. With fewer, as here if even all columns leave something, it has none, and the
+# pursuit only approximates. The publication was not read whole; 256 vectors and five columns are ours.
 #
 # ### [8] Sketches
 #

@@ -298,7 +298,7 @@ axes[0].get_legend().remove()
 session.save_figure(axes, "centroids", "[12] Centroids of the cepstra of recordings, raw and of their noise.")
 
 # %% [markdown]
-# The authors find the noise far better than the raw recording. What does the gain leave of a bin, by its distance from the
+# The authors report 74.5 % of 26 phones from the noise, 50.8 % from the raw recording. What does the gain leave of a bin, by its distance from the
 # noise?
 
 # %%

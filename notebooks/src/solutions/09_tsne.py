@@ -43,7 +43,7 @@ hidden = PCA(min(50, *hidden.shape), random_state=session.params["seed"]).fit_tr
 device = dataset.segments["device"].to_numpy()[rows]
 is_test = np.arange(len(rows)) < len(test)
 perplexity = min(30, max(1, (len(test) - 1) // 3))
-threadpool_limits(1)  # the same picture on every machine
+_ = threadpool_limits(1)  # the same picture on every machine
 
 # %% [markdown]
 # **1. Start from random places, twice with different seeds. What changes, what stays?**
