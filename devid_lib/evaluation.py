@@ -180,7 +180,8 @@ def clopper_pearson(k, n, *, level=0.95):
     """
     if not 0 <= k <= n or n < 1:
         raise ParameterError(f"{k} of {n} is not a share of trials")
-    low, high = stats.binomtest(int(k), int(n)).proportion_ci(level, method="exact")
+    low = stats.beta.ppf((1 - level) / 2, k, n - k + 1) if k else 0.0
+    high = stats.beta.ppf((1 + level) / 2, k + 1, n - k) if k < n else 1.0
     return float(low), float(high)
 
 
@@ -269,41 +270,6 @@ def accuracies(predictions, *, units=("segment", "recording"), rule="sum"):
     1  recording   1.00  2
     """
     rows = [{"unit": unit, "metric": "accuracy"} | accuracy(voted(predictions, unit=unit, rule=rule)) for unit in units]
-    return pd.DataFrame(rows)
-
-
-def vote_curve(predictions, *, voters, rule="sum"):
-    """Return accuracy against the number of voting segments: notebook 07.
-
-    Parameters
-    ----------
-    predictions : pandas.DataFrame
-        Segments of all draws, one pool. (Table V votes over independently drawn sets.)
-    voters : sequence of int
-        Numbers of segments drawn from a recording, 20 times, without replacement. Below 1 raises ParameterError.
-    rule : str
-        As in `vote`.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        voters, value, low, high, n, chance, of the recordings that have so many segments, where any has.
-
-    Examples
-    --------
-    >>> keys = pd.DataFrame({"device": "A", "recording": "r1", "draw": 0, "start": [0, 5, 9]})
-    >>> vote_curve(predictions_table([[0.9, 0.1], [0.8, 0.2], [0.4, 0.6]], keys, "AB"), voters=[3])
-       voters  value    low  high   n  chance
-    0       3    1.0  0.025   1.0  20     1.0
-    """
-    rng, rows = np.random.default_rng(0), []
-    groups = list(predictions.groupby(["device", "recording"], sort=True).indices.values())
-    for k in voters:
-        if k < 1:
-            raise ParameterError(f"voters={k} is below 1")
-        chosen = [rng.permutation(group)[:k] for group in groups for _ in range(20) if len(group) >= k]
-        if chosen:
-            rows.append({"voters": k} | accuracy(merged(predictions, chosen, rule)))
     return pd.DataFrame(rows)
 
 

@@ -29,7 +29,6 @@ from devid_lib.evaluation import (
     recording_names,
     verdict,
     vote,
-    vote_curve,
     voted,
 )
 
@@ -344,37 +343,6 @@ def test_accuracies():
     assert (rows["metric"] == "accuracy").all()
     np.testing.assert_allclose(rows["value"], [2 / 6, 3 / 6, 2 / 3])
     assert rows["n"].tolist() == [6, 6, 3]
-
-
-def test_vote_curve_by_hand():
-    # two of three segments are right and equally sure: three voters are always right, one is in two of three cases
-    recordings = [f"r{i // 3}" for i in range(60)]
-    predictions = decided("AAABBB" * 10, "AACBBC" * 10, recordings=recordings)
-    curve = vote_curve(predictions, voters=(1, 3, 4))
-    assert curve["voters"].tolist() == [1, 3]  # no recording has four segments
-    assert curve["n"].tolist() == [400, 400]  # 20 drawings from each of 20 recordings
-    assert curve["value"][0] == pytest.approx(2 / 3, abs=0.1)
-    assert curve.loc[1, ["value", "low", "high"]].tolist() == [1, *clopper_pearson(20, 20)]
-
-
-def test_vote_curve_leaves_short_recordings_out():
-    curve = vote_curve(decided("AAAB", "AAAC"), voters=(1, 2))
-    assert curve["n"].tolist() == [40, 20]
-    assert curve["value"].tolist() == [0.5, 1]
-
-
-def test_vote_curve_draws_without_replacement_and_the_same_again():
-    rng = np.random.default_rng(0)
-    predictions = table("A" * 20 + "B" * 20, rng.dirichlet(np.ones(3), size=40))
-    everything = vote_curve(predictions, voters=[20])
-    assert everything["value"][0] == accuracy(voted(predictions, unit="recording"))["value"]
-    curve = vote_curve(predictions, voters=(1, 5), rule="majority")
-    pd.testing.assert_frame_equal(curve, vote_curve(predictions, voters=(1, 5), rule="majority"))
-
-
-def test_vote_curve_needs_a_voter():
-    with pytest.raises(ParameterError, match="voters=0"):
-        vote_curve(two_draws(), voters=[0, 1])
 
 
 # Two systems.

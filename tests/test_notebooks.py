@@ -328,7 +328,7 @@ def test_published_predictions_give_the_known_figures(data_dir, tmp_path):
     expected["majority, ties to the first device"] = 0.9656
     for name, value in expected.items():
         assert figures.loc[name, "value"] == pytest.approx(value, abs=5e-5)
-    assert figures.loc["model 1", ["low", "high"]].tolist() == pytest.approx([0.874, 0.964], abs=0.01)
+    assert figures.loc["model 1", ["low", "high"]].tolist() == pytest.approx([0.842, 0.963], abs=0.001)
     errors = table[table["metric"] == "expected calibration error"].set_index("variant")["value"]
     assert errors.round(3).to_dict() == {"model 1": 0.029, "model 2": 0.109, "model 3": 0.095, "sum": 0.162}
 

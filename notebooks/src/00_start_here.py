@@ -255,7 +255,7 @@ session.finish(rows_of_run)[["system", "metric", "value"]]
 is_test = recordings["split"] == "test"
 shortest, longest = recordings["duration_s"].min(), recordings["duration_s"].max()
 session.saw(
-    f"The corpus *{recordings.attrs['name']}* holds {recordings['device'].nunique()} devices and {len(recordings)} "
+    f"The corpus `{recordings.attrs['name']}` holds {recordings['device'].nunique()} devices and {len(recordings)} "
     f"recordings, {60 * hours:.0f} minutes in all.",
     f"{is_test.sum()} whole recordings are held out for the test, {(~is_test).sum()} are for training; none is on both "
     "sides.",

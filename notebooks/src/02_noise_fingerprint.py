@@ -631,7 +631,10 @@ best, worst = most["value"].idxmax(), most["value"].idxmin()
 half_clipped = levels.index[levels["clipped"] > 0.5]
 clipped = f"from level {half_clipped[0]} on more than half of the coefficients are" if len(half_clipped) else "few are"
 paper = PAPER["II", "softmax", "wavelet", "segment"], PAPER["III", "softmax", "none", "segment"]
-points = {name: f"{100 * v['difference']:+.1f} points, {100 * v['low']:+.1f} to {100 * v['high']:+.1f}" for name, v in tests.items()}
+points = {
+    name: f"{100 * v['difference']:+.1f} points, {100 * v['low']:+.1f} to {100 * v['high']:+.1f}, corrected p = {v['p, Holm']:.2f}"
+    for name, v in comparison.iterrows()
+}
 first, second, third = tests
 quiet = {version: evaluation.correct(quieter["noise", version]).mean() for version in (plain, default)}
 session.saw(

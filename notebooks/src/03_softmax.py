@@ -267,7 +267,7 @@ minimum = evaluation.voted(training.predict(layer, dataset), unit="segment")
 alone = evaluation.voted(posteriors, unit="segment")
 test = evaluation.paired_difference(alone, minimum)
 pd.Series(test, name=f"recipe {p['recipe']} minus L-BFGS on {len(few)} segments").to_frame().T.style.format(
-    {"difference": "{:+.1%}", "low": "{:+.1%}", "high": "{:+.1%}", "p": "{:.3f}", "n": "{:.0f}"}
+    {"difference": "{:+.1%}", "low": "{:+.1%}", "high": "{:+.1%}", "p": "{:.2g}", "n": "{:.0f}"}
 )
 
 # %% [markdown]

@@ -127,7 +127,7 @@ net = keras.Sequential([
     keras.layers.Dense(200, activation="tanh"),
     keras.layers.Dense(len(devices), activation="softmax", kernel_initializer=near_zero),
 ])
-net.compile(optimizer=keras.optimizers.Adam(1e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
+net.compile(optimizer=keras.optimizers.Adam(3e-3), loss="sparse_categorical_crossentropy", metrics=["accuracy"])
 curve = net.fit(white, y, batch_size=64, epochs=5, verbose=0)
 pd.DataFrame(curve.history, index=range(1, 6)).rename_axis("epoch").T.style.format("{:.3f}")
 
@@ -200,7 +200,7 @@ def perceptron(hidden, loss, number):
     layers = [keras.layers.Dense(units, "tanh", kernel_regularizer=decay) for units in hidden]
     last = keras.layers.Dense(len(devices), "softmax", kernel_initializer=small, kernel_regularizer=decay)
     net = keras.Sequential([keras.Input((X.shape[1],)), *layers, last])
-    net.compile(keras.optimizers.Adam(1e-3), loss)
+    net.compile(keras.optimizers.Adam(3e-3), loss)
     net.optimizer.build(net.trainable_variables)
     return net
 
@@ -257,7 +257,7 @@ def compared(pairs):
 def styled(table):
     """Return such a table for the eye."""
     signed = table.style.format("{:+.1%}", subset=["difference", "low", "high"])
-    return signed.format("{:.3f}", subset="p").format("{:.0f}", subset="n")
+    return signed.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
 
 
 together = {name: pd.concat(tables) for name, tables in answers.items()}
@@ -328,7 +328,7 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].hea
 # %%
 said = [
     f"{name} {row['verdict']} ({100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, "
-    f"adjusted p = {row['p']:.3f})"
+    f"adjusted p = {row['p']:.2g})"
     for name, row in [*tests.iterrows(), ("three hidden layers against softmax", full.loc["mlp-3 against softmax"])]
 ]
 wide = "a quarter as wide as published" if narrow > 1 else "as wide as published"

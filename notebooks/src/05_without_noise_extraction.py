@@ -91,7 +91,7 @@ def compared(pairs, **words):
 def styled(table):
     """Return such a table for the eye."""
     signed = table.style.format("{:+.1%}", subset=["difference", "low", "high"])
-    return signed.format("{:.3f}", subset="p").format("{:.0f}", subset="n")
+    return signed.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
 
 
 tests = compared({system: (alone[system, "wavelet"], alone[system, "none"]) for system in ("softmax", "mlp-3")})
@@ -183,6 +183,7 @@ for ax, (name, factor) in zip(axes, {"loss": 1, "accuracy": 100}.items(), strict
     table["segments"] = table["segments"].map({name: "training", f"val_{name}": "held out"})
     sns.lineplot(table.assign(value=factor * table["value"]), x="epoch", y="value", hue="start", style="segments", ax=ax)
     ax.set_ylabel(name + (" [%]" if factor > 1 else ""))
+    ax.xaxis.get_major_locator().set_params(integer=True)
 axes[0].get_legend().remove()
 sns.move_legend(axes[1], "upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(axes, "learning-curves", "Cost and accuracy of the two convolutional networks while they are fitted.")
@@ -299,7 +300,7 @@ for system, row in tests.iterrows():
     gain = PAPER["II", system, "wavelet", "segment"] - PAPER["III", system, "none", "segment"]
     said.append(
         f"For {system} noise extraction {row['verdict']} ({100 * row['difference']:+.1f} points per segment, "
-        f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.3f}; in the paper {100 * gain:+.0f})."
+        f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.2g}; in the paper {100 * gain:+.0f})."
     )
 for system, (_, history) in fits.items():
     segment = rows[system, "none"].iloc[0]

@@ -174,7 +174,7 @@ tests["in the paper"] = [
     for depth in tests.index
 ]
 signed = dict.fromkeys(["difference", "low", "high", "in the paper"], "{:+.1%}")
-tests.rename_axis("hidden layers").style.format(signed | {"p": "{:.3f}", "n": "{:.0f}"})
+tests.rename_axis("hidden layers").style.format(signed | {"p": "{:.2g}", "n": "{:.0f}"})
 
 # %% [markdown]
 # ## What can go wrong
@@ -205,7 +205,7 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 # %%
 said = [
     f"With {depth} hidden layer{'s' * (depth > 1)} averaging {row['verdict']} ({100 * row['difference']:+.1f} points per "
-    f"segment, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.3f}; in the paper "
+    f"segment, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.2g}; in the paper "
     f"{100 * row['in the paper']:+.0f})."
     for depth, row in tests.iterrows()
 ]

@@ -222,7 +222,7 @@ session.saw(
     f"{figure['model 3']['value']:.2%} of the segments, their sum {figure['sum']['value']:.2%}, the majority {first:.2%} (ties "
     f"to the first device). The paper prints {PAPER['II', 'mlp-3', 'wavelet', 'segment']:.0%} for one model and "
     f"{PAPER['V', 'mlp-3', 'wavelet', 'vote3']:.0%} for three voters.",
-    f"Over recordings the best single model, {best}, lies between {spread(**figure[best])}, the sum between "
+    f"Over recordings the interval of the best single model, {best}, is {spread(**figure[best])}, that of the sum "
     f"{spread(**figure['sum'])}. Compared recording by recording, the sum is ahead of {', '.join(ahead) or 'none of them'} "
     f"(p after Holm for the three models: {', '.join(f'{value:.2f}' for value in adjusted)}).",
     f"The calibration error of {best} is {calibrations[best][1]:.3f}, that of the sum {calibrations['sum'][1]:.3f}: on average "

@@ -45,11 +45,11 @@ def trained(x, between=(), last="near zero"):
     start_of_last = keras.initializers.RandomNormal(stddev=0.01) if last == "near zero" else "glorot_uniform"
     output = layers.Dense(len(dataset.devices), "softmax", kernel_initializer=start_of_last)
     net = keras.Sequential([keras.Input((x["few"].shape[1],)), layers.Dense(200, "tanh"), *between, output])
-    net.compile(keras.optimizers.Adam(1e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    net.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
     judge = (x["held out"], y[held_out])
-    fit = net.fit(x["few"], y[few], validation_data=judge, batch_size=64, epochs=10, verbose=0)
+    fit = net.fit(x["few"], y[few], validation_data=judge, batch_size=64, epochs=6, verbose=0)
     answer = evaluation.predictions_table(net.predict_on_batch(x["test"]), segments.iloc[test], dataset.devices)
-    return pd.DataFrame(fit.history, index=range(1, 11)), answer
+    return pd.DataFrame(fit.history, index=range(1, 7)), answer
 
 
 # %% [markdown]
@@ -69,7 +69,7 @@ tests = pd.DataFrame({", ".join(way): evaluation.paired_difference(best, results
 tests["p"] = evaluation.holm(tests["p"])
 for name, row in tests.iterrows():
     verdict = evaluation.verdict(row, better="is ahead", worse="is behind") if row["p"] < 0.05 else "is not told apart"
-    print(f"whitened, near zero {verdict} against {name}: {100 * row['difference']:+.1f} points, adjusted p = {row['p']:.3f}")
+    print(f"whitened, near zero {verdict} against {name}: {100 * row['difference']:+.1f} points, adjusted p = {row['p']:.2g}")
 
 # %% [markdown]
 # Every one of the four soon names all the segments it is shown. What the last layer happened to say at the start is then

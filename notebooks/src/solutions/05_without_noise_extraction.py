@@ -59,7 +59,7 @@ tests = pd.DataFrame(
 tests["p"] = evaluation.holm(tests["p"])
 for name, row in tests.iterrows():
     verdict = evaluation.verdict(row, better="is ahead", worse="is behind") if row["p"] < 0.05 else "is not told apart"
-    print(f"{name}: {verdict} ({100 * row['difference']:+.1f} points, adjusted p = {row['p']:.3f})")
+    print(f"{name}: {verdict} ({100 * row['difference']:+.1f} points, adjusted p = {row['p']:.2g})")
 pd.Series({name: evaluation.correct(table).mean() for name, table in decided.items()}, name="accuracy").map("{:.1%}".format)
 
 # %% [markdown]

@@ -68,6 +68,6 @@ for gamma in (1.0, 10.0, 100.0):
     print(f"               the right machine scores highest in {best:.1%}")
 
 # %% [markdown]
-# The kernel's width decides what "near" is. A wide one (small `gamma`) accepts seconds of other recordings of the device, and
-# of other devices with them; a narrow one accepts nothing that it has not seen. Which machine scores *highest* depends much
-# less on it: the order of the distances stays as it is.
+# The kernel's width decides what "near" is. A wide one (small `gamma`) accepts seconds of other recordings of the device
+# and, widened further, of other devices; a narrow one accepts nothing that it has not seen. Which machine scores *highest*
+# depends much less on it: the order of the distances stays nearly as it is.
