@@ -235,7 +235,7 @@ def accuracy_bars(rows, *, ax=None):
 def vote_curve(curves, *, paper=None, ax=None):
     """Draw accuracy [%] against the number of voting segments (notebooks 07 and 11; table V of the paper).
 
-    ``curves`` holds a label and a table each (voters, value, low, high, chance), ``paper`` fractions by number of voters.
+    ``curves`` holds tables by label (voters, value, low, high, chance), ``paper`` fractions by number of voters.
     """
     ax, together = ax or plt.subplots(figsize=(8, 4))[1], pd.concat(curves.values())
     for i, (name, table) in enumerate(curves.items()):

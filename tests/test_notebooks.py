@@ -183,7 +183,7 @@ def test_results_hold_every_table(tiny_run):
     assert set(table["notebook"]) == set(RUN)
     expected = {
         "II": {"softmax", "mlp-1", "mlp-2", "mlp-3"},
-        "III": {"softmax", "mlp-3", "cnn", "cnn-random"},
+        "III": {"softmax", "mlp-3"},  # a network of few epochs on few segments is not compared with the paper's
         "IV": {f"{kind}mlp-{depth}" for kind in ("", "averaged-") for depth in (1, 2, 3)},
         "V": {"mlp-3"},
         "VI": {"mlp-3"},
@@ -208,7 +208,8 @@ def test_paper_figures_stand_beside_ours(tiny_run):
     table = pd.read_csv(tiny_run[0] / "results.csv")
     rows = table[table["paper"].notna()]
     found = {(row.table, row.system, row.variant, row.unit): row.paper for row in rows.itertuples()}
-    expected = {key: value for key, value in paper.PAPER.items() if key[3] not in ("vote4", "vote5")}  # 3 voters here
+    without = {"vote4", "vote5", "cnn"}  # three voters here, and see above
+    expected = {key: value for key, value in paper.PAPER.items() if not without & set(key)}
     assert expected.items() <= found.items()
 
 
@@ -277,12 +278,12 @@ def test_a_failing_notebook_is_kept_and_the_rest_still_run(data_dir, tmp_path, m
     broken.cells[-2].source = "raise ValueError('planted')"
     nbformat.write(broken, copies / "00_start_here.ipynb")
     monkeypatch.setattr(command, "NOTEBOOKS", copies)
-    parameters = TINY | {"data_dir": str(data_dir)}
-    failed = command.run(preset="quick", out=tmp_path / "run", only=["00", "01"], parameters=parameters)
+    given, out = TINY | {"data_dir": str(data_dir)}, tmp_path / "case {17}"  # braces mean something to papermill
+    failed = command.run(preset="quick", out=out, only=["00", "01"], parameters=given)
     assert list(failed) == ["00_start_here"] and "planted" in failed["00_start_here"]
-    content = json.loads((tmp_path / "run" / "run.json").read_text())
+    content = json.loads((out / "run.json").read_text())
     assert content["failed"] == failed and list(content["finished"]) == ["01_build_dataset"]
-    assert "planted" in (tmp_path / "run" / "report" / "index.html").read_text()
+    assert "planted" in (out / "report" / "index.html").read_text()
 
 
 def test_an_unknown_papermill_parameter_is_refused(data_dir, tmp_path):
