@@ -210,7 +210,7 @@ display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
 
 # %%
 d = np.array([0.4, -0.8, 3.0, -5.0])
-kept = {kind: pywt.threshold(d, 1, kind) for kind in ("soft", "hard")}
+kept = {kind: pywt.threshold(d, 1, kind) + 0.0 for kind in ("soft", "hard")}  # no minus before a zero
 pd.DataFrame(
     {"coefficient": d}
     | {f"{kind}: speech": kept[kind] for kind in kept}
@@ -278,8 +278,7 @@ levels = pd.DataFrame(
     },
     index=pd.RangeIndex(1, p["level"] + 1, name="level"),
 )
-formats = {"noise level, finest = 1": "{:.1f}", "clipped": "{:.0%}", "energy taken": "{:.2%}", "coefficients": "{:d}"}
-levels.style.format("{:.1f}", subset=["from [Hz]", "to [Hz]"]).format(formats)
+levels.style.format("{:.1f}").format("{:d}", subset="coefficients").format("{:.2%}", subset=["clipped", "energy taken"])
 
 # %%
 filter_length = pywt.Wavelet(p["wavelet"]).dec_len
@@ -637,6 +636,8 @@ points = {
 }
 first, second, third = tests
 quiet = {version: evaluation.correct(quieter["noise", version]).mean() for version in (plain, default)}
+
+# %%
 session.saw(
     f"Of the energy of the segment shown, {np.sum(e**2) / np.sum(s**2):.2%} is taken for noise.",
     f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level {deepest} is "
