@@ -4,9 +4,9 @@
 # **Which device made this recording?**
 #
 # A recording holds more than speech. The speech belongs to the speaker. Part of the noise belongs to the recorder: its
-# microphone, its amplifier, its converter, its codec. This workbook takes the speech away, looks at the spectrum of what
-# is left, and asks classifiers to name the recorder, after Qi, Huang, Li and Shi, *Audio Recording Device Identification
-# Based on Deep Learning* (2016).
+# microphone, its amplifier, its converter, its codec. This workbook takes the speech away, looks at the spectrum of
+# what is left, and asks classifiers to name the recorder, after Qi, Huang, Li and Shi, *Audio Recording Device
+# Identification Based on Deep Learning* (2016).
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
@@ -51,15 +51,15 @@ session = start("00_start_here", globals())
 # devid run --corpus my_folder --preset quick -p wavelet db4
 # ```
 #
-# Papermill adds a cell behind ours, whose values win. `devid run` does that for all notebooks and writes a report. There
-# are more parameters than one notebook lists; each can be set in each notebook, and `devid run --help` explains them all.
-# A misspelt name is refused.
+# Papermill adds a cell behind ours, whose values win. `devid run` does that for all notebooks and writes a report.
+# There are more parameters than one notebook lists; each can be set in each notebook, and `devid run --help` explains
+# them all. A misspelt name is refused.
 #
 # ## Inputs
 #
 # `recordings` is a table with one row per recording. The paper's recordings were never published, so the default corpus
-# is **simulated**: nine fictional recorders. Their constants were chosen, not measured on any device. Size `quick` makes
-# short recordings, size `paper` recordings of six to seven minutes, as in the paper.
+# is **simulated**: nine fictional recorders. Their constants were chosen, not measured on any device. Size `quick`
+# makes short recordings, size `paper` recordings of six to seven minutes, as in the paper.
 
 # %%
 recordings = session.recordings()
@@ -130,8 +130,8 @@ session.save_figure(axes, "spectrograms", "Three seconds of a test recording of 
 #
 # $$ \text{recording}\; s = \text{speech}\; f + \text{noise}\; e \qquad\Rightarrow\qquad e = s - \hat f $$
 #
-# Wavelet denoising estimates the speech $\hat f$. What it removes, $e$, is taken as the fingerprint of the device, and its
-# spectrum goes to a classifier. Several segments of a recording vote. This is the paper's figure 1:
+# Wavelet denoising estimates the speech $\hat f$. What it removes, $e$, is taken as the fingerprint of the device, and
+# its spectrum goes to a classifier. Several segments of a recording vote. This is the paper's figure 1:
 
 # %%
 steps = {
@@ -179,8 +179,8 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 #
 # - **Learner**, who wants to understand the method: [01](01_build_dataset.ipynb), [02](02_noise_fingerprint.ipynb),
 #   [03](03_softmax.ipynb), [04](04_mlp.ipynb), [07](07_voting.ipynb), [08](08_confusion_matrix.ipynb),
-#   [09](09_tsne.ipynb), then [05](05_without_noise_extraction.ipynb) and [06](06_model_averaging.ipynb). Do the exercises;
-#   the answers are in the last column.
+#   [09](09_tsne.ipynb), then [05](05_without_noise_extraction.ipynb) and [06](06_model_averaging.ipynb). Do the
+#   exercises; the answers are in the last column.
 # - **Researcher**, who wants to compare or to build: [02](02_noise_fingerprint.ipynb),
 #   [05](05_without_noise_extraction.ipynb), [10](10_cited_systems.ipynb), [10a](10a_cepstra_and_mixtures.ipynb),
 #   [10b](10b_spectra_sketches_sparse_codes.ipynb), [10c](10c_noise_residuals_and_one_class.ipynb),
@@ -197,10 +197,10 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # my_folder/phone_a/1.wav   my_folder/phone_a/2.m4a   my_folder/phone_b/interview.mp3   ...
 # ```
 #
-# or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last recording of every device becomes the
-# test; `test_recordings` holds out others. If the files lie elsewhere, write a CSV with the columns `path` and `device`,
-# and, if you like, `recording`, `split`, `session` and `speaker`. Set `corpus` above to the folder or the CSV. Here is
-# such a CSV, made of recordings of two devices:
+# or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last recording of every device becomes
+# the test; `test_recordings` holds out others. If the files lie elsewhere, write a CSV with the columns `path` and
+# `device`, and, if you like, `recording`, `split`, `session` and `speaker`. Set `corpus` above to the folder or the
+# CSV. Here is such a CSV, made of recordings of two devices:
 
 # %%
 temporary = TemporaryDirectory()
@@ -265,8 +265,8 @@ session.saw(
 # %% [markdown]
 # ## Exercises
 #
-# 1. Load a recording at half its own sample rate. What becomes of the spectrogram, and how much of the recording's energy
-#    is lost?
+# 1. Load a recording at half its own sample rate. What becomes of the spectrogram, and how much of the recording's
+#    energy is lost?
 # 2. Write a CSV that trains on the last recording of every device and tests on the first. Load it.
 #
 # Worked answers: [solutions](solutions/00_start_here.ipynb)

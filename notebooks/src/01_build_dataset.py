@@ -75,7 +75,8 @@ print(f"{len(y)} samples -> {len(regular)} regular segments, starts {regular_sta
 # ## The dataset
 #
 # `build_dataset` does this for every recording and turns each segment into a vector, the log spectrum of its noise
-# (notebook 02 shows how). One row of `X` is one segment. Beside `X` stands a table that says where every row comes from.
+# (notebook 02 shows how). One row of `X` is one segment. Beside `X` stands a table that says where every row comes
+# from.
 
 # %%
 dataset = session.dataset(recordings)
@@ -87,8 +88,8 @@ dataset.segments.head(3)
 # There are $n / 2 + 1$ features: the frequencies from zero to half the sample rate. `draw` numbers independent sets of
 # test segments. Draw 0 is the test set, the others are the further voters of notebook 07.
 #
-# A row can be had by hand. A recording's starts depend on the seed, the draw and the recording's own name alone.
-# So nothing changes for the others when a recording is added or left out.
+# A row can be had by hand. A recording's starts depend on the seed, the draw and the recording's own name alone. So
+# nothing changes for the others when a recording is added or left out.
 
 # %%
 of_row = (dataset.segments["device"] == row["device"]) & (dataset.segments["recording"] == row["recording"])
@@ -144,8 +145,8 @@ print(f"{overlapping.mean():.0%} of this recording's {len(own)} segments share s
 print(f"Laid end to end, all training segments are {cover:.1f} times as long as the recordings they come from.")
 
 # %% [markdown]
-# Many segments of one recording are therefore not as many independent looks at the device. They also share the room, the
-# speaker and the day. That is why this workbook counts uncertainty over recordings, never over segments.
+# Many segments of one recording are therefore not as many independent looks at the device. They also share the room,
+# the speaker and the day. That is why this workbook counts uncertainty over recordings, never over segments.
 #
 # ## Three sets of segments, not two
 #
@@ -176,10 +177,11 @@ session.save_figure(ax, "segment-places", "What the segments of one device's rec
 # %% [markdown]
 # ## Is there an easier answer? The leakage probe
 #
-# A classifier may be right for a trivial reason: one device is simply louder, or pads its files with zeros. The *leakage
-# probe* gets six such numbers of an excerpt, and nothing else. Cut it into frames of 20 ms with mean square $P_i$, in
-# decibels $L_i = 10 \log_{10} P_i$. The numbers are the level of the whole, three percentiles of the $L_i$ (quiet frames
-# show the noise floor), the share of samples that are exactly zero, and the mean of all samples, the DC offset.
+# A classifier may be right for a trivial reason: one device is simply louder, or pads its files with zeros. The
+# *leakage probe* gets six such numbers of an excerpt, and nothing else. Cut it into frames of 20 ms with mean square
+# $P_i$, in decibels $L_i = 10 \log_{10} P_i$. The numbers are the level of the whole, three percentiles of the $L_i$
+# (quiet frames show the noise floor), the share of samples that are exactly zero, and the mean of all samples, the DC
+# offset.
 
 # %%
 library = trivial_features(y, samplerate=rate)  # one row for each of some consecutive excerpts
@@ -195,8 +197,8 @@ np.testing.assert_allclose(six, library.iloc[0], rtol=1e-4, atol=1e-7)
 library.head(3).style.format(precision=2).format("{:.5f}", subset="dc_offset")
 
 # %% [markdown]
-# A random forest reads them: two hundred decision trees, each grown on a random choice of excerpts, vote. It learns from
-# the training recordings and is asked about the test recordings, like everybody else.
+# A random forest reads them: two hundred decision trees, each grown on a random choice of excerpts, vote. It learns
+# from the training recordings and is asked about the test recordings, like everybody else.
 
 # %%
 table = probe_table(recordings)
@@ -205,13 +207,12 @@ forest = RandomForestClassifier(200, random_state=p["seed"])
 forest.fit(learn[evaluation.TRIVIAL_NUMBERS], learn["device"])
 right = forest.predict(ask[evaluation.TRIVIAL_NUMBERS]) == ask["device"]
 print(f"{right.mean():.1%} of {len(ask)} test excerpts are right")
-pd.Series(forest.feature_importances_, evaluation.TRIVIAL_NUMBERS, name="importance").sort_values().to_frame().style.bar(
-    color="#b8d4e8", vmin=0
-).format("{:.2f}")
+importance = pd.DataFrame({"importance": forest.feature_importances_}, evaluation.TRIVIAL_NUMBERS)
+importance.sort_values("importance").style.bar(color="#b8d4e8", vmin=0).format("{:.2f}")
 
 # %% [markdown]
-# The importance of a number is its share in what the trees decide by. The session keeps the probe of a run, because every
-# notebook prints it beside its own result. An accuracy worth printing stands well above it.
+# The importance of a number is its share in what the trees decide by. The session keeps the probe of a run, because
+# every notebook prints it beside its own result. An accuracy worth printing stands well above it.
 
 # %%
 probe = session.score_probe(recordings)

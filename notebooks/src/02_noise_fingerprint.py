@@ -61,20 +61,20 @@ print(f"{row['device']}, recording {row['recording']}: segment {loudest} of {len
 # %% [markdown]
 # ## Speech and noise, equation (1)
 #
-# $$ s(n) = f(n) + e(n) $$
+# $$ s(\tau) = f(\tau) + e(\tau), \qquad \tau = 0 \dots n-1 $$
 #
 # $s$ is what was recorded, $f$ the speech, $e$ the noise. Only $s$ is known. The plan: estimate the speech, and call
 # what is left the noise. (The paper's letter for the noise is $e$. The exponential function is written $\exp$ here.)
 #
 # ## A wavelet transform
 #
-# It splits a signal into a coarse half and the *details* that the coarse half lacks. The coarse half is split again, and
-# so on:
+# It splits a signal into a coarse half and the *details* that the coarse half lacks. The coarse half is split again,
+# and so on:
 #
 # $$ s \rightarrow (a_1, d_1), \qquad a_1 \rightarrow (a_2, d_2), \qquad \dots \qquad a_{J-1} \rightarrow (a_J, d_J) $$
 #
-# Each step throws nothing away. $d_1$ holds the upper half of all frequencies, $d_2$ the upper half of the rest: an octave
-# a level, from fine to coarse. PyWavelets does it in one call. Mind its order: `wavedec` returns
+# Each step throws nothing away. $d_1$ holds the upper half of all frequencies, $d_2$ the upper half of the rest: an
+# octave a level, from fine to coarse. PyWavelets does it in one call. Mind its order: `wavedec` returns
 # $a_J, d_J, \dots, d_2, d_1$, the coarsest first, so $d_1$ is the *last* one.
 
 # %%
@@ -87,8 +87,8 @@ for warning in caught:
 warnings.filterwarnings("ignore", message="Level value of")  # more on this below
 
 # %% [markdown]
-# What does one coefficient stand for? Set it to one and all others to zero, and transform back. It is a short wave at one
-# place, the longer, the coarser the level. A coefficient says how much of its wave there is in the signal.
+# What does one coefficient stand for? Set it to one and all others to zero, and transform back. It is a short wave at
+# one place, the longer, the coarser the level. A coefficient says how much of its wave there is in the signal.
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharey=True, layout="constrained")
@@ -104,9 +104,9 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 # %% [markdown]
 # ## Take the speech away
 #
-# Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small counts
-# as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the finest scale,
-# where there is least speech:
+# Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small
+# counts as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the
+# finest scale, where there is least speech:
 #
 # $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
 #
@@ -164,8 +164,8 @@ fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
 session.save_figure(axes, "details", "Detail coefficients of one segment, and the threshold between noise and speech.")
 
 # %% [markdown]
-# The panels end at six thresholds; lines that touch the edge go on. At the finest level look how much is orange. Then go
-# down: the more speech there is in a level, the more coefficients stick out, and only their lowest part is taken.
+# The panels end at six thresholds; lines that touch the edge go on. At the finest level look how much is orange. Then
+# go down: the more speech there is in a level, the more coefficients stick out, and only their lowest part is taken.
 #
 # ## See and hear
 #
@@ -173,9 +173,8 @@ session.save_figure(axes, "details", "Detail coefficients of one segment, and th
 
 # %%
 fig, axes = plt.subplots(3, 1, figsize=(9, 5), sharex=True, layout="constrained")
-for ax, (signal, what), color in zip(
-    axes, [(s, "recording s"), (f, "estimated speech"), (e, "noise e")], (plots.DARK, plots.BLUE, plots.ORANGE), strict=True
-):
+parts = {"recording s": (s, plots.DARK), "estimated speech": (f, plots.BLUE), "noise e": (e, plots.ORANGE)}
+for ax, (what, (signal, color)) in zip(axes, parts.items(), strict=True):
     ax.plot(1000 * np.arange(n) / rate, signal, color=color, lw=0.8)
     ax.set(title=what, ylabel="amplitude")
     ax.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
@@ -183,8 +182,8 @@ axes[-1].set_xlabel("time [ms]")
 session.save_figure(axes, "decomposition", "One segment, the speech that denoising estimates, and what it removes.")
 
 # %% [markdown]
-# To hear it takes more than one segment. Here are some seconds, segment by segment, each with its own threshold. The noise
-# is amplified until it is as loud as the speech.
+# To hear it takes more than one segment. Here are some seconds, segment by segment, each with its own threshold. The
+# noise is amplified until it is as loud as the speech.
 
 # %%
 several = segments[max(0, loudest - 20) :][: int(4 * rate / n)]
@@ -199,14 +198,14 @@ print(f"Noise, amplified by {20 * np.log10(gain):.0f} dB")
 display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
 
 # %% [markdown]
-# Can you still tell when somebody speaks, or even what? Then the extraction is not clean, and some of the speech went into
-# the noise. Why, is the next question but one.
+# Can you still tell when somebody speaks, or even what? Then the extraction is not clean, and some of the speech went
+# into the noise. Why, is the next question but one.
 #
 # ## What a threshold rule does
 #
-# A *rule* says where the line is between noise and speech, in units of $\hat\sigma$. A coefficient below the line is noise.
-# For those above there are two ways: *soft* takes the threshold's worth from them, *hard* leaves them whole. Four
-# coefficients and a threshold of 1:
+# A *rule* says where the line is between noise and speech, in units of $\hat\sigma$. A coefficient below the line is
+# noise. For those above there are two ways: *soft* takes the threshold's worth from them, *hard* leaves them whole.
+# Four coefficients and a threshold of 1:
 
 # %%
 d = np.array([0.4, -0.8, 3.0, -5.0])
@@ -232,8 +231,8 @@ session.save_figure(axes, "thresholding", "Soft and hard thresholding: what is k
 # %% [markdown]
 # The rules differ in where they draw the line:
 #
-# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it. Nothing of the noise
-#   is left in the speech, and much of the speech goes with the noise.
+# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it. Nothing of the
+#   noise is left in the speech, and much of the speech goes with the noise.
 # - `minimaxi`: $0.3936 + 0.1829 \log_2 n$. Lower: of all thresholds the one whose error is smallest in the worst case.
 # - `rigrsure`: looks at the coefficients. For every line that could be drawn it estimates the error (Stein's unbiased
 #   risk estimate) and takes the best. Where a level is full of speech the line falls.
@@ -258,10 +257,10 @@ lines.style.format("{:.2f}").format("{:.2%}", subset=["energy taken, soft", "ene
 # ## Which frequencies are noise?
 #
 # Level $j$ holds the frequencies from $r / 2^{j+1}$ to $r / 2^j$, $r$ being the sample rate. (Roughly: the filters of a
-# wavelet are short, so each band leaks into its neighbours.) The noise level $\hat\sigma$ is measured in the finest band
-# alone, and the threshold made of it is used for *all* bands. Does it fit them? For every level, over all segments of the
-# recording: its own noise level $\hat\sigma_j$ against that of the finest, the share of coefficients beyond the threshold,
-# which are *clipped* to $\pm t$, and the share of energy that is taken for noise.
+# wavelet are short, so each band leaks into its neighbours.) The noise level $\hat\sigma$ is measured in the finest
+# band alone, and the threshold made of it is used for *all* bands. Does it fit them? For every level, over all segments
+# of the recording: its own noise level $\hat\sigma_j$ against that of the finest, the share of coefficients beyond the
+# threshold, which are *clipped* to $\pm t$, and the share of energy that is taken for noise.
 
 # %%
 bands = pywt.wavedec(segments, p["wavelet"], mode="symmetric", level=p["level"], axis=-1)[:0:-1]  # the finest first
@@ -288,39 +287,41 @@ ax = heights.rename("noise level of the band").plot.bar(figsize=(9, 3.2), width=
 ax.axhline(20 * np.log10(0.3936 + 0.1829 * np.log2(n)), color=plots.DARK, ls="--", lw=1.2, label="threshold")
 if deepest < p["level"]:
     ax.axvspan(deepest - 0.5, p["level"] - 0.5, color="0.92", zorder=0, label="deeper than useful")
-ax.set(ylabel="[dB, finest = 0]", title=f"level 1: {rate / 4000:g} to {rate / 2000:g} kHz, each further level an octave lower")
+ax.set(ylabel="[dB, finest = 0]", title=f"level 1: above {rate / 4000:g} kHz, each further level an octave lower")
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(ax, "levels", "The noise level of every band against the one threshold, which is made of the finest.")
+session.save_figure(ax, "levels", "The noise level of every band against the one threshold, made of the finest.")
 
 # %% [markdown]
-# The threshold is right for the finest band and too low for all bands that stand above the dashed line. There the typical
-# coefficient is larger than $t$, so the noise gets $+t$ or $-t$ of it: hardly more than its sign. Whatever the device does
-# at low frequencies, its strength is cut off at a height that was measured at the highest ones. The rescaling `mln`
-# measures $\hat\sigma_j$ at every level instead (exercise 2).
+# The threshold is right for the finest band and too low for all bands that stand above the dashed line. There the
+# typical coefficient is larger than $t$, so the noise gets $+t$ or $-t$ of it: hardly more than its sign. Whatever the
+# device does at low frequencies, its strength is cut off at a height that was measured at the highest ones. The
+# rescaling `mln` measures $\hat\sigma_j$ at every level instead (exercise 2).
 #
 # ## Why 17 levels?
 #
-# They are the paper's, and more than useful. A level halves the number of coefficients until the filter of the wavelet is
-# as long as what it filters. `pywt.dwt_max_level` says when:
+# They are the paper's, and more than useful. A level halves the number of coefficients until the filter of the wavelet
+# is as long as what it filters. `pywt.dwt_max_level` says when:
 
 # %%
 assert deepest == max(0, int(np.log2(n / (filter_length - 1))))  # where a band is as long as the filter
 deep, shallow = (wavelet_noise(segments, **published | {"level": j}) for j in (p["level"], max(1, deepest)))
 change = np.sum((deep - shallow) ** 2) / max(np.sum(deep**2), 1e-20)
-print(f"{n} samples and a filter of {filter_length}: level {deepest} is the deepest that is useful, {p['level']} are asked for.")
-print(f"Level {p['level']} would be {rate / 2 ** (p['level'] + 1):.2g} to {rate / 2 ** p['level']:.2g} Hz; one period "
-      f"in a segment is {rate / n:.1f} Hz.")
+print(f"{n} samples and a filter of {filter_length}: level {deepest} is the deepest useful one of {p['level']}.")
+print(
+    f"Level {p['level']} would be {rate / 2 ** (p['level'] + 1):.2g} to {rate / 2 ** p['level']:.2g} Hz; one period "
+    f"in a segment is {rate / n:.1f} Hz."
+)
 print(f"Noise of {p['level']} instead of {max(1, deepest)} levels: {change:.1%} of its energy is different.")
 
 # %% [markdown]
 # Below the useful depth the number of coefficients no longer halves: they describe the mirror images with which the
-# transform continues the segment beyond its ends. The frequencies in the table are then names, not facts. What the further
-# levels do to the fingerprint: the lowest frequencies, which a shallow transform leaves in the approximation and so calls
-# speech, are clipped as well.
+# transform continues the segment beyond its ends. The frequencies in the table are then names, not facts. What the
+# further levels do to the fingerprint: the lowest frequencies, which a shallow transform leaves in the approximation
+# and so calls speech, are clipped as well.
 #
 # ## The spectrum, equations (2) and (3)
 #
-# $$ E(k) = \sum_{i=0}^{n-1} e(i)\, \exp\left(-2\pi \mathrm{i}\, k\, i / n\right), \qquad
+# $$ E(k) = \sum_{\tau=0}^{n-1} e(\tau)\, \exp\left(-2\pi \mathrm{i}\, k \tau / n\right), \qquad
 # x(k) = \log\left(|E(k)| + 1\right), \qquad k = 0 \dots n/2 $$
 #
 # $|E(k)|$ says how much of the frequency $k\, r / n$ there is in the noise. (The paper's equation (3) leaves out the
@@ -330,7 +331,7 @@ print(f"Noise of {p['level']} instead of {max(1, deepest)} levels: {change:.1%} 
 E = np.fft.rfft(e)
 x = np.log(np.abs(E) + 1)
 
-k = 100  # one of them as the sum above
+k = n // 40  # one of them as the sum above
 np.testing.assert_allclose(E[k], np.sum(e * np.exp(-2j * np.pi * k * np.arange(n) / n)), atol=1e-9)
 np.testing.assert_allclose(x, fourier_features(e), atol=1e-5)
 print(f"{n} samples -> {len(x)} features, from {x.min():.4f} to {x.max():.4f}")
@@ -351,9 +352,10 @@ def draw(segment, rule, wavelet, level):
     found = wavelet_noise(segments[segment : segment + 20], **chosen)
     _, axes = plt.subplots(2, 1, figsize=(9, 5), layout="constrained")
     axes[0].plot(1000 * np.arange(n) / rate, found[0], color=plots.ORANGE, lw=0.8)
-    axes[0].set(title=f"noise of segment {segment}: {rule}, {wavelet}, {level} levels", xlabel="time [ms]", ylabel="amplitude")
+    axes[0].set(title=f"noise of segment {segment}: {rule}, {wavelet}, {level} levels", xlabel="time [ms]")
     for signal, color, what in ((segments[segment], "0.6", "recording"), (found[0], plots.ORANGE, "noise")):
-        axes[1].plot(frequency / 1000, 20 * np.log10(np.abs(np.fft.rfft(signal)) + 1e-9), color=color, lw=0.7, label=what)
+        db = 20 * np.log10(np.abs(np.fft.rfft(signal)) + 1e-9)
+        axes[1].plot(frequency / 1000, db, color=color, lw=0.7, label=what)
     axes[1].axvspan(rate / 4000, rate / 2000, color="0.93", zorder=0, label="the finest band")
     axes[1].set(xlabel="frequency [kHz]", ylabel="magnitude [dB]")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -367,13 +369,13 @@ wavelets = list(dict.fromkeys([p["wavelet"], "haar", "db4", "sym4", "sym8", "coi
 session.interact(draw, rule=list(dict.fromkeys([p["threshold"], *RULES])), wavelet=wavelets, **sliders)
 
 # %% [markdown]
-# In the finest band, shaded, hardly anything is clipped, and the noise follows the recording. Below, a floor is left of it,
-# all the way down. Two things to be seen there were never recorded:
+# In the finest band, shaded, little is clipped, and the noise follows the recording. Below, a floor is left of it, all
+# the way down. Two things to be seen there were never recorded:
 #
-# - A flat grey floor at the top. The FFT takes the segment for one period of a sound without end. The jump from its end to
-#   its start puts something into every frequency.
-# - Orange above grey. Each band holds mirror images of its neighbours, which cancel when all bands are put together again.
-#   Once some are clipped and others are not, they no longer cancel.
+# - A flat grey floor at the top. The FFT takes the segment for one period of a sound without end. The jump from its end
+#   to its start puts something into every frequency.
+# - Orange above grey. Each band holds mirror images of its neighbours, which cancel when all bands are put together
+#   again. Once some are clipped and others are not, they no longer cancel.
 #
 # ## Why does it name the device?
 #
@@ -389,12 +391,11 @@ means = {name: np.expm1(dataset.X[train & (label_of == name)]).mean(axis=0) / c 
 spectra = 20 * np.log10(pd.DataFrame(means, index=pd.Index(frequency, name="frequency [Hz]")) + 1e-9)
 few = devices[:: max(1, len(devices) // 3)][:3] if len(devices) > plots.FEW else ()
 ax = plots.device_spectra(spectra.rolling(9, center=True, min_periods=1).mean(), highlight=few)
-session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise of every device, smoothed over nine bins.")
+session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise of every device, over nine bins.")
 
 # %% [markdown]
-# At low frequencies the curves are smooth and keep their distance: what is clipped has the height of the threshold, and that
-# comes from the finest band. How much of an echo of the highest frequencies are the low ones? Over all training
-# segments, with and without extraction:
+# Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band. How much of an
+# echo of the highest frequencies are the low ones? Over all training segments, with and without extraction:
 
 # %%
 raw = session.dataset(recordings, noise="none")
@@ -403,19 +404,20 @@ echo = {}
 for source, data in (("noise", dataset), ("recording", raw)):
     X = np.array(data.X[train])
     echo[source] = np.corrcoef(X[:, low].mean(axis=1), X[:, high].mean(axis=1))[0, 1]
-    print(f"{source}: correlation of the level below {rate / 16:.0f} Hz with that above {rate / 4:.0f} Hz: {echo[source]:.2f}")
+    print(f"{source}: levels below {rate / 16:.0f} and above {rate / 4:.0f} Hz have the correlation {echo[source]:.2f}")
 
 # %% [markdown]
 # ## Device or recording?
 #
-# The curves differ. But do they differ because of the devices, or would two recordings of *one* device differ as much? Take
-# the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, at each frequency. If $D$ devices have $N$
-# recordings in all, the *mean squares* are
+# The curves differ. But do they differ because of the devices, or would two recordings of *one* device differ as much?
+# Take the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, at each frequency. If $D$ devices have
+# $N$ recordings in all, the *mean squares* are
 #
-# $$ B = \frac{1}{D - 1} \sum_{d,r} (\bar x_d - \bar x)^2, \qquad W = \frac{1}{N - D} \sum_{d,r} (\bar x_{dr} - \bar x_d)^2 $$
+# $$ B = \frac{1}{D - 1} \sum_{d,r} (\bar x_d - \bar x)^2, \qquad
+# W = \frac{1}{N - D} \sum_{d,r} (\bar x_{dr} - \bar x_d)^2 $$
 #
-# $B$ is made of the differences between devices, $W$ of those between recordings of one device. If the device had no say,
-# $B / W$ would be about one at every frequency. Statisticians call it $F$.
+# $B$ is made of the differences between devices, $W$ of those between recordings of one device. If the device had no
+# say, $B / W$ would be about one at every frequency. Statisticians call it $F$.
 
 # %%
 groups = dataset.segments[dataset.segments["draw"] == 0].groupby(["device", "recording"]).indices
@@ -449,12 +451,12 @@ axes[1].set(xlabel="frequency [kHz]", ylabel="B / W", xlim=(0, rate / 2000))
 session.save_figure(axes, "between-within", "How far devices, recordings and segments differ, over frequency.")
 
 # %% [markdown]
-# Where blue stands above orange, devices differ more than the recordings of one do: there the spectrum names the device. (If
-# all recordings of a device were made in one place on one day, place and day count as the device here.)
+# Where blue stands above orange, devices differ more than the recordings of one do: there the spectrum names the
+# device. (If all recordings of a device were made in one place on one day, place and day count as the device here.)
 # What lies there was built into it: the resonances of microphone and housing, the filter before the converter, the
-# self-noise of the amplifier, what a codec leaves out. What varies from recording to recording is the gain, the room, the
-# traffic outside. Grey is what a classifier of single segments has to look through: segments of one recording differ
-# most of all. So it needs many features, or many segments.
+# self-noise of the amplifier, what a codec leaves out. What varies from recording to recording is the gain, the room,
+# the traffic outside. Grey is what a classifier of single segments has to look through. The higher it stands, the more
+# features it needs, or the more segments.
 #
 # ## Which part of the spectrum names it?
 #
@@ -502,17 +504,18 @@ ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "bands", "What one eighth of the spectrum tells ridge regression, with 95 % intervals.")
 
 # %% [markdown]
-# No single band need tell all devices apart: one has its resonance here, another there. (95 % intervals over recordings.)
+# No single band need tell all devices apart: one has its resonance here, another there. (95 % intervals over
+# recordings.)
 #
 # ## The scale before the logarithm
 #
-# $\log(1 + m)$ is *linear* for $m \ll 1$ and *logarithmic* only for $m \gg 1$. The published feature takes samples of full
-# scale 1, so the noise of a quiet device falls in the linear part: its features are tiny, and half the level is half the
-# feature. For a loud device a change of level is a mere shift. Quiet and loud devices are not treated alike.
+# $\log(1 + m)$ is *linear* for $m \ll 1$ and *logarithmic* only for $m \gg 1$. The published feature takes samples of
+# full scale 1, so the noise of a quiet device falls in the linear part: its features are tiny, and half the level is
+# half the feature. For a loud device a change of level is a mere shift. Quiet and loud devices are not treated alike.
 #
 # The way out is to count magnitudes in a unit below which a file holds nothing: the rounding noise of 16-bit audio.
-# Rounding to steps of $2^{-15}$ adds noise of variance $2^{-30}/12$, whose root-mean-square spectrum over $n$ samples is
-# $2^{-15}\sqrt{n/12}$. The default feature is
+# Rounding to steps of $2^{-15}$ adds noise of variance $2^{-30}/12$, whose root-mean-square spectrum over $n$ samples
+# is $2^{-15}\sqrt{n/12}$. The default feature is
 #
 # $$ x(k) = \log\left(1 + c\,|E(k)|\right), \qquad c = 2^{15} \sqrt{12 / n} $$
 #
@@ -528,7 +531,8 @@ fig, ax = plt.subplots(figsize=(8, 3.8))
 for factor, style, name in ((1, "-", "published, c = 1"), (unit, "--", f"default, c = {unit:.0f}")):
     feature = np.log1p(factor * 10 ** (db / 20))
     ax.plot(db, feature / feature[-1], style, color=plots.DARK, lw=2, label=name)
-for (name, (low, high)), color, word in zip(ends.items(), (plots.BLUE, plots.ORANGE), ("quietest", "loudest"), strict=True):
+marks = [("quietest", plots.BLUE), ("loudest", plots.ORANGE)]
+for (name, (low, high)), (word, color) in zip(ends.items(), marks, strict=True):
     ax.axvspan(low, high, color=color, alpha=0.15, label=f"{plots.label(name)}, {word}: middle 90 %")
 ax.set(xlabel="magnitude m [dB]", ylabel="log(1 + c m), end = 1", xlim=(db[0], db[-1]))
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -538,15 +542,16 @@ session.save_figure(ax, "log-scale", "The two features against the magnitude, an
 # ## Does extraction help? And the scale?
 #
 # Ridge regression sees each version of the feature, with and without noise extraction. The magnitudes come out of the
-# dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the same
-# ones with magnitudes 20 dB lower, as if they were played back more quietly. That is the sharper test. Where a feature is
-# logarithmic, a gain adds the same number to all of it, and a difference of features does not notice. Where it is linear,
-# every weight is wrong at once. (With noise levels measured in the segment, `sln` or `mln`, a quieter segment has just a
-# quieter noise.)
+# dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the
+# same ones with magnitudes 20 dB lower, as if they were played back more quietly. That is the sharper test. Where a
+# feature is logarithmic, a gain adds the same number to all of it, and a difference of features does not notice. Where
+# it is linear, every weight is wrong at once. (With noise levels measured in the segment, `sln` or `mln`, a quieter
+# segment has just a quieter noise.)
 
 # %%
 if p["rescale"] != "one":
-    np.testing.assert_allclose(wavelet_noise(s / 10, **session.wavelet), wavelet_noise(s, **session.wavelet) / 10, atol=1e-9)
+    softly = wavelet_noise(s / 10, **session.wavelet)
+    np.testing.assert_allclose(softly, wavelet_noise(s, **session.wavelet) / 10, atol=1e-9)
 
 versions = {"c=1": (1, False), "c=1, standardised": (1, True), f"c={unit:.0f}, standardised": (unit, True)}
 tables, quieter = {}, {}
@@ -565,9 +570,8 @@ rows = pd.concat(
     ],
     ignore_index=True,
 )
-rows_quieter = rows.assign(
-    metric="accuracy, 20 dB quieter", low=np.nan, high=np.nan, value=[evaluation.correct(t).mean() for t in quieter.values()]
-)
+right = [evaluation.correct(table).mean() for table in quieter.values()]
+rows_quieter = rows.assign(metric="accuracy, 20 dB quieter", value=right, low=np.nan, high=np.nan)
 probe = session.score_probe(recordings)
 ax = plots.accuracy_bars(rows)
 session.save_figure(ax, "comparison", "Ridge regression on versions of the feature, with and without noise extraction.")
@@ -579,9 +583,9 @@ percent(rows[["variant"]].assign(accuracy=rows["value"], quieter=rows_quieter["v
 ))  # fmt: skip
 
 # %% [markdown]
-# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.paired_difference`). The
-# three p-values are corrected for being three (Holm), and a verdict needs both, an interval without zero and a corrected p
-# below 5 %.
+# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.paired_difference`).
+# The three p-values are corrected for being three (Holm), and a verdict needs both, an interval without zero and a
+# corrected p below 5 %.
 
 # %%
 plain, _, default = versions
@@ -595,7 +599,11 @@ comparison = pd.DataFrame(tests).T
 comparison["p, Holm"] = evaluation.holm(comparison["p"])
 sure = comparison["p, Holm"] < 0.05
 comparison["verdict"] = [evaluation.verdict(tests[name]) if sure[name] else "is not told apart" for name in tests]
-formats = {name: "{:+.1%}" for name in ("difference", "low", "high")} | {"p": "{:.3f}", "p, Holm": "{:.3f}", "n": "{:.0f}"}
+formats = {name: "{:+.1%}" for name in ("difference", "low", "high")} | {
+    "p": "{:.3f}",
+    "p, Holm": "{:.3f}",
+    "n": "{:.0f}",
+}
 comparison.style.format(formats)
 
 # %% [markdown]
@@ -615,7 +623,8 @@ for signal, wrong in ((s, {"threshold": "minimax"}), (s, {"level": 0}), (s * np.
 
 # %%
 bands_of_run = [
-    {"system": "ridge", "variant": f"{source}, band {i + 1} of 8", "unit": "segment", "metric": "accuracy"} | dict(values)
+    {"system": "ridge", "variant": f"{source}, band {i + 1} of 8", "unit": "segment", "metric": "accuracy"}
+    | dict(values)
     for (source, i), values in by_band.iterrows()
 ]
 own = session.finish(rows, rows_quieter, session.figures(bands_of_run), probe)
@@ -630,28 +639,30 @@ best, worst = most["value"].idxmax(), most["value"].idxmin()
 half_clipped = levels.index[levels["clipped"] > 0.5]
 clipped = f"from level {half_clipped[0]} on more than half of the coefficients are" if len(half_clipped) else "few are"
 paper = PAPER["II", "softmax", "wavelet", "segment"], PAPER["III", "softmax", "none", "segment"]
-points = {
-    name: f"{100 * v['difference']:+.1f} points, {100 * v['low']:+.1f} to {100 * v['high']:+.1f}, corrected p = {v['p, Holm']:.2f}"
-    for name, v in comparison.iterrows()
-}
-first, second, third = tests
+gap = (100 * comparison[["difference", "low", "high"]]).assign(p=comparison["p, Holm"]).astype(float)
+points = [
+    f"{v.difference:+.1f} points, {v.low:+.1f} to {v.high:+.1f}, corrected p = {v.p:.2f}" for v in gap.itertuples()
+]
+verdicts = list(comparison["verdict"])
+apart = np.mean(spread["devices"] > spread["recordings of one device"])
 quiet = {version: evaluation.correct(quieter["noise", version]).mean() for version in (plain, default)}
 
 # %%
 session.saw(
     f"Of the energy of the segment shown, {np.sum(e**2) / np.sum(s**2):.2%} is taken for noise.",
-    f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level {deepest} is "
-    f"the deepest useful one, {p['level']} were asked for.",
-    f"The levels of the lowest and of the highest frequencies have the correlation {echo['noise']:.2f} in the noise and "
-    f"{echo['recording']:.2f} in the recording itself.",
-    f"Devices differ more than recordings of one device at {np.mean(spread['devices'] > spread['recordings of one device']):.0%} "
-    f"of the frequencies; B / W has the median {np.median(B / W):.1f}.",
-    f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to {most['value'][best]:.0%} (band "
-    f"{best + 1}) of the test segments, all of it {evaluation.correct(tables['noise', default]).mean():.0%}.",
-    f"Noise extraction, compared with none: with {plain} it {comparison['verdict'][first]} ({points[first]}), with {default} "
-    f"it {comparison['verdict'][second]} ({points[second]}). The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
-    f"On extracted noise {default}, compared with {plain}: it {comparison['verdict'][third]} ({points[third]}). Played back 20 dB "
-    f"quieter, {quiet[default]:.0%} and {quiet[plain]:.0%} of the segments are still right.",
+    f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level "
+    f"{deepest} is the deepest useful one, {p['level']} were asked for.",
+    f"The levels of the lowest and of the highest frequencies have the correlation {echo['noise']:.2f} in the noise "
+    f"and {echo['recording']:.2f} in the recording itself.",
+    f"Devices differ more than recordings of one device at {apart:.0%} of the frequencies; B / W has the median "
+    f"{np.median(B / W):.1f}.",
+    f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to "
+    f"{most['value'][best]:.0%} (band {best + 1}) of the test segments, all of it "
+    f"{evaluation.correct(tables['noise', default]).mean():.0%}.",
+    f"Noise extraction, compared with none: with {plain} it {verdicts[0]} ({points[0]}), with {default} it "
+    f"{verdicts[1]} ({points[1]}). The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
+    f"On extracted noise {default}, compared with {plain}: it {verdicts[2]} ({points[2]}). Played back 20 dB quieter, "
+    f"{quiet[default]:.0%} and {quiet[plain]:.0%} of the segments are still right.",
 )
 
 # %% [markdown]

@@ -310,9 +310,9 @@ session.saw(
     f"({recording['low']:.0%} to {recording['high']:.0%}); the leakage probe reaches {probe['value'].iloc[-1]:.1%}.",
     f"L-BFGS took {len(white_curve) - 1} steps on whitened spectra; on the spectra as they are it had taken "
     f"{len(raw_curve) - 1} when it stopped (at most 100).",
-    f"The recipe {p['recipe']} on {len(X)} segments against the minimum of equation (5) on {len(few)} of them: "
-    f"{evaluation.verdict(test, better='it is right more often', worse='it is right less often')} "
-    f"({100 * test['difference']:+.1f} points, {100 * test['low']:+.1f} to {100 * test['high']:+.1f}).",
+    f"Against the minimum of equation (5) on {len(few)} of the segments, the recipe {p['recipe']} on all {len(X)} "
+    f"{evaluation.verdict(test, better='is ahead', worse='is behind')} ({100 * test['difference']:+.1f} points, "
+    f"{100 * test['low']:+.1f} to {100 * test['high']:+.1f}).",
     f"The median correlation of a device's mean spectrum with its pattern is {likeness['pattern'].median():.2f}, with its "
     f"weights {likeness['weights'].median():.2f}.",
 )

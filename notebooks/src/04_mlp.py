@@ -110,7 +110,8 @@ session.save_figure(axes, "whitening", "How frequencies of the training segments
 
 # %% [markdown]
 # Left, red everywhere: one frequency tells what the others do. Right, each goes its own way, and a network can weigh
-# them one by one.
+# them one by one. (With noise extraction a second diagonal shows faintly. It joins frequencies that mirror each other at a
+# quarter of the sample rate: a threshold in the finest octave of the wavelet transform leaves aliases.)
 #
 # ## A perceptron, built, compiled and fitted
 #
@@ -178,7 +179,8 @@ print(describe(history))
 # accuracy. So one fit each of one, two and three layers says little: the next seed may turn their order round.
 #
 # We train every network from five seeds, all on the same small training set for the same number of epochs. No hidden layer
-# is softmax regression. At size `quick` the layers are a quarter as wide as published.
+# is softmax regression. Wider layers take smaller steps, since all their units move a score together. At size `quick` the
+# layers are a quarter as wide as published.
 #
 # In the same way we try equation (6). The paper's text writes the cost of the perceptron as half the squared distance
 # between the posterior $y_i$ and the true device's unit vector $d_i$; its program minimises the cross-entropy of
@@ -200,7 +202,7 @@ def perceptron(hidden, loss, number):
     layers = [keras.layers.Dense(units, "tanh", kernel_regularizer=decay) for units in hidden]
     last = keras.layers.Dense(len(devices), "softmax", kernel_initializer=small, kernel_regularizer=decay)
     net = keras.Sequential([keras.Input((X.shape[1],)), *layers, last])
-    net.compile(keras.optimizers.Adam(3e-3), loss)
+    net.compile(keras.optimizers.Adam(min(3e-3, 1 / max(hidden, default=1))), loss)
     net.optimizer.build(net.trainable_variables)
     return net
 

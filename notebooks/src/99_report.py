@@ -361,7 +361,8 @@ else:
     display(Markdown("Not in this run: it comes from notebook 10."))
 
 # %%
-same = rows[of("device or recording")].set_index("name")["value"].map(percent)
+same = rows[of("device or recording") & rows["metric"].eq("same-recording accuracy")]
+same = same.set_index("name")["value"].map(percent)
 if len(same):
     other = table["Whole recording", OURS]
     halves = pd.DataFrame({"same recording [%]": same, "another recording [%]": other})

@@ -50,8 +50,8 @@ lost = density[frequency >= rate / 4].sum() / density.sum()
 print(f"Above {rate // 4} Hz the recording has {lost:.3%} of its energy, and half of its features.")
 
 # %% [markdown]
-# Half the sample rate is the highest frequency that a recording can hold. The ear misses little, since most of speech is
-# low. A classifier may miss more: what the recorder adds is there as well, and little speech hides it.
+# Half the sample rate is the highest frequency that a recording can hold. The ear misses little, since most of speech
+# is low. A classifier may miss more: what the recorder adds is there as well, and little speech hides it.
 #
 # **2. Write a CSV that trains on the last recording of every device and tests on the first. Load it.**
 

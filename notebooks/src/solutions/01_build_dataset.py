@@ -26,8 +26,8 @@ dataset = session.dataset(recordings)
 # **1. Take the segments of one test recording in order of `start`. How many overlap another one, and how many would you
 # expect if starts fall anywhere with equal probability?**
 #
-# One other start lies within $n$ samples on either side with probability $2n / (N - n)$, edges apart. None of the $k - 1$
-# others does with probability $(1 - 2n / (N - n))^{k - 1}$.
+# One other start lies within $n$ samples on either side with probability $2n / (N - n)$, edges apart. None of the
+# $k - 1$ others does with probability $(1 - 2n / (N - n))^{k - 1}$.
 
 # %%
 table = dataset.segments[dataset.mask("test", draw=0)]
@@ -58,6 +58,8 @@ results[["value", "low", "high", "chance"]].style.format("{:.1%}")
 # %%
 alone = results["value"].drop("all six")
 test = evaluation.paired_difference(tables["all six"], tables[alone.idxmax()])
-print(f"Alone, {alone.idxmax()} gives most away: {alone.max():.1%} of the excerpts. All six reach "
-      f"{results['value']['all six']:.1%}; that the others add something "
-      f"{evaluation.verdict(test, better='is shown', worse='is wrong, they hurt')} (p = {test['p']:.2f}).")
+print(
+    f"Alone, {alone.idxmax()} gives most away: {alone.max():.1%} of the excerpts. All six reach "
+    f"{results['value']['all six']:.1%}; that the others add something "
+    f"{evaluation.verdict(test, better='is shown', worse='is wrong, they hurt')} (p = {test['p']:.2f})."
+)

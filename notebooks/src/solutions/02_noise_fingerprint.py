@@ -47,8 +47,11 @@ def compared(changed, usual):
     test = evaluation.paired_difference(changed, usual)
     right = [evaluation.correct(table).mean() for table in (changed, usual)]
     verdict = evaluation.verdict(test, better="the change helps", worse="the change hurts")
-    return (f"{right[0]:.1%} of the test segments are right, {right[1]:.1%} with the usual setting: "
-            f"{verdict} ({100 * test['difference']:+.1f} points, {100 * test['low']:+.1f} to {100 * test['high']:+.1f}).")  # fmt: skip
+    points = [100 * test[name] for name in ("difference", "low", "high")]
+    return (
+        f"{right[0]:.1%} of the test segments are right, {right[1]:.1%} with the usual setting: {verdict} "
+        f"({points[0]:+.1f} points, {points[1]:+.1f} to {points[2]:+.1f})."
+    )
 
 
 usual = answers(noise="wavelet")
@@ -71,8 +74,8 @@ hard = answers(noise="wavelet", mode="hard")
 print("Hard:", compared(hard, usual))
 
 # %% [markdown]
-# Hard thresholding takes nothing at all from a coefficient above the threshold. So where speech is, the noise has holes,
-# in time and in frequency; soft thresholding fills them with plus or minus the threshold.
+# Hard thresholding takes nothing at all from a coefficient above the threshold. So where speech is, the noise has
+# holes, in time and in frequency; soft thresholding fills them with plus or minus the threshold.
 #
 # **2. Set `rescale` to `mln`, a noise level for each level. What is clipped now, and does it help?**
 
@@ -91,12 +94,12 @@ clipped = pd.DataFrame(
 ax = (100 * clipped).plot.bar(figsize=(8, 3.2), rot=0, width=0.8)
 ax.set(ylabel="clipped coefficients [%]")
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(ax, "clipped", "Share of clipped coefficients at every level, for two ways to measure the noise level.")
+session.save_figure(ax, "clipped", "Share of clipped coefficients, for two ways to measure the noise level.")
 
 # %%
 each = answers(noise="wavelet", rescale="mln")
 print("mln:", compared(each, usual))
 
 # %% [markdown]
-# Each level now keeps its own strength, since the threshold grows with it. But where a level is full of speech, the median is
-# one of speech and no longer of noise, and more of the speech is taken for noise.
+# Each level now keeps its own strength, since the threshold grows with it. But where a level is full of speech, the
+# median is one of speech and no longer of noise, and more of the speech is taken for noise.
