@@ -383,7 +383,8 @@ session.saw(
     f"Of {len(against)} published figures {(against['published is'] == 'within').sum()} lie within our intervals; above them "
     f"{named(against.index[against['published is'] == 'above'])}; below them {named(against.index[against['published is'] == 'below'])}.",
     f"The {len(both)} examined systems name {both['same recording'].mean():.1%} of second halves of recordings that they know, "
-    f"on average, and {both['another recording'].mean():.1%} of other recordings; {lost.idxmax()} loses most, {100 * lost.max():.0f} points.",
+    f"on average, and {both['another recording'].mean():.1%} of other recordings; "
+    + (f"{lost.idxmax()} loses most, {100 * lost.max():.0f} points." if lost.max() > 0 else "none of them loses."),
     f"Of {len(baselines)} baselines {len(rooms)} tell nine recordings of one and the same recorder apart (intervals above chance)"
     + (f": {', '.join(rooms['system'])}. They know rooms, not devices." if len(rooms) else "."),
 )
