@@ -122,7 +122,8 @@ def test_papers_network_as_an_estimator(name, make_recordings, tmp_path):
     model = models.build(name, dataset.X.shape[1:], 2)
     training.fit(model, dataset, epochs=10)
     train, test = (list(whole_recordings(corpus, split)) for split in ("train", "test"))
-    system = clone(PaperSystem(model=model, settings=dataset.settings)).fit(train, [x.device for x in train])
+    system = clone(PaperSystem(model=model, settings=dataset.settings, voters=500))
+    system.fit(train, [x.device for x in train])
     assert system.predict(test).tolist() == [x.device for x in test]
     segments = cut_excerpts(test, seconds=256 / 16000, n=30)
     own = training.predict(model, dataset)  # the network is asked as in notebooks 03 to 06
@@ -146,13 +147,15 @@ class Counting:
         return np.tile(np.float32([0.25, 0.75]), (len(x), 1))
 
 
-@pytest.mark.parametrize(("voters", "expected"), [(0, 700), (3, 3), (1000, 700)])
-def test_few_segments_vote_where_voters_are_given(voters, expected):
+@pytest.mark.parametrize(("voters", "expected"), [(3, 3), (1000, 700)])
+def test_no_more_segments_vote_than_are_asked_to(voters, expected):
     settings = {"segment_length": 64, "representation": "waveform"}
     system = PaperSystem(model=Counting(), settings=settings, voters=voters).fit(recordings(), ["a", "a", "b", "b"])
     excerpts = [Excerpt(np.ones(700 * 64, np.float32), RATE), Excerpt(np.ones(64, np.float32), RATE)]
     np.testing.assert_allclose(system.predict_proba(excerpts), [[0.25, 0.75]] * 2)
     assert system.model.asked == expected + 1
+    with pytest.raises(ParameterError, match="voters=0 is not a whole number of at least 1"):
+        system.set_params(voters=0).fit(recordings(), ["a", "a", "b", "b"])
 
 
 # --- halves, and what is learned from --------------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from .excerpts import Excerpt
 
 # What the parameters of systems may be, by their names: whole numbers of at least so much; numbers above 0 of at most.
 LEAST = {"n_fft": 4, "n_coefficients": 1, "n_components": 1, "n_clusters": 1, "n_estimators": 1, "n_features": 1,
-         "n_nonzero": 1, "n_steps": 1, "size": 3, "voters": 0, "random_state": 0}  # fmt: skip
+         "n_nonzero": 1, "n_steps": 1, "size": 3, "voters": 1, "random_state": 0}  # fmt: skip
 MOST = {"C": np.inf, "gamma": np.inf, "over": np.inf, "piece_s": np.inf, "nu": 1, "share": 1}
 
 

@@ -5,6 +5,7 @@ excerpt shorter than one frame is filled up with zeros, with a `ShortExcerptWarn
 in speech recognition that removes the recording channel, which is what is looked for here.
 """
 
+import functools
 import warnings
 
 import librosa
@@ -173,6 +174,7 @@ def rasta_filter(x):
 
 
 # --- Filter banks ----------------------------------------------------------------------------------------------------
+@functools.lru_cache(maxsize=8)
 def triangular_filters(samplerate, *, n_fft, n_filters, spacing="mel"):
     """Return triangular filters of height one, overlapping by half [shape=(n_filters, n_fft // 2 + 1)].
 
@@ -190,6 +192,7 @@ def triangular_filters(samplerate, *, n_fft, n_filters, spacing="mel"):
     return np.maximum(0.0, 1 - distance / step)
 
 
+@functools.lru_cache(maxsize=8)
 def gammatone_filters(samplerate, *, n_fft, n_filters, fmin, cut=0.0):
     """Return the squared magnitude responses of 4th-order gammatone filters [shape=(n_filters, n_fft // 2 + 1)].
 

@@ -23,7 +23,7 @@ class PaperSystem(System):
 
     model: object  # keras.Model, fitted as in notebooks 03 to 06
     settings: dict  # `Dataset.settings` of what it was fitted to
-    voters: int = 0  # segments of an excerpt that vote, evenly spread over it; 0 = all that it holds
+    voters: int  # segments of an excerpt that vote, evenly spread over it; all, where it holds no more
 
     def __sklearn_clone__(self):
         return self  # nothing is fitted that a copy would keep apart
@@ -36,8 +36,7 @@ class PaperSystem(System):
     def _segments(self, excerpt):
         length = self.settings["segment_length"]
         y = np.pad(excerpt.y, (0, max(0, length - len(excerpt.y))))
-        segments, _ = regular_segments(y, length=length)
-        return evenly(segments, self.voters) if self.voters else segments
+        return evenly(regular_segments(y, length=length)[0], self.voters)
 
     def _proba(self, excerpts):
         cut, posteriors = [self._segments(x) for x in excerpts], []

@@ -186,7 +186,8 @@ def papermill(path, output, folder, children):
     command = [sys.executable, "-c", PAPERMILL, *places, "-f", str(folder / "parameters.yaml"), "-k", "python3"]
     with open(folder / "kernel.log", "ab") as log:
         options = {"stdout": log, "stderr": log, "cwd": PROJECT, "env": os.environ | ONE_THREAD}
-        child = subprocess.Popen([*command, "--no-progress-bar", "--log-level", "ERROR"], **options)
+        quiet = ["--no-progress-bar", "--log-level", "ERROR", "--no-request-save-on-cell-execute"]  # saves every 30 s
+        child = subprocess.Popen([*command, *quiet], **options)
         children.add(child)
         status = child.wait()
         children.discard(child)

@@ -180,6 +180,7 @@ def save_figure(run, notebook, name, figure, *, caption=""):
             figure.savefig(
                 temporary, dpi=130, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None
             )
+        figure.set_layout_engine("none")  # laid out once, it stays as it is: again for every format takes as long
 
 
 def versions():

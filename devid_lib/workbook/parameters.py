@@ -55,9 +55,10 @@ PARAMETERS = {
     "on_error": Parameter("raise", "bad recordings, raise or skip (left out and listed)", ("raise", "skip")),
 }
 SIZES = {
-    "quick": {"recording_minutes": 0.5, "train_segments": 120, "test_segments": 40},
+    "quick": {"recording_minutes": 0.5, "train_segments": 80, "test_segments": 40},
     "paper": {"recording_minutes": 6.5, "train_segments": 1000, "test_segments": 100},
 }
+SHORT = {"cnn": 2}  # epochs at size quick of what learns so slowly that a few more would not tell more
 KINDS = {str: "text", int: "a whole number", float: "a number"}
 PLACES = ("run_dir", "data_dir", "predictions")  # where things are: not what makes a figure
 

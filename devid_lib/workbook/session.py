@@ -19,7 +19,7 @@ from ..dataset import build_dataset, probe_table, settings_key
 from ..files import atomic_path
 from . import folder
 from .paper import PAPER, PAPER_TABLE_VI
-from .parameters import PARAMETERS, check_names, check_params, differing
+from .parameters import PARAMETERS, SHORT, check_names, check_params, differing
 
 PROJECT = Path(__file__).resolve().parents[2]
 WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
@@ -236,8 +236,11 @@ class Session:
         """Fit a network and predict, unless the run folder holds both; return the name they are kept under."""
         dataset = self.dataset(recordings, **{"representation": models.SYSTEMS[system].representation} | changes)
         options = {name: self.params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
+        family = models.SYSTEMS[system].family
+        if self.params["size"] == "quick":
+            options["epochs"] = options["epochs"] or SHORT.get(family, 0)
         sizes = {name: options[name] for name in ("epochs", "batch_size")}
-        recipe = training.recipe_for(models.SYSTEMS[system].family, options["recipe"], **sizes)
+        recipe = training.recipe_for(family, options["recipe"], **sizes)
         settings = dataset.settings | options | {"system": system, "fit": asdict(recipe)}
         name = f"{system}-{settings_key(settings)}"
         with folder.locked(self.run, name):  # of several notebooks that want it, one fits it and the others wait

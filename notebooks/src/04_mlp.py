@@ -195,16 +195,20 @@ def squared_error(d, y):
     return 0.5 * keras.ops.sum(keras.ops.square(d - y), axis=-1)
 
 
-def perceptron(hidden, loss, number):
-    """Return a compiled perceptron whose first weights are drawn with seed ``number``."""
+def perceptron(hidden, number):
+    """Return a perceptron whose first weights are drawn with seed ``number``."""
     keras.utils.set_random_seed(number)
     decay, small = keras.regularizers.L2(1e-4), keras.initializers.RandomNormal(stddev=0.01)
     layers = [keras.layers.Dense(units, "tanh", kernel_regularizer=decay) for units in hidden]
     last = keras.layers.Dense(len(devices), "softmax", kernel_initializer=small, kernel_regularizer=decay)
-    net = keras.Sequential([keras.Input((X.shape[1],)), *layers, last])
-    net.compile(keras.optimizers.Adam(min(3e-3, 1 / max(hidden, default=1))), loss)
-    net.optimizer.build(net.trainable_variables)
-    return net
+    return keras.Sequential([keras.Input((X.shape[1],)), *layers, last])
+
+
+def epoch(net, rng):
+    """Take all segments once, in random order, in batches of 64: what `fit` does, without its bookkeeping."""
+    batch = min(64, len(white))
+    for rows in rng.permutation(len(white))[: len(white) // batch * batch].reshape(-1, batch):
+        net.train_on_batch(white[rows], np.eye(len(devices))[y[rows]])
 
 
 # %%
@@ -214,13 +218,17 @@ white_test = (np.asarray(dataset.X[test]) - mean) @ matrix
 
 def from_seeds(hidden, loss, numbers):
     """Train a perceptron from every seed; return its prediction tables of the test segments."""
-    net, tables = perceptron(hidden, loss, 0), []
+    net, tables = perceptron(hidden, 0), []
+    net.compile(keras.optimizers.Adam(min(3e-3, 1 / max(hidden, default=1))), loss)
+    net.optimizer.build(net.trainable_variables)
     blank = [variable.numpy() for variable in net.optimizer.variables]
     for number in numbers:
-        net.set_weights(perceptron(hidden, loss, number).get_weights())
+        net.set_weights(perceptron(hidden, number).get_weights())
         for variable, value in zip(net.optimizer.variables, blank, strict=True):
             variable.assign(value)  # the optimiser forgets, too; to compile a new one takes longer than to train
-        net.fit(white, np.eye(len(devices))[y], batch_size=64, epochs=5, verbose=0)
+        rng = np.random.default_rng(number)
+        for _ in range(5):
+            epoch(net, rng)
         posterior = forward(white_test, net.get_weights())
         tables.append(evaluation.predictions_table(posterior, dataset.segments.iloc[test], devices))
     return tables

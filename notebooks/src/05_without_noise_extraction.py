@@ -168,7 +168,7 @@ print(f"least is left at period {left.idxmin()}: {left.min():.0%}; median over t
 # ## Trained
 #
 # The filters start as sine waves, as published, or at random. The authors trained for up to 3000 epochs. The default
-# recipe stops after a few, so that the notebook ends; set `epochs` to see how far it goes.
+# recipe stops after a few, at size `quick` after two, so that the notebook ends; set `epochs` to see how far it goes.
 
 # %%
 fits = {system: session.fitted(system, recordings, noise="none") for system in ("cnn", "cnn-random")}

@@ -129,8 +129,8 @@ np.testing.assert_allclose(judged[["accuracy", "macro F1", "log-loss"]], [accura
 #
 # ## The leaderboard
 #
-# The paper's networks come from this run's earlier notebooks, or are trained now. An excerpt is all of its segments, and
-# their posteriors are summed; in one more row only a few segments vote.
+# The paper's networks come from this run's earlier notebooks, or are trained now. The posteriors of an excerpt's segments
+# are summed: of at most as many as stand for a whole recording in those notebooks and, in one more row, of a few.
 
 # %%
 networks, fitting = {}, {}
@@ -139,7 +139,7 @@ for name in ("softmax", "mlp-1", "mlp-2", "mlp-3", "averaged-mlp-3", "cnn"):
     changes |= {"noise": "none"} if SYSTEMS[name].family == "cnn" else {}
     model, history = session.fitted(name, recordings, **changes)
     settings = session.dataset(recordings, **changes).settings
-    networks[f"paper {name}"] = PaperSystem(model=model, settings=settings)
+    networks[f"paper {name}"] = PaperSystem(model=model, settings=settings, voters=p["voters"] * p["test_segments"])
     fitting[f"paper {name}"] = history.attrs["seconds"]
     if name == "mlp-3":
         voting = f"paper voting, {p['voters']} x {name}"
