@@ -20,7 +20,7 @@ from .progress import progress
 from .segments import random_segments
 
 REPRESENTATIONS = ("spectrum", "halves", "waveform")
-FORMAT = 3  # raise it when the meaning of a cached array changes
+FORMAT = 4  # raise it when the meaning of a cached array changes
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Dataset:
     X : np.ndarray [shape=(n_segments, ...)], float32
         One row per segment: spectrum (n, 2049), halves (n, 2, 1025) or waveform (n, 4096).
     segments : pandas.DataFrame [n_segments rows]
-        device, recording, split, draw (number of the independent test set), start [samples].
+        device, recording, split, session, draw (number of the independent test set), start and n_samples [samples].
     devices : tuple of str
         Class names, in the order of the probability columns.
     settings : dict
@@ -185,7 +185,7 @@ def cut(y, row, settings):
     rngs = [np.random.default_rng([settings["seed"], draw, name]) for draw in range(draws)]
     parts = [random_segments(y, n=n, length=settings["segment_length"], rng=rng) for rng in rngs]
     segments, starts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    keys = {"device": row.device, "recording": row.recording, "split": row.split}
+    keys = {"device": row.device, "recording": row.recording, "split": row.split, "session": row.session}
     drawn = {"draw": np.repeat(np.arange(draws), n), "start": starts, "n_samples": len(y)}
     return segments, pd.DataFrame(keys | drawn)
 
@@ -200,21 +200,22 @@ def represent(segments, settings):
     return extract_features(segments, **{name: settings[name] for name in names})
 
 
-def held_out_stretch(dataset, *, share=0.1, seed=0):
-    """Choose validation segments from stretches of the training recordings that no other training segment touches.
+def held_out(dataset, *, share=0.1, seed=0):
+    """Choose training segments to judge epochs with: of every device a recording that the others do not touch.
 
     Parameters
     ----------
     dataset : Dataset
     share : float in (0, 1)
-        Length of the one held-out stretch of every training recording, as a share of the recording.
+        Of a device's only training recording a stretch is held out; this is its length, as a share of the recording.
     seed : int
         Seed of the stretches' positions.
 
     Returns
     -------
     train, validation : np.ndarray [shape=(n_segments,)], bool
-        Segments outside and inside the stretch; those that reach over its edge are in neither.
+        Held out is a device's last training session, where it has several; else its last training recording; of a
+        single one a stretch, and segments that reach over its edge are in neither.
 
     Raises
     ------
@@ -223,20 +224,32 @@ def held_out_stretch(dataset, *, share=0.1, seed=0):
 
     Notes
     -----
-    Segments overlap, so a random tenth of them would be near copies of the rest. Test recordings are never used.
+    Segments of one recording share its room and its level, so that a random tenth of them, or a stretch, would hardly
+    differ from the rest. Test recordings are never used.
+
+    Examples
+    --------
+    >>> names = ["one", "one", "two", "three"]
+    >>> table = pd.DataFrame({"device": "a", "recording": names, "split": ["train"] * 3 + ["test"], "session": ""})
+    >>> held_out(Dataset(np.zeros((4, 5)), table, ("a",), {"segment_length": 8}))
+    (array([ True,  True, False, False]), array([False, False,  True, False]))
     """
     if not 0 < share < 1:
         raise ParameterError(f"share={share} is not between 0 and 1")
     table, length = dataset.segments, dataset.settings["segment_length"]
     train, validation = np.zeros((2, len(table)), bool)
     rng = np.random.default_rng(seed)
-    for _, rows in table[table["split"] == "train"].groupby(["device", "recording"], sort=True):
+    for _, rows in table[table["split"] == "train"].groupby("device", sort=True):
+        unit = next((rows[name] for name in ("session", "recording") if len(rows[name].unique()) > 1), None)
+        if unit is not None:
+            validation[rows.index] = unit == unit.iloc[-1]
+            train[rows.index] = unit != unit.iloc[-1]
+            continue
         n, start = rows["n_samples"].iloc[0], rows["start"].to_numpy()
         size = max(int(share * n), length)
         left = rng.integers(0, n - size + 1)
-        inside = (start >= left) & (start + length <= left + size)
+        validation[rows.index] = (start >= left) & (start + length <= left + size)
         train[rows.index] = (start + length <= left) | (start >= left + size)
-        validation[rows.index] = inside
     if not validation.any() or not train.any():
         raise ParameterError(f"share={share}: no segment lies wholly inside (or outside) the held-out stretches")
     return train, validation

@@ -19,7 +19,7 @@ class Network:
     ----------
     label : str
         Its name in tables, as the paper calls it.
-    family : {"softmax", "mlp", "averaged", "cnn"}
+    family : {"softmax", "mlp", "averaged", "cnn", "filterbank"}
         Which builder makes it, and which recipe of `training.RECIPES` fits it.
     representation : {"spectrum", "halves", "waveform"}
         What it takes in, see `dataset.build_dataset`.
@@ -46,7 +46,9 @@ SYSTEMS = {
     "averaged-mlp-3": Network("Averaged MLP, 3 hidden layers", "averaged", "halves", (500, 500, 100)),
     "cnn": Network("CNN, sine-wave start", "cnn", "waveform", (500, 500, 500), "sine"),
     "cnn-random": Network("CNN, random start", "cnn", "waveform", (500, 500, 500), "random"),
+    "filterbank": Network("Filter bank", "filterbank", "waveform", (300,)),
 }
+POWER_FLOOR = 2.0**-30 / 12  # power of the rounding noise of 16-bit audio
 
 
 @functools.cache
@@ -285,6 +287,74 @@ def cnn(
     return model
 
 
+def filterbank(
+    n_samples,
+    n_devices,
+    *,
+    filters=256,
+    kernel=512,
+    stride=32,
+    pool=8,
+    hidden=(300,),
+    weight_decay=1e-4,
+    dropout=0.5,
+    seed=0,
+):
+    """Build a network on samples that hears power in bands: windowed cosines, power, logarithm, statistics over time.
+
+    Parameters
+    ----------
+    n_samples, n_devices : int
+        Samples of a segment, number of classes.
+    filters, kernel, stride : int
+        Number of filters, their taps and their step [samples]: Hann-windowed cosines whose frequencies cover the band
+        evenly. They are fixed (``filters`` is a layer that is not trainable) until one says otherwise.
+    pool : int
+        Steps whose powers are averaged before the logarithm.
+    hidden : tuple of int
+        Units of the tanh layers behind the mean and the standard deviation over time.
+    weight_decay, dropout, seed
+        As in `mlp`.
+
+    Returns
+    -------
+    model : keras.Model [input (n, n_samples), output (n, n_devices)]
+        Uncompiled, named ``filterbank``; its layer ``statistics`` has 2 x ``filters`` outputs.
+
+    Raises
+    ------
+    ParameterError
+        If a size is below 1 or a segment holds fewer than two averages.
+
+    Notes
+    -----
+    Notebook 05. What the network of section III-C3 lacks: narrow bands that cover the spectrum, power in place of the
+    largest answer, and a logarithm, which turns the gain of a device into a sum.
+
+    Examples
+    --------
+    >>> filterbank(4096, 9).get_layer("statistics").output.shape
+    (None, 512)
+    """
+    keras = import_keras()
+    sizes = {"filters": filters, "kernel": kernel, "stride": stride, "pool": pool}
+    check_sizes(n_devices=n_devices, hidden=min(hidden, default=1), **sizes)
+    least = kernel + stride * (2 * pool - 1)
+    if n_samples < least:
+        raise ParameterError(f"n_samples={n_samples} is below {least}, which two averages of {pool} steps need")
+    inputs = keras.Input((n_samples,), name="samples")
+    x = keras.layers.Reshape((n_samples, 1))(inputs)
+    x = keras.layers.Conv1D(filters, kernel, strides=stride, use_bias=False, trainable=False, name="filters")(x)
+    x = keras.layers.AveragePooling1D(pool, name="power")(keras.ops.square(x))
+    x = keras.ops.log(x + POWER_FLOOR)
+    x = keras.layers.Concatenate(name="statistics")([keras.ops.mean(x, axis=1), keras.ops.std(x, axis=1)])
+    x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed)
+    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
+    model = keras.Model(inputs, outputs, name="filterbank")
+    model.get_layer("filters").set_weights([cosine_filters(filters, kernel)])
+    return model
+
+
 def build(system, input_shape, n_devices, *, stride=1, seed=0):
     """Build one of the paper's systems by its name.
 
@@ -324,6 +394,8 @@ def build(system, input_shape, n_devices, *, stride=1, seed=0):
         return mlp(n_inputs, n_devices, **options)
     if network.family == "averaged":
         return averaged_mlp(n_inputs, n_devices, n_parts=input_shape[0], **options)
+    if network.family == "filterbank":
+        return filterbank(n_inputs, n_devices, **options)
     return cnn(n_inputs, n_devices, start=network.start, stride=stride, **options)
 
 
@@ -346,6 +418,30 @@ def sine_filters(filters=100, kernel=197):
     """
     periods = np.arange(filters) + 4
     return np.sin(2 * np.pi * np.arange(kernel)[:, None] / periods).astype(np.float32)[:, None, :]
+
+
+def cosine_filters(filters=256, kernel=512):
+    """Return the filters of `filterbank`: Hann-windowed cosines of length one, centred on equal parts of the band.
+
+    Parameters
+    ----------
+    filters, kernel : int
+        Number of filters and of taps.
+
+    Returns
+    -------
+    weights : np.ndarray [shape=(kernel, 1, filters)], float32
+
+    Examples
+    --------
+    >>> magnitude = np.abs(np.fft.rfft(cosine_filters()[:, 0], 1024, axis=0))
+    >>> (magnitude.argmax(axis=0)[[0, 100, 255]] / 1024).round(4).tolist()  # of the sample rate: (k + 1/2) / 512
+    [0.001, 0.1963, 0.499]
+    """
+    frequency = (np.arange(filters) + 0.5) / (2 * filters)  # of the sample rate
+    time = np.arange(kernel)[:, np.newaxis] - (kernel - 1) / 2
+    weights = np.hanning(kernel + 2)[1:-1, np.newaxis] * np.cos(2 * np.pi * frequency * time)
+    return (weights / np.linalg.norm(weights, axis=0)).astype(np.float32)[:, np.newaxis]
 
 
 def last_hidden(model):

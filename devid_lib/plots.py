@@ -190,7 +190,7 @@ def learning_curve(history, *, ax=None):
     axes = plt.subplots(1, 2, figsize=(10, 3.4))[1] if ax is None else ax
     table, judged = history.set_index("epoch"), "val_loss" in history and history["val_loss"].notna().any()
     kept, on_test = history.attrs.get("epoch"), history.attrs.get("select_on") == "test"
-    name = "test\n(as the authors did)" if on_test else "validation\n(held-out stretches of\nthe training recordings)"
+    name = "test\n(as the authors did)" if on_test else "validation\n(left-out training recordings)"
     for panel, column, factor in zip(axes, ("loss", "accuracy"), (1, 100), strict=True):
         panel.plot(factor * table[column], ".-", color=BLUE, lw=1.8, ms=4, label="training")
         if judged:

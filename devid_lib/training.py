@@ -8,7 +8,7 @@ import pandas as pd
 import scipy.linalg
 
 from .audio import load_recording
-from .dataset import held_out_stretch
+from .dataset import held_out
 from .errors import AudioError, ParameterError
 from .evaluation import predictions_table, vote
 from .features import extract_features
@@ -37,10 +37,11 @@ class Recipe:
     patience : int
         Validations without improvement after which training stops.
     select_on : {"validation", "test", "nothing"}
-        Which segments choose the epoch to keep: held-out stretches of the training recordings, or, as the authors did
-        and nobody should, the test segments.
-    shuffle : bool
-        Draw a new order of the segments every epoch.
+        Which segments choose the epoch: those of a training recording of every device that is left out at first
+        (`dataset.held_out`), after which the model is fitted anew to all for as many epochs; or, as the authors did and
+        nobody should, the test segments.
+    shuffle : {"once", "epoch"}
+        Draw an order of the segments before the first epoch, as the authors did, or a new one every epoch.
     whiten : bool
         Train on inputs whose common swings are taken out, see `whitening`; afterwards the map is folded into the first
         layer, and the model takes inputs as they are.
@@ -53,23 +54,25 @@ class Recipe:
     validate_every: int = 1
     patience: int = 1000
     select_on: str = "validation"
-    shuffle: bool = True
+    shuffle: str = "epoch"
     whiten: bool = True
 
 
-AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": False, "whiten": False}
+AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": "once", "whiten": False}
 RECIPES = {
     "published": {
         "softmax": Recipe("lbfgs", 1.0, 0, 400, select_on="nothing", whiten=False),
         "mlp": Recipe("rmsprop", 1e-4, 9000, 300, **AS_PUBLISHED),
         "averaged": Recipe("rmsprop", 1e-4, 3000, 500, **AS_PUBLISHED),
         "cnn": Recipe("rmsprop", 1e-4, 500, 3000, **AS_PUBLISHED),
+        "filterbank": Recipe("adam", 1e-3, 256, 15, patience=3),  # not of the paper: as by default
     },
     "default": {
         "softmax": Recipe("adam", 1e-3, 256, 20, patience=3),
         "mlp": Recipe("adam", 1e-3, 512, 8, patience=3),
         "averaged": Recipe("adam", 1e-3, 512, 8, patience=3),
         "cnn": Recipe("adam", 3e-4, 128, 10, patience=3),
+        "filterbank": Recipe("adam", 1e-3, 256, 15, patience=3),
     },
 }
 
@@ -121,7 +124,7 @@ def feature_scale(recipe, segment_length):
 
 
 def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_size=0, loss="crossentropy"):
-    """Compile and fit a model; it keeps the weights of its best epoch.
+    """Compile and fit a model for as many epochs as serve segments best that it has not seen.
 
     Parameters
     ----------
@@ -130,12 +133,12 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     dataset : Dataset
         Only training segments are fitted; test segments are looked at by the published recipe alone, to select the
         epoch, which makes its accuracy optimistic.
-    family : {"", "softmax", "mlp", "averaged", "cnn"}
+    family : {"", "softmax", "mlp", "averaged", "cnn", "filterbank"}
         Whose recipe it is; empty = that of the network named as the model in `models.SYSTEMS`.
     recipe : {"default", "published"}
         A key of `RECIPES`.
     seed : int
-        Seed of shuffling, dropout and the held-out stretches.
+        Seed of shuffling, dropout and held-out stretches.
     epochs, batch_size : int
         Replace the recipe's own where not 0.
     loss : {"crossentropy", "squared_error"}
@@ -144,7 +147,8 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     Returns
     -------
     history : pandas.DataFrame
-        One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds since the start. ``attrs`` holds the
+        One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds since the start. Losses are without
+        weight decay; where a recording was left out, the epochs are those of the fit without it. ``attrs`` holds the
         recipe, what the epoch was selected on, the kept epoch and the seconds in all.
 
     Raises
@@ -160,7 +164,7 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     --------
     >>> from devid_lib import models
     >>> from devid_lib.dataset import Dataset
-    >>> table = pd.DataFrame({"device": ["a", "b"] * 200, "recording": "1", "split": "train", "draw": 0})
+    >>> table = pd.DataFrame({"device": ["a", "b"] * 200, "recording": "1", "split": "train", "session": "", "draw": 0})
     >>> table = table.assign(start=np.arange(400) * 10, n_samples=4000)
     >>> X = np.eye(2, 5, dtype=np.float32)[np.arange(400) % 2]
     >>> dataset = Dataset(X, table, ("a", "b"), {"segment_length": 10})
@@ -171,45 +175,84 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     family = family or family_of(model.name)
     settings = recipe_for(family, recipe, epochs=epochs, batch_size=batch_size)
     import_keras().utils.set_random_seed(seed)
-    train, judge = training_masks(dataset, settings, seed=seed)
     started = time.perf_counter()
-    x, y = np.ascontiguousarray(dataset.X[train]), dataset.y[train]
+    train, judge = training_masks(dataset, settings, seed=seed)
     if settings.optimizer == "lbfgs":
         if loss != "crossentropy":
             raise ParameterError(f"loss={loss!r}: L-BFGS minimises equation (5), loss='crossentropy' alone")
-        history = fit_lbfgs(model, x, y, iterations=settings.epochs)
+        history = fit_lbfgs(model, np.ascontiguousarray(dataset.X[train]), dataset.y[train], iterations=settings.epochs)
     else:
-        maps = input_maps(model, family, x) if settings.whiten else []
-        x, judged = (mapped(part, maps) if maps else part for part in (x, np.ascontiguousarray(dataset.X[judge])))
-        history = fit_epochs(model, x, y, (judged, dataset.y[judge]), settings, loss=loss)
-        fold(maps)
+        X, trained = dataset.X, model
+        if family == "filterbank":
+            X, trained = behind_fixed_layers(model, dataset.X, dataset.mask("train") | judge)
+        if settings.shuffle == "once":
+            train = np.random.default_rng(seed).permutation(np.flatnonzero(train))
+        compile_model(trained, settings, loss=loss)
+        start = state(trained)
+        history = fit_epochs(trained, family, X, dataset.y, (train, judge), settings)
+        if settings.select_on == "validation":
+            restore(trained, start)
+            every, best = dataset.mask("train"), replace(settings, epochs=history.attrs["epoch"])
+            fit_epochs(trained, family, X, dataset.y, (every, every & False), best)
     history.attrs |= {"recipe": recipe, "select_on": settings.select_on, "seconds": time.perf_counter() - started}
     return history
 
 
-def fit_epochs(model, x, y, validation, settings, *, loss):
-    """Fit by gradient descent, epoch by epoch, and restore the weights of the best validation."""
+def fit_epochs(model, family, X, y, rows, settings):
+    """Fit a compiled model by gradient descent, epoch by epoch, and keep the weights of the best validation.
+
+    ``rows`` are those of X and y that are fitted, and those that judge; without the latter the last epoch is kept.
+    """
+    fitted, judge = rows
+    x = np.ascontiguousarray(X[fitted])
+    maps = input_maps(model, family, x) if settings.whiten else []
+    x, judged = (mapped(part, maps) if maps else part for part in (x, np.ascontiguousarray(X[judge])))
     keep, clock = callbacks(import_keras(), settings)
-    compile_model(model, settings, loss=loss)
-    fitted = model.fit(
+    curve = model.fit(
         x,
-        y,
+        y[fitted],
         batch_size=settings.batch_size,
         epochs=settings.epochs,
-        shuffle=settings.shuffle,
-        validation_data=validation,
+        shuffle=settings.shuffle == "epoch",
+        validation_data=(judged, y[judge]) if len(judged) else None,
         validation_freq=settings.validate_every,
         callbacks=[keep, clock],
         verbose=0,
-    )
+    ).history
     model.set_weights(keep.weights)
+    fold(maps)
     every = settings.validate_every
-    history = pd.DataFrame({name: values for name, values in fitted.history.items() if not name.startswith("val_")})
-    for name in ("val_loss", "val_accuracy"):
-        history.loc[every - 1 :: every, name] = fitted.history.get(name, np.nan)  # none in a very short fit
+    history = pd.DataFrame({"loss": curve["cost"], "accuracy": curve["accuracy"]})
+    for name, found in {"val_loss": "val_cost", "val_accuracy": "val_accuracy"}.items():
+        history.loc[every - 1 :: every, name] = curve.get(found, np.nan)  # none in a very short fit
     history = history.assign(epoch=np.arange(1, len(history) + 1), seconds=clock.seconds)
     history.attrs["epoch"] = keep.epoch
     return history
+
+
+def state(model):
+    """Return the weights of a compiled model and of its optimiser, to start again from them."""
+    model.optimizer.build(model.trainable_variables)
+    return model.get_weights(), [variable.numpy() for variable in model.optimizer.variables]
+
+
+def restore(model, start):
+    """Set a model and its optimiser back: to compile anew would cost more than many an epoch."""
+    weights, optimizer = start
+    model.set_weights(weights)
+    for variable, value in zip(model.optimizer.variables, optimizer, strict=True):
+        variable.assign(value)
+
+
+def behind_fixed_layers(model, X, rows):
+    """Return what a filter bank's fixed layers make of these rows of X, and the layers behind as their own model."""
+    keras, at = import_keras(), model.get_layer("statistics")
+    inputs = x = keras.Input(at.output.shape[1:])
+    for layer in model.layers[model.layers.index(at) + 1 :]:
+        x = layer(x)
+    statistics = np.zeros((len(X), *at.output.shape[1:]), np.float32)
+    statistics[rows] = keras.Model(model.inputs, at.output).predict(X[rows], batch_size=128, verbose=0)
+    return statistics, keras.Model(inputs, x, name=model.name)
 
 
 def callbacks(keras, settings):
@@ -219,9 +262,10 @@ def callbacks(keras, settings):
         best, bad, epoch, weights = np.inf, 0, 0, None
 
         def on_epoch_end(self, epoch, logs=None):
-            if "val_loss" not in logs and epoch + 1 < self.params["epochs"]:
+            judged, last = "val_cost" in logs, epoch + 1 == self.params["epochs"]
+            if not judged and not last:
                 return
-            value = -logs.get("val_accuracy", -np.inf) if settings.select_on == "test" else logs.get("val_loss", np.inf)
+            value = -logs.get("val_accuracy", -np.inf) if settings.select_on == "test" else logs.get("val_cost", np.inf)
             if value < self.best or self.weights is None:
                 self.best, self.bad, self.epoch, self.weights = value, 0, epoch + 1, self.model.get_weights()
             else:
@@ -253,7 +297,8 @@ def compile_model(model, settings, *, loss):
         optimizer = keras.optimizers.RMSprop(
             settings.learning_rate, rho=0.95, momentum=0.9, epsilon=1e-4, centered=True
         )
-    model.compile(optimizer, losses[loss], metrics=["accuracy"])
+    cost = keras.metrics.MeanMetricWrapper(keras.losses.get(losses[loss]), name="cost")  # without weight decay
+    model.compile(optimizer, losses[loss], metrics=["accuracy", cost])
 
 
 def squared_error(y, probabilities):
@@ -358,7 +403,7 @@ def fold(maps):
 def training_masks(dataset, settings, *, seed):
     """Return which segments are fitted and which choose the epoch."""
     if settings.select_on == "validation":
-        return held_out_stretch(dataset, seed=seed)
+        return held_out(dataset, seed=seed)
     return dataset.mask("train"), dataset.mask("test", draw=0)
 
 

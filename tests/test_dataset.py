@@ -1,6 +1,7 @@
 """Dataset: what every row holds and where it came from, what is held out, and what the cache promises."""
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devid_lib import dataset as module
-from devid_lib.dataset import Dataset, build_dataset, held_out_stretch, probe_table
+from devid_lib.dataset import Dataset, build_dataset, held_out, probe_table
 from devid_lib.errors import AudioError, CorpusError, DevidError, ParameterError
 from devid_lib.evaluation import TRIVIAL_NUMBERS
 from devid_lib.features import extract_features, trivial_features
@@ -98,7 +99,7 @@ def test_table_names_device_recording_split_and_draw(corpus):
         [(device, clip, "train", 0) for device in dataset.devices for clip in ("clip1", "clip2")]
         + [(device, "clip3", "test", draw) for device in dataset.devices for draw in range(3)]
     )
-    assert dataset.segments["n_samples"].eq(SAMPLES).all()  # held_out_stretch needs it
+    assert dataset.segments["n_samples"].eq(SAMPLES).all()  # held_out needs it
     assert dataset.segments["start"].between(0, SAMPLES - LENGTH).all()
 
 
@@ -273,10 +274,39 @@ def test_interrupted_writing_leaves_nothing_and_the_next_call_builds(corpus, tmp
 
 
 # --- What is held out ------------------------------------------------------------------------------------------------
+def with_one(dataset):
+    """Return the dataset with one training recording a device."""
+    table = dataset.segments
+    first = table[dataset.mask("train")].groupby("device")["recording"].transform("first").reindex(table.index)
+    rows = dataset.mask("test") | (table["recording"] == first).to_numpy()
+    return replace(dataset, X=dataset.X[rows], segments=table[rows].reset_index(drop=True))
+
+
+def test_held_out_is_the_last_training_recording_of_every_device(corpus):
+    dataset = build(corpus)
+    train, validation = held_out(dataset)
+    np.testing.assert_array_equal(train | validation, dataset.mask("train"))
+    recordings = corpus[corpus["split"] == "train"].groupby("device")["recording"].agg(list)
+    assert recordings.str.len().min() > 1
+    for device, names in recordings.items():
+        of_device = dataset.segments["device"] == device
+        assert set(dataset.segments["recording"][of_device & validation]) == {names[-1]}
+        assert set(dataset.segments["recording"][of_device & train]) == set(names[:-1])
+
+
+def test_held_out_is_the_last_session_where_there_are_several(corpus):
+    corpus = corpus.assign(session="monday")
+    train, validation = held_out(build(corpus))  # one session: a recording
+    dataset = build(corpus.assign(session=np.where(corpus["recording"] == "clip1", "monday", "friday")))
+    of_sessions = held_out(dataset)
+    assert set(dataset.segments["session"][of_sessions[1]]) == {"friday"}
+    np.testing.assert_array_equal(of_sessions, (train, validation))
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_held_out_stretches_share_no_sample_with_what_is_fitted(corpus, seed):
-    dataset = build(corpus, train_segments=150, draws=2)
-    train, validation = held_out_stretch(dataset, share=0.2, seed=seed)
+    dataset = with_one(build(corpus, train_segments=150, draws=2))
+    train, validation = held_out(dataset, share=0.2, seed=seed)
     assert train.dtype == validation.dtype == bool
     assert train.sum() > validation.sum() > 0
     assert not ((train | validation) & dataset.mask("test")).any()
@@ -291,8 +321,8 @@ def test_held_out_stretches_share_no_sample_with_what_is_fitted(corpus, seed):
 
 
 def test_held_out_stretch_leaves_out_only_what_reaches_over_its_edge(corpus):
-    dataset = build(corpus, train_segments=400)
-    train, validation = held_out_stretch(dataset, share=0.2)
+    dataset = with_one(build(corpus, train_segments=400))
+    train, validation = held_out(dataset, share=0.2)
     size = int(0.2 * SAMPLES)
     left = np.arange(SAMPLES - size + 1)[:, None]
     for _, rows in dataset.segments[dataset.mask("train")].groupby(["device", "recording"]):
@@ -304,8 +334,8 @@ def test_held_out_stretch_leaves_out_only_what_reaches_over_its_edge(corpus):
 
 
 def test_held_out_stretch_depends_on_its_seed_alone(corpus):
-    dataset = build(corpus, train_segments=100)
-    first, again, other = (held_out_stretch(dataset, share=0.3, seed=seed)[1] for seed in (1, 1, 2))
+    dataset = with_one(build(corpus, train_segments=100))
+    first, again, other = (held_out(dataset, share=0.3, seed=seed)[1] for seed in (1, 1, 2))
     np.testing.assert_array_equal(first, again)
     assert (first != other).any()
 
@@ -313,11 +343,11 @@ def test_held_out_stretch_depends_on_its_seed_alone(corpus):
 @given(share=st.floats(0.02, 0.9), seed=st.integers(0, 1000), length=st.integers(1, 400))
 def test_held_out_stretch_for_any_share_and_length(share, seed, length):
     n, rng = 3000, np.random.default_rng(seed)
-    table = pd.DataFrame({"device": "a", "recording": "r", "split": "train", "draw": 0, "n_samples": n,
+    table = pd.DataFrame({"device": "a", "recording": "r", "split": "train", "session": "", "draw": 0, "n_samples": n,
                           "start": rng.integers(0, n - length + 1, 300)})
     dataset = Dataset(np.zeros((300, 1), np.float32), table, ("a",), {"segment_length": length})
     try:
-        train, validation = held_out_stretch(dataset, share=share, seed=seed)
+        train, validation = held_out(dataset, share=share, seed=seed)
     except ParameterError:
         return
     begin = table["start"].to_numpy()
@@ -328,12 +358,12 @@ def test_held_out_stretch_for_any_share_and_length(share, seed, length):
 @pytest.mark.parametrize("share", [0, 1, -0.1, 1.5, float("nan")])
 def test_share_must_be_a_share(corpus, share):
     with pytest.raises(ParameterError, match="share="):
-        held_out_stretch(build(corpus), share=share)
+        held_out(build(corpus), share=share)
 
 
 def test_recordings_too_short_to_hold_something_out(corpus):
     with pytest.raises(ParameterError, match="no segment lies wholly inside"):
-        held_out_stretch(build(corpus, segment_length=SAMPLES - 1, train_segments=3))
+        held_out(with_one(build(corpus, segment_length=SAMPLES - 1, train_segments=3)))
 
 
 # --- What is refused -------------------------------------------------------------------------------------------------

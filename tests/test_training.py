@@ -8,14 +8,14 @@ import pytest
 import soundfile as sf
 
 from devid_lib import models, training
-from devid_lib.dataset import Dataset, held_out_stretch
+from devid_lib.dataset import Dataset, held_out
 from devid_lib.errors import AudioError, ParameterError
 from devid_lib.features import extract_features
 from devid_lib.training import Recipe
 
 LENGTH = 256
 DEVICES = ("ash", "beech", "cedar")
-SHAPES = {"softmax": (12,), "mlp": (12,), "averaged": (2, 9), "cnn": (LENGTH,)}
+SHAPES = {"softmax": (12,), "mlp": (12,), "averaged": (2, 9), "cnn": (LENGTH,), "filterbank": (LENGTH,)}
 
 
 def toy(family="mlp", *, train=60, test=20, draws=1, spread=1.5, seed=0):
@@ -27,7 +27,7 @@ def toy(family="mlp", *, train=60, test=20, draws=1, spread=1.5, seed=0):
             start = rng.integers(0, 20000 - LENGTH, n)
             table = {"device": device, "recording": recording, "split": split, "start": start, "n_samples": 20000}
             draw = np.arange(n) // test if split == "test" else np.zeros(n, int)
-            tables.append(pd.DataFrame(table).assign(draw=draw))
+            tables.append(pd.DataFrame(table).assign(draw=draw, session=""))
             rows.append(centre + spread * rng.standard_normal((n, *SHAPES[family])))
     X, segments = np.concatenate(rows).astype(np.float32), pd.concat(tables, ignore_index=True)
     return Dataset(X, segments, DEVICES, {"segment_length": LENGTH, "representation": "spectrum"})
@@ -41,6 +41,8 @@ def tiny(family="mlp", **options):
         return models.averaged_mlp(9, 3, hidden=(6,), **options)
     if family == "cnn":
         return models.cnn(LENGTH, 3, filters=4, kernel=17, pool=20, stride=4, hidden=(6,), **options)
+    if family == "filterbank":
+        return models.filterbank(LENGTH, 3, filters=12, kernel=64, stride=8, pool=4, hidden=(6,), **options)
     return models.mlp(12, 3, hidden=(8,), **options)
 
 
@@ -55,12 +57,11 @@ def same_weights(first, second):
     return all(np.array_equal(a, b) for a, b in zip(first.get_weights(), second.get_weights(), strict=True))
 
 
-def judged(model, dataset, rows, *, penalty=True):
-    """Return mean cross-entropy (with weight decay) and accuracy on some rows, in double precision."""
+def judged(model, dataset, rows):
+    """Return mean cross-entropy and accuracy on some rows, in double precision."""
     p = model.predict(dataset.X[rows], verbose=0).astype(np.float64)
     y = dataset.y[rows]
-    loss = -np.log(p[np.arange(len(y)), y]).mean() + (float(sum(model.losses)) if penalty else 0)
-    return loss, (p.argmax(axis=1) == y).mean()
+    return -np.log(p[np.arange(len(y)), y]).mean(), (p.argmax(axis=1) == y).mean()
 
 
 # --- Recipes ---------------------------------------------------------------------------------------------------------
@@ -160,38 +161,60 @@ def test_default_recipe_never_looks_at_test_segments(family):
         assert same_weights(model, fitted_on_clean)
 
 
-def test_default_recipe_never_looks_at_what_reaches_over_the_edge_of_a_stretch():
-    clean = toy(train=400)
-    neither = clean.mask("train") & ~np.logical_or(*held_out_stretch(clean, seed=3))
-    assert neither.any()
-    fits = []
-    for dataset in (clean, poisoned(clean, neither)):
-        fits.append(tiny())
-        training.fit(fits[-1], dataset, seed=3, epochs=2)
-    assert same_weights(*fits)
+@pytest.fixture
+def fits(monkeypatch):
+    """What every call of `fit_epochs` fitted, judged, was set to, and the weights it ended with."""
+    calls, plain = [], training.fit_epochs
+
+    def spy(model, family, X, y, rows, settings):
+        history = plain(model, family, X, y, rows, settings)
+        calls.append({"rows": rows, "settings": settings, "weights": model.get_weights(), "history": history})
+        return history
+
+    monkeypatch.setattr(training, "fit_epochs", spy)
+    return calls
 
 
 @pytest.mark.parametrize("family", SHAPES)
-def test_default_recipe_judges_its_epochs_on_the_held_out_stretches(family):
-    """The kept model, fed with inputs as they are, does what the history says of its epoch."""
-    dataset, model = toy(family), tiny(family, weight_decay=0.0)
+def test_default_recipe_judges_its_epochs_on_the_left_out_recordings(family, fits):
+    """The model of the kept epoch, fed with inputs as they are, does what the history says of it."""
+    dataset, model = toy(family), tiny(family)
     dataset.X[:] = 3 * dataset.X + 5  # whatever is done to the inputs while training has to be undone
     history = training.fit(model, dataset, seed=2, epochs=3)
     kept = history.iloc[history.attrs["epoch"] - 1]
     assert kept["epoch"] == history.attrs["epoch"]
     assert kept["val_loss"] == history["val_loss"].min()
-    loss, accuracy = judged(model, dataset, held_out_stretch(dataset, seed=2)[1])
-    assert (kept["val_loss"], kept["val_accuracy"]) == pytest.approx((loss, accuracy), rel=1e-3)
+    left_out = held_out(dataset)[1]
+    np.testing.assert_array_equal(fits[0]["rows"], held_out(dataset))
+    weights = fits[0]["weights"]
+    model.set_weights([*model.get_weights()[: -len(weights)], *weights])  # those of fixed layers come first
+    assert (kept["val_loss"], kept["val_accuracy"]) == pytest.approx(judged(model, dataset, left_out), rel=1e-3)
 
 
-def test_validation_rows_are_not_fitted():
+def test_default_recipe_then_fits_anew_to_all_training_segments(fits):
+    dataset, model = toy(spread=3), tiny()
+    start = model.get_weights()
+    history = training.fit(model, dataset, seed=1, epochs=6)
+    first, second = fits
+    assert second["settings"] == replace(first["settings"], epochs=history.attrs["epoch"])
+    np.testing.assert_array_equal(second["rows"], [dataset.mask("train"), np.zeros(len(dataset.X), bool)])
+    assert all(np.array_equal(*pair) for pair in zip(second["weights"], model.get_weights(), strict=True))
+    one_step = tiny()  # both fits start from the same weights: a fit of no size changes nothing
+    one_step.set_weights(start)
+    training.compile_model(one_step, first["settings"], loss="crossentropy")
+    begun = training.state(one_step)
+    one_step.fit(dataset.X, dataset.y, epochs=1, verbose=0)
+    training.restore(one_step, begun)
+    assert all(np.array_equal(*pair) for pair in zip(one_step.get_weights(), start, strict=True))
+    assert int(one_step.optimizer.iterations) == 0
+
+
+def test_left_out_rows_choose_the_epoch_and_nothing_else(fits):
     clean = toy()
-    validation = held_out_stretch(clean, seed=0)[1]
-    model = tiny()
-    history = training.fit(model, poisoned(clean, validation), epochs=2)
-    assert np.isfinite(history["loss"]).all()
-    assert all(np.isfinite(w).all() for w in model.get_weights())
-    assert history["val_loss"].isna().all()
+    with pytest.raises(np.linalg.LinAlgError):  # when it is fitted anew to all
+        training.fit(tiny(), poisoned(clean, held_out(clean)[1]), epochs=2)
+    assert np.isfinite(fits[0]["history"]["loss"]).all()
+    assert fits[0]["history"]["val_loss"].isna().all()
 
 
 @pytest.mark.parametrize("family", ["mlp", "averaged"])
@@ -213,6 +236,15 @@ def test_published_recipe_fits_all_training_segments_and_validates_every_fifth_e
     train, judge = training.training_masks(dataset, training.RECIPES["published"]["mlp"], seed=0)
     np.testing.assert_array_equal(train, dataset.mask("train"))
     np.testing.assert_array_equal(judge, dataset.mask("test", draw=0))
+
+
+def test_published_recipe_shuffles_once(fits):
+    """Batches of segments that are sorted by device would hold one device each."""
+    dataset = toy()
+    training.fit(tiny(), dataset, recipe="published", epochs=1, seed=3)
+    rows = fits[0]["rows"][0]
+    assert sorted(rows) == np.flatnonzero(dataset.mask("train")).tolist() != rows.tolist()
+    assert set(dataset.y[rows[:30]]) == {0, 1, 2}
 
 
 @pytest.mark.parametrize("epochs", [1, 3])
@@ -241,20 +273,21 @@ def hasty(monkeypatch):
     return recipe
 
 
-def test_training_stops_early_and_restores_the_best_epoch(hasty):
-    dataset, model = toy(spread=3), tiny(weight_decay=0.0)
+def test_training_stops_early_at_the_best_epoch(hasty, fits):
+    dataset, model = toy(spread=3), tiny()
     history = training.fit(model, dataset, seed=1)
     best = int(history["val_loss"].idxmin()) + 1
     assert history.attrs["epoch"] == best
     assert len(history) == best + hasty.patience < hasty.epochs
-    loss, accuracy = judged(model, dataset, held_out_stretch(dataset, seed=1)[1])
+    model.set_weights(fits[0]["weights"])
+    loss, accuracy = judged(model, dataset, held_out(dataset)[1])
     assert loss == pytest.approx(history["val_loss"].min(), rel=1e-3)
     assert loss < history["val_loss"].iloc[-1] - 1e-3
     assert accuracy == pytest.approx(history["val_accuracy"][best - 1])
 
 
 def test_published_recipe_keeps_the_epoch_with_the_best_test_accuracy(monkeypatch):
-    recipe = Recipe("rmsprop", 0.05, 20, 30, validate_every=2, patience=4, select_on="test", shuffle=False)
+    recipe = Recipe("rmsprop", 0.05, 20, 30, validate_every=2, patience=4, select_on="test", shuffle="once")
     monkeypatch.setitem(training.RECIPES["published"], "mlp", recipe)
     dataset, model = toy(spread=0.5), tiny()
     history = training.fit(model, dataset, recipe="published", seed=1)
@@ -273,17 +306,9 @@ def test_history_has_one_row_per_epoch():
     assert history.attrs["recipe"] == "default"
 
 
-def test_epochs_and_batch_size_replace_the_recipe(monkeypatch):
-    seen = {}
-
-    def spy(model, x, y, validation, settings, *, loss):
-        seen["settings"] = settings
-        return fit_epochs(model, x, y, validation, settings, loss=loss)
-
-    fit_epochs = training.fit_epochs
-    monkeypatch.setattr(training, "fit_epochs", spy)
+def test_epochs_and_batch_size_replace_the_recipe(fits):
     assert len(training.fit(tiny(), toy(), epochs=2, batch_size=50)) == 2
-    assert (seen["settings"].epochs, seen["settings"].batch_size) == (2, 50)
+    assert (fits[0]["settings"].epochs, fits[0]["settings"].batch_size) == (2, 50)
 
 
 @pytest.mark.parametrize(("family", "options"), [("mlp", {"dropout": 0.5}), ("cnn", {})])
@@ -373,10 +398,11 @@ def test_squared_error_by_hand():
     np.testing.assert_allclose(found, [(0.09 + 0.04 + 0.01) / 2, 1.0, (0.0625 + 0.0625 + 0.25) / 2], rtol=1e-5)
 
 
-def test_squared_error_is_what_is_minimised():
-    dataset, model = toy(), tiny(weight_decay=0.0)
+def test_squared_error_is_what_is_minimised(fits):
+    dataset, model = toy(), tiny()
     history = training.fit(model, dataset, epochs=4, loss="squared_error")
-    rows = held_out_stretch(dataset)[1]
+    model.set_weights(fits[0]["weights"])
+    rows = held_out(dataset)[1]
     error = model.predict(dataset.X[rows], verbose=0) - np.eye(3)[dataset.y[rows]]
     kept = history.iloc[history.attrs["epoch"] - 1]
     assert kept["val_loss"] == pytest.approx(np.square(error).sum(axis=1).mean() / 2, rel=1e-3)  # equation (6)
@@ -407,7 +433,7 @@ def planted(tmp_path_factory):
         for recording in ("one", "two"):
             y = 0.01 * np.convolve(rng.standard_normal(LENGTH * 60), taps[device], "same")
             segments.append(y.reshape(60, LENGTH))
-            tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "draw": 0,
+            tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "session": "", "draw": 0,
                                         "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
     options = {name: settings[name] for name in training.NOISE_SETTINGS}
     X = extract_features(np.concatenate(segments).astype(np.float32), **options)

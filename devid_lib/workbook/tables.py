@@ -51,15 +51,12 @@ def describe(history):
     -------
     sentence : str
     """
-    kept, last = history.attrs["epoch"], history.iloc[history.attrs["epoch"] - 1]
-    where = {
-        "validation": "held-out stretches of the training recordings",
-        "test": "the test segments (optimistic, as the authors did)",
-        "nothing": "no segments: the cost was minimised to the end",
-    }[history.attrs["select_on"]]
-    validation = last.get("val_accuracy", float("nan"))
-    judged = f", {validation:.1%} there" if pd.notna(validation) else ""
-    return (
-        f"Epoch {kept} of {len(history)} was kept, selected on {where}; accuracy {last['accuracy']:.1%} on the "
-        f"segments fitted{judged}; fitting took {history.attrs['seconds']:.0f} s."
-    )
+    kept, last, seconds = history.attrs["epoch"], history.iloc[history.attrs["epoch"] - 1], history.attrs["seconds"]
+    best = last.get("val_accuracy", float("nan"))
+    judged = f", {best:.1%} of them right" if pd.notna(best) else ""
+    told = f"Epoch {kept} of {len(history)} was best"
+    return {
+        "validation": f"{told} for left-out training recordings{judged}; fitted anew to all for as many epochs",
+        "test": f"{told} for the test segments{judged}, and was kept (optimistic, as the authors did)",
+        "nothing": f"The cost was minimised in {len(history)} evaluations",
+    }[history.attrs["select_on"]] + f"; {last['accuracy']:.1%} of the segments fitted right; {seconds:.0f} s."

@@ -26,7 +26,7 @@ from sklearn.ensemble import RandomForestClassifier
 
 from devid_lib import evaluation, plots, training
 from devid_lib.audio import load_recording
-from devid_lib.dataset import held_out_stretch, probe_table
+from devid_lib.dataset import held_out, probe_table
 from devid_lib.errors import DevidError
 from devid_lib.features import extract_features, trivial_features
 from devid_lib.segments import random_segments, regular_segments
@@ -151,12 +151,13 @@ print(f"Laid end to end, all training segments are {cover:.1f} times as long as 
 # ## Three sets of segments, not two
 #
 # Training goes in epochs, and somebody has to say which epoch to keep. The authors took the one with the best accuracy
-# on the *test* set, which makes their figures optimistic. By default this workbook judges epochs on a **held-out
-# stretch** of every training recording: a tenth of its length, in one piece. A random tenth of the *segments* would not
-# do, since these overlap with the rest. Segments that reach over the edge of the stretch are used for nothing.
+# on the *test* set, which makes their figures optimistic. By default this workbook leaves a training recording of every
+# device out, the last one, judges epochs on it, and then fits anew to all recordings for as many epochs. A random tenth of
+# the *segments* would not do: they overlap with the rest and share its room and level. Of a single training recording a
+# tenth is left out, in one piece; segments that reach over its edge wait for the second fit.
 
 # %%
-fit, validation = held_out_stretch(dataset, seed=p["seed"])
+fit, validation = held_out(dataset, seed=p["seed"])
 of_device = dataset.segments["device"] == row["device"]
 sets = {"fit": fit, "judge epochs": validation, "over the edge": train & ~fit & ~validation, "test": test}
 names = list(dict.fromkeys(dataset.segments["recording"][of_device]))

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from devid_lib import evaluation, models, training
-from devid_lib.dataset import held_out_stretch
+from devid_lib.dataset import held_out
 from devid_lib.workbook import start
 
 session = start("04_mlp-answers", globals())
@@ -27,10 +27,10 @@ keras = models.import_keras()
 layers, segments = keras.layers, dataset.segments
 
 # %%
-fitted, held_out = (np.flatnonzero(mask) for mask in held_out_stretch(dataset))
+fitted, left_out = (np.flatnonzero(mask) for mask in held_out(dataset))
 few = np.random.default_rng(0).permutation(fitted)[:800]
 test = np.flatnonzero(dataset.mask("test", draw=0))
-X, y = {name: np.asarray(dataset.X[rows]) for name, rows in {"few": few, "held out": held_out, "test": test}.items()}, dataset.y
+X, y = {name: np.asarray(dataset.X[rows]) for name, rows in {"few": few, "held out": left_out, "test": test}.items()}, dataset.y
 mean, matrix = training.whitening(X["few"])
 deviation = np.maximum(X["few"].std(axis=0), 1e-3)
 inputs = {
@@ -46,7 +46,7 @@ def trained(x, between=(), last="near zero"):
     output = layers.Dense(len(dataset.devices), "softmax", kernel_initializer=start_of_last)
     net = keras.Sequential([keras.Input((x["few"].shape[1],)), layers.Dense(200, "tanh"), *between, output])
     net.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy", metrics=["accuracy"])
-    judge = (x["held out"], y[held_out])
+    judge = (x["held out"], y[left_out])
     fit = net.fit(x["few"], y[few], validation_data=judge, batch_size=64, epochs=6, verbose=0)
     answer = evaluation.predictions_table(net.predict_on_batch(x["test"]), segments.iloc[test], dataset.devices)
     return pd.DataFrame(fit.history, index=range(1, 7)), answer
