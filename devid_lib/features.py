@@ -97,19 +97,11 @@ def extract_features(
 
 
 def _log_spectrum(x, scale):
+    from . import kernels
+
     m = np.abs(scipy.fft.rfft(x))
     m *= float(scale)
-    return _log1p(m)
-
-
-def _log1p(m):
-    """Return log(m + 1), the same as np.log1p to rounding and five times faster; ``m`` is overwritten."""
-    u = m + 1
-    m -= u - 1  # what rounding took from the sum
-    m /= u
-    np.log(u, out=u)
-    u += m
-    return u
+    return kernels.log1p(m.astype(np.float32, copy=False))
 
 
 def trivial_features(y, *, samplerate=44100, excerpts=10):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devid_lib import noise
+from devid_lib import kernels, noise
 from devid_lib.errors import ParameterError
 from devid_lib.evaluation import TRIVIAL_NUMBERS
 from devid_lib.features import extract_features, fourier_features, trivial_features
@@ -59,6 +59,12 @@ def test_faint_components_keep_their_digits():
     expected = np.log1p([1e-9, 3e-5])
     np.testing.assert_allclose(fourier_features(x)[:, 5], expected, rtol=1e-6)
     np.testing.assert_allclose(fourier_features(x.astype(np.float32))[:, 5], expected, rtol=1e-5)
+
+
+def test_logarithm_keeps_its_digits():
+    m = np.geomspace(1e-35, 1e35, 100_000, dtype=np.float32)[np.newaxis]
+    expected = np.log1p(m.astype(np.float64))
+    np.testing.assert_allclose(kernels.log1p(m), expected, rtol=3e-7)
 
 
 @property_test
