@@ -1,6 +1,8 @@
 """Inner loops, compiled by numba: wavelet transform and logarithm of many segments, each row by itself.
 
-Importing numba takes half a second, so this module is imported where samples are at hand, not with the library.
+Importing numba takes half a second, so this module is imported where samples are at hand, not with the library. The
+first call after a change of this file compiles for some seconds; later processes find the result in __pycache__ or, where
+that cannot be written, in the user's cache (NUMBA_CACHE_DIR names another).
 """
 
 import numba
@@ -74,17 +76,18 @@ def synthesis(coefficients, lengths, thresholds, wavelet, mode, n):
     return out
 
 
-def log1p(m):
-    """Return log(m + 1) in place of ``m`` [shape=(k, n), dtype=float32], m >= 0.
+def log1p(m, scale, out):
+    """Put log(scale * m + 1), m >= 0, into ``out`` [shape=(k, n), dtype=float32].
 
     Examples
     --------
-    >>> log1p(np.array([[0, 1e-9, 1, np.e - 1]], np.float32))
+    >>> out = np.empty((1, 4), np.float32)
+    >>> log1p(np.array([[0, 1e-9, 1, np.e - 1]]), 1.0, out)
+    >>> out
     array([[0.000000e+00, 1.000000e-09, 6.931472e-01, 1.000000e+00]],
           dtype=float32)
     """
-    _log1p(m)
-    return m
+    _log1p(m, m.dtype.type(scale), out)
 
 
 def _polyphase(lo, hi, dtype):
@@ -166,10 +169,10 @@ def _synthesis(coefficients, taps, half, lengths, thresholds, soft, out):
 
 
 @_compiled
-def _log1p(m):
+def _log1p(m, scale, out):
     for r in range(len(m)):
         for i in range(m.shape[1]):
-            v = m[r, i]
+            v = np.float32(scale * m[r, i])
             u = ONE + v
             rest = (v - (u - ONE)) / u  # what rounding took from the sum
             bits = np.float32(u).view(np.int32)
@@ -178,4 +181,4 @@ def _log1p(m):
             y = SERIES[0]
             for c in SERIES[1:]:
                 y = y * f + c
-            m[r, i] = np.float32(e) * LN2[0] + (f + (f * f * y + (np.float32(e) * LN2[1] + rest)))
+            out[r, i] = np.float32(e) * LN2[0] + (f + (f * f * y + (np.float32(e) * LN2[1] + rest)))

@@ -70,7 +70,11 @@ def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="so
     """
     x = check_signal(x)
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-    return map_chunks(lambda chunk: extract_noise(chunk, **settings), x, np.empty(x.shape, float_type(x)))
+
+    def work(chunk, out):
+        out[:] = extract_noise(chunk, **settings)
+
+    return map_chunks(work, x, np.empty(x.shape, float_type(x)))
 
 
 def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="soft", rescale="sln"):
@@ -103,7 +107,11 @@ def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="
     """
     x = check_signal(x)
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-    return map_chunks(lambda chunk: chunk - extract_noise(chunk, **settings), x, np.empty(x.shape, float_type(x)))
+
+    def work(chunk, out):
+        np.subtract(chunk, extract_noise(chunk, **settings), out=out)
+
+    return map_chunks(work, x, np.empty(x.shape, float_type(x)))
 
 
 def select_threshold(x, *, rule):
@@ -238,11 +246,11 @@ def thresholds(d, sigma, rule, n):
 
 
 def map_chunks(function, x, out):
-    """Fill ``out`` with ``function`` of ``x``, some rows at a time so that they stay in the cache, on some threads."""
+    """Fill ``out`` by ``function(x, out)``, some rows at a time so that they stay in the cache, on some threads."""
     x, rows = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
 
     def work(start):
-        rows[start : start + CHUNK] = function(as_float(x[start : start + CHUNK]))
+        function(as_float(x[start : start + CHUNK]), rows[start : start + CHUNK])
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(0, len(x), CHUNK)))
