@@ -1,8 +1,8 @@
 """Inner loops, compiled by numba: wavelet transform and logarithm of many segments, each row by itself.
 
 Importing numba takes half a second, so this module is imported where samples are at hand, not with the library. The
-first call after a change of this file compiles for some seconds; later processes find the result in __pycache__ or, where
-that cannot be written, in the user's cache (NUMBA_CACHE_DIR names another).
+first call after a change of this file compiles for some seconds; later processes find the result in __pycache__, or in
+the cache of the user where that cannot be written (NUMBA_CACHE_DIR names another).
 """
 
 import numba
