@@ -90,26 +90,13 @@ def extract_features(
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
     x = check_signal(segments)
 
-    def work(chunk):
-        return _log_spectrum(extract_noise(chunk, **settings) if noise == "wavelet" else chunk, scale)
+    def work(chunk, out):
+        from . import kernels
+
+        e = extract_noise(chunk, **settings) if noise == "wavelet" else chunk
+        kernels.log1p(np.abs(scipy.fft.rfft(e)), scale, out)
 
     return map_chunks(work, x, np.empty((*x.shape[:-1], x.shape[-1] // 2 + 1), np.float32))
-
-
-def _log_spectrum(x, scale):
-    m = np.abs(scipy.fft.rfft(x))
-    m *= float(scale)
-    return _log1p(m)
-
-
-def _log1p(m):
-    """Return log(m + 1), the same as np.log1p to rounding and five times faster; ``m`` is overwritten."""
-    u = m + 1
-    m -= u - 1  # what rounding took from the sum
-    m /= u
-    np.log(u, out=u)
-    u += m
-    return u
 
 
 def trivial_features(y, *, samplerate=44100, excerpts=10):

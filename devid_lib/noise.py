@@ -14,7 +14,7 @@ RULES = ("rigrsure", "heursure", "sqtwolog", "minimaxi")
 MODES = ("soft", "hard")
 RESCALES = ("one", "sln", "mln")
 
-CHUNK = 256  # segments that one thread treats at a time
+CHUNK = 64  # segments that one thread treats at a time
 THREADS = min(4, os.cpu_count() or 1)
 
 INEXACT = ("dmey",)  # filters cut short, which reconstruct a signal to 0.3 % only
@@ -70,7 +70,11 @@ def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="so
     """
     x = check_signal(x)
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-    return map_chunks(lambda chunk: extract_noise(chunk, **settings), x, np.empty(x.shape, float_type(x)))
+
+    def work(chunk, out):
+        out[:] = extract_noise(chunk, **settings)
+
+    return map_chunks(work, x, np.empty(x.shape, float_type(x)))
 
 
 def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="soft", rescale="sln"):
@@ -103,7 +107,11 @@ def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="
     """
     x = check_signal(x)
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-    return map_chunks(lambda chunk: chunk - extract_noise(chunk, **settings), x, np.empty(x.shape, float_type(x)))
+
+    def work(chunk, out):
+        np.subtract(chunk, extract_noise(chunk, **settings), out=out)
+
+    return map_chunks(work, x, np.empty(x.shape, float_type(x)))
 
 
 def select_threshold(x, *, rule):
@@ -189,42 +197,23 @@ def check_settings(*, wavelet, level, threshold, mode, rescale):
 
 def extract_noise(x, *, wavelet, level, threshold, mode, rescale):
     """Return the noise of one chunk of segments [shape=(k, n)]."""
+    from . import kernels
+
     n, dtype = x.shape[-1], x.dtype
-    # In float32 rounding moves a hard or adaptive threshold across coefficients, and adds up over many levels where
-    # the wavelet is not orthogonal (to 6e-5 for rbio3.1 at level 17).
-    if threshold in ADAPTIVE or mode == "hard" or not wavelet.orthogonal:
-        x = x.astype(np.float64)
-    approximation, details = analysis(x, wavelet, level)
-    missing = x - _synthesis(approximation, details, wavelet, n) if wavelet.name in INEXACT else 0
-    for d, sigma in zip(details, noise_levels(details, rescale), strict=True):
-        _keep_noise(d, thresholds(d, sigma, threshold, n), mode)
-    return (_synthesis(None, details, wavelet, n) + missing).astype(dtype, copy=False)
-
-
-def analysis(x, wavelet, level):
-    """Return the approximation and the detail coefficients of each level, the finest first."""
-    details = []
-    for _ in range(level):
-        x, d = pywt.dwt(x, wavelet, "symmetric")
-        details.append(d)
-    return x, details
-
-
-def _synthesis(a, details, wavelet, n):
-    """Return the inverse transform, cut to ``n`` samples; ``None`` stands for a zero approximation."""
-    for d in reversed(details):
-        a = pywt.idwt(None if a is None else a[..., : d.shape[-1]], d, wavelet, "symmetric")
-    return a[..., :n]
-
-
-def _keep_noise(d, t, mode):
-    """Replace coefficients by what the threshold takes from them, in place."""
-    if mode == "soft":
-        np.minimum(d, t, out=d)  # faster than np.clip
-        np.maximum(d, -t, out=d)
-    else:
-        # A threshold of rigrsure is one of the coefficients: divided and multiplied by sigma, it must still reach it.
-        d[np.abs(d) > t * (1 + 1e-12)] = 0
+    # In float32 rounding moves a hard or adaptive threshold across coefficients, and adds up over the levels: of a loud
+    # tone or an offset more than 1e-4 would stand in the spectrum of the noise.
+    x = x.astype(np.float64)
+    coefficients, lengths = kernels.analysis(x, wavelet, level)
+    *details, _ = np.split(coefficients, np.cumsum(lengths)[:-1], axis=1)
+    t = np.zeros((len(x), len(lengths)), x.dtype)  # of the approximation nothing is noise
+    for i, (d, sigma) in enumerate(zip(details, noise_levels(details, rescale), strict=True)):
+        t[:, i : i + 1] = thresholds(d, sigma, threshold, n)
+    if mode == "hard":
+        t *= 1 + 1e-12  # one of rigrsure is a coefficient: divided and multiplied by sigma, it must still reach it
+    e = kernels.synthesis(coefficients, lengths, t, wavelet, mode, n)
+    if wavelet.name in INEXACT:
+        e += x - kernels.synthesis(coefficients, lengths, np.full_like(t, np.inf), wavelet, "soft", n)
+    return e.astype(dtype, copy=False)
 
 
 def noise_levels(details, rescale):
@@ -256,11 +245,11 @@ def thresholds(d, sigma, rule, n):
 
 
 def map_chunks(function, x, out):
-    """Fill ``out`` with ``function`` of ``x``, some rows at a time so that they stay in the cache, on some threads."""
+    """Fill ``out`` by ``function(x, out)``, some rows at a time so that they stay in the cache, on some threads."""
     x, rows = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
 
     def work(start):
-        rows[start : start + CHUNK] = function(as_float(x[start : start + CHUNK]))
+        function(as_float(x[start : start + CHUNK]), rows[start : start + CHUNK])
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(0, len(x), CHUNK)))

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devid_lib import noise
+from devid_lib import kernels, noise
 from devid_lib.errors import ParameterError
 from devid_lib.evaluation import TRIVIAL_NUMBERS
 from devid_lib.features import extract_features, fourier_features, trivial_features
@@ -61,6 +61,13 @@ def test_faint_components_keep_their_digits():
     np.testing.assert_allclose(fourier_features(x.astype(np.float32))[:, 5], expected, rtol=1e-5)
 
 
+def test_logarithm_keeps_its_digits():
+    m = np.geomspace(1e-35, 1e35, 100_000, dtype=np.float32)[np.newaxis]
+    expected = np.log1p(m.astype(np.float64))
+    kernels.log1p(m, 1.0, m)
+    np.testing.assert_allclose(m, expected, rtol=3e-7)
+
+
 @property_test
 @given(
     shape=st.sampled_from(((64,), (5, 101), (2, 3, 64), (0, 64))),
@@ -80,8 +87,11 @@ def test_extraction_is_noise_then_spectrum(shape, scale, dtype, **options):
     np.testing.assert_array_equal(together, fourier_features(wavelet_noise(x, **options), scale=scale))
 
 
-def test_extraction_is_within_1e5_of_the_plain_definition():
-    x = (0.1 * np.random.default_rng(2).standard_normal((300, 4096))).astype(np.float32)
+@pytest.mark.parametrize("loud", ["nothing", "tone", "offset"])
+def test_extraction_is_within_1e5_of_the_plain_definition(loud):
+    x = 0.01 * np.random.default_rng(2).standard_normal((300, 4096))
+    x += {"nothing": 0, "tone": 0.5 * np.sin(0.03 * np.arange(4096)), "offset": 0.5}[loud]
+    x = x.astype(np.float32)
     plain = np.log1p(np.abs(np.fft.rfft(wavelet_noise(x.astype(np.float64)))))
     np.testing.assert_allclose(extract_features(x), plain, rtol=0, atol=1e-5)
 

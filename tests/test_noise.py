@@ -1,16 +1,20 @@
 """Wavelet noise against a slow transcription of the definitions, against hand-worked numbers, and its properties."""
 
 import functools
+import importlib.util
 import itertools
 import math
+import shutil
+import sys
 
+import numba
 import numpy as np
 import pytest
 import pywt
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from devid_lib import noise
+from devid_lib import kernels, noise
 from devid_lib.errors import DevidError, ParameterError
 from devid_lib.noise import MODES, RESCALES, RULES, select_threshold, wavelet_denoise, wavelet_noise
 
@@ -135,6 +139,22 @@ def test_every_wavelet_equals_its_own_reconstruction_in_single_precision(n, leve
         np.testing.assert_allclose(e, exact, rtol=1e-6, atol=1e-6, err_msg=wavelet)
         if n == 3:  # minimaxi is 0 up to 32 samples: nothing is taken, whatever the wavelet's own error
             np.testing.assert_allclose(exact, 0, atol=3e-3 if wavelet == "dmey" else 1e-10, err_msg=wavelet)
+
+
+@pytest.mark.parametrize("n", [33, 100, 1001, 4096])
+def test_every_wavelet_equals_pywavelets(n):
+    x = np.random.default_rng(n).standard_normal((2, n)) + 3 * np.sin(np.arange(n))
+    for wavelet in pywt.wavelist(kind="discrete"):
+        f, details = x, []
+        for _ in range(6):
+            f, d = pywt.dwt(f, wavelet, "symmetric")
+            details.append(d)
+        t = np.median(np.abs(details[0]), axis=1, keepdims=True) / 0.6745 * (0.3936 + 0.1829 * math.log2(n))
+        for d in reversed(details):
+            f = pywt.idwt(f[:, : d.shape[1]], np.sign(d) * np.maximum(np.abs(d) - t, 0), wavelet, "symmetric")
+        for dtype, atol in ((np.float32, 1e-5), (np.float64, 1e-8)):
+            e = wavelet_noise(x.astype(dtype), wavelet=wavelet, level=6)
+            np.testing.assert_allclose(e, x - f[:, :n], rtol=0, atol=atol, err_msg=wavelet)
 
 
 def test_inexact_wavelet_counts_its_own_error_as_noise():
@@ -330,6 +350,40 @@ def test_noise_of_a_tone_in_noise_is_the_noise():
     found = wavelet_noise(0.5 * np.sin(2 * np.pi * t / 441) + e)
     assert 10 * abs(np.log10(np.mean(found**2) / np.mean(e**2))) < 1
     assert np.corrcoef(found.ravel(), e.ravel())[0, 1] > 0.9
+
+
+# What is compiled.
+
+
+def fresh_kernels(folder):
+    """Return `devid_lib.kernels` as if it stood in ``folder``, nothing of it compiled."""
+    shutil.copy(kernels.__file__, folder / "fresh_kernels.py")
+    spec = importlib.util.spec_from_file_location("fresh_kernels", folder / "fresh_kernels.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize("trouble", ["none", "no folder", "folder lost", "damaged"])
+def test_compiled_whatever_becomes_of_the_cache(tmp_path, monkeypatch, trouble):
+    cache, m, out = tmp_path / "__pycache__", np.ones((1, 3), np.float32), np.empty((1, 3), np.float32)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    monkeypatch.setattr(numba.config, "CACHE_DIR", "")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(cache))  # where numba goes when the folder of the module cannot be written
+    if trouble == "no folder":
+        cache.write_text("a file")
+    module = fresh_kernels(tmp_path)
+    if trouble == "folder lost":
+        shutil.rmtree(cache)
+        cache.write_text("a file")
+    if trouble == "damaged":
+        module.log1p(m, 1.0, out)
+        for file in cache.glob("*.nbi"):
+            file.write_bytes(file.read_bytes()[:100])
+        module = fresh_kernels(tmp_path)
+    module.log1p(m, 1.0, out)
+    np.testing.assert_allclose(out, math.log(2), rtol=1e-6)
+    assert bool(list(tmp_path.glob("__pycache__/*.nbi"))) == (trouble in ("none", "damaged"))
 
 
 # Refusals.
