@@ -2,7 +2,8 @@
 
 Everywhere ``same`` and ``different`` are the log10 likelihood ratios, or scores that grow with likeness, of pairs made
 by one device and by two, np.ndarray [shape=(n,)] and [shape=(m,)]. They may be infinite unless a function says that it
-needs finite ones; empty sides and NaN raise ParameterError. No result depends on how many pairs each side has.
+needs finite ones; empty sides and NaN raise ParameterError. Costs and calibration weigh both sides alike, however many
+pairs each has.
 """
 
 from dataclasses import dataclass
@@ -192,10 +193,10 @@ def calibrate(same, different):
 
     same, different = _sides(same, different, finite=True)
     centre, half = (same.mean() + different.mean()) / 2, (same.mean() - different.mean()) / 2
-    scale = np.sqrt((same.var() + different.var()) / 2 + half**2) or 1  # all equal: the slope is 0
-    x = (np.concatenate([same, different]) - centre) / scale
+    x = np.concatenate([same, different]) - centre
+    scale = np.sqrt((same.var() + different.var()) / 2 + half**2) if np.ptp(x) else 1  # all equal: the slope is 0
     model = LogisticRegression(C=10, class_weight="balanced", solver="newton-cholesky", tol=1e-8)
-    model.fit(x[:, np.newaxis], np.arange(len(x)) < len(same))
+    model.fit(x[:, np.newaxis] / scale, np.arange(len(x)) < len(same))
     slope = model.coef_[0, 0] / scale / LN10
     return Line(slope=float(slope), offset=float(model.intercept_[0] / LN10 - slope * centre))
 
@@ -227,8 +228,9 @@ def elub(same, different):
     """Return the empirical lower and upper bound of log10 likelihood ratios, (low, high): low <= 0 <= high.
 
     Between them decisions by these ratios, with one more misleading ratio as strong as the bound on either side, cost
-    no more than decisions without; exact, not on a grid. Source: Vergeer et al., "Numerical likelihood ratios outputted
-    by LR systems are often based on extrapolation: when to stop extrapolating?", Science & Justice 56, 2016.
+    no more than decisions without; as in the NFI's lir, but exact instead of on a grid. Source: Vergeer et al.,
+    "Numerical likelihood ratios outputted by LR systems are often based on extrapolation: when to stop extrapolating?",
+    Science & Justice 56, 2016.
 
     >>> low, high = elub(np.full(100, np.inf), np.full(999, -np.inf))  # nothing misleads: at most as many as there are
     >>> round(low, 2), round(high, 2)
