@@ -22,6 +22,7 @@ from matplotlib.patches import Ellipse, Rectangle
 from matplotlib.ticker import EngFormatter, LogLocator, MaxNLocator
 from scipy.spatial.distance import cdist
 
+from . import likelihood
 from .evaluation import decisions, device_names
 
 PALETTE = sns.color_palette("colorblind", 10)
@@ -296,6 +297,55 @@ def calibration(tables, *, ax=None):
         ax.scatter(*place, s=15 + 500 * share, color=[color], alpha=0.4, lw=0)
     ax.set(xlabel="confidence [%]", ylabel="accuracy [%]", xlim=(0, 103), ylim=(0, 103))
     return _legend(ax, title="larger marker:\nmore decisions")
+
+
+def tippett(same, different, *, ax=None):
+    """Draw which share of the pairs has at least the log10 likelihood ratio on the axis (notebooks 15 and 20).
+
+    Right of 0, what stands of different devices misleads; left of 0, what is missing of the same device does.
+    """
+    ax, edge = ax or plt.subplots(figsize=(7.5, 4))[1], _edge(same, different)
+    threshold, accepted, rejected = likelihood.error_rates(same, different)
+    threshold = np.concatenate([[-edge], np.clip(threshold, -edge, edge)])
+    for name, share, color in (("same device", 1 - rejected, BLUE), ("different devices", accepted, ORANGE)):
+        ax.step(threshold, 100 * np.append(share[0], share), where="pre", color=color, lw=1.8, label=name)
+    ax.axvline(0, color=DARK, ls="--", lw=1.2, label="no support")
+    ax.set(xlabel="log10 likelihood ratio at least", ylabel="pairs [%]", xlim=(-edge, edge), ylim=(-2, 102))
+    return _legend(ax)
+
+
+def pav(same, different, *, ax=None):
+    """Draw log10 likelihood ratios as the best monotone calibration would have them (notebooks 15 and 20).
+
+    Below the diagonal right of 0, and above it left of 0, ratios overstate; infinite ones stand at the edge.
+    """
+    ax, edge = ax or plt.subplots(figsize=(6.5, 4.5))[1], _edge(same, different)
+    steps = likelihood.pav(same, different)
+    ax.axline((0, 0), slope=1, color=DARK, ls="--", lw=1.2, label="calibrated")
+    for name, side, color in (("different devices", different, ORANGE), ("same device", same, BLUE)):
+        ax.scatter(*np.clip([side, steps(side)], -edge, edge), 14, [color], alpha=0.5, lw=0, clip_on=False, label=name)
+    ax.set(xlabel="log10 likelihood ratio", ylabel="after calibration (PAV)", xlim=(-edge, edge), ylim=(-edge, edge))
+    return _legend(ax)
+
+
+def _edge(same, different):
+    """Return how far an axis of log10 likelihood ratios has to reach on both sides of 0."""
+    values = np.abs(np.concatenate([same, different]))
+    return 1.1 * max(1, values[np.isfinite(values)].max(initial=0))
+
+
+def ece(same, different, *, ax=None):
+    """Draw what is unknown with likelihood ratios, with the best of their order, and without (notebooks 15 and 20).
+
+    Above the curve of the prior alone, the ratios do harm; Cllr and Cllr_min stand at prior odds of 1, that is at 0.
+    """
+    ax, odds = ax or plt.subplots(figsize=(7.5, 4))[1], np.linspace(-2.5, 2.5, 101)
+    steps = likelihood.pav(same, different)
+    sides = {"as they are": (same, different), "best calibration": (steps(same), steps(different)), "prior": ([0], [0])}
+    for (name, pairs), color, dashes in zip(sides.items(), (BLUE, GREEN, DARK), ("-", "--", ":"), strict=True):
+        ax.plot(odds, likelihood.ece(*pairs, log10_odds=odds), dashes, color=color, lw=1.8, label=name)
+    ax.set(xlabel="log10 prior odds", ylabel="empirical cross-entropy [bit]", xlim=(-2.5, 2.5), ylim=(0, None))
+    return _legend(ax)
 
 
 def points(xy, labels, *, devices=None, title="", legend=True, ax=None):

@@ -17,6 +17,7 @@ from skimage.color import rgb2lab
 
 from devid_lib import plots
 from devid_lib.evaluation import predictions_table
+from devid_lib.likelihood import cllr, cllr_min
 
 ODD = ["_x", r"$\foo$", "average", "n" * 150 + "z" * 150, "华为荣耀8录音机", "هاتف", "😀", "50% & <b>_^{2}", r"a\$b$"]
 
@@ -79,6 +80,7 @@ def vote_table(value=0.9, voters=(1, 2, 3, 5)):
 
 
 CALIBRATION = pd.DataFrame({"confidence": [0.3, 0.6, 0.95], "accuracy": [0.2, 0.55, 0.97], "n": [10, 20, 170]})
+RATIOS = [-0.5, 2, 4, np.inf], [-np.inf, -1, 0, 1]  # of pairs of one device, of two
 LAYERS = [("spectrum", 1025), ("tanh", 500), ("tanh", 100), ("joined", 200), ("devices", 9)]
 FIGURES = {
     "network": lambda names, **k: plots.network([*LAYERS[:-1], ("devices", len(names))], **k),
@@ -91,6 +93,9 @@ FIGURES = {
     "confusion_matrix": lambda names, **k: plots.confusion_matrix(predictions(names), **k),
     "points": lambda names, **k: plots.points(*places(names), **k),
     "calibration": lambda names, **k: plots.calibration({name: CALIBRATION for name in names[:9]}, **k),
+    "tippett": lambda names, **k: plots.tippett(*RATIOS, **k),
+    "pav": lambda names, **k: plots.pav(*RATIOS, **k),
+    "ece": lambda names, **k: plots.ece(*RATIOS, **k),
 }
 
 
@@ -320,3 +325,27 @@ def test_calibration_draws_percent_beside_the_diagonal():
     np.testing.assert_allclose(line(ax, "calibrated").get_xydata(), [[0, 0], [100, 100]])
     sizes = ax.collections[0].get_sizes() - 15
     np.testing.assert_allclose(sizes / sizes[0], [1, 2, 17])
+
+
+def test_tippett_draws_the_share_at_and_above_each_ratio():
+    ax = plots.tippett(*RATIOS)
+    for name, x, shares in (("same device", [-4, -0.4, 1, 3, 4.2], [100, 75, 75, 50, 25]),
+                            ("different devices", [-4, -0.5, 0.5, 1.1], [75, 50, 25, 0])):
+        places, drawn = line(ax, name).get_data()
+        assert [drawn[np.searchsorted(places, place)] for place in x] == shares  # a step ends at its ratio
+    assert ax.get_xlim() == pytest.approx((-4.4, 4.4))
+
+
+def test_pav_puts_every_pair_where_calibration_has_it():
+    drawn = {dots.get_label(): np.asarray(dots.get_offsets()).tolist() for dots in plots.pav(*RATIOS).collections}
+    assert drawn["same device"][1:] == [[2, 4.4], [4, 4.4], [4.4, 4.4]]
+    assert drawn["different devices"][:2] == [[-4.4, -4.4], [-1, -4.4]]
+    pooled = [drawn["same device"][0][1], *(y for _, y in drawn["different devices"][2:])]
+    assert pooled == pytest.approx([np.log10(1 / 2)] * 3)  # a quarter of the ones to half of the others
+
+
+def test_ece_draws_cllr_at_even_odds():
+    ax = plots.ece([1, 2, -1], [-1, 0.5])
+    drawn = {name: line(ax, name).get_ydata()[50] for name in legend(ax)}
+    assert drawn == pytest.approx({"as they are": cllr([1, 2, -1], [-1, 0.5]), "prior": 1,
+                                   "best calibration": cllr_min([1, 2, -1], [-1, 0.5])})
