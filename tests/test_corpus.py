@@ -217,7 +217,7 @@ def test_coding_that_differs_by_device_or_side_is_said(load_corpus, folder):
     (folder / "ash" / "clip1.wav").unlink()
     sf.write(folder / "ash" / "clip1.ogg", y, sr)
     notes = notes_with(load_corpus(folder), "coding")
-    assert ["devices" in note for note in notes] == [True, True] and "5 PCM_16, 1 VORBIS" in notes[0]
+    assert ["devices" in note for note in notes] == [True, True] and "5 PCM_16, 1 vorbis" in notes[0]
     assert "between training and test" in notes[1]
 
 
