@@ -34,11 +34,12 @@ LONG_RECORDING = 600 * 44100  # samples; what is longer lives in a temporary fil
 _RATES = (2000, 768000)  # lowest and highest plausible sample rate [Hz]
 # What libsndfile decodes: samples stored as numbers, and what FFmpeg cannot. It would begin Opus at the wrong sample,
 # end MP3 where the first frame makes it guess, and make a whole block of the pad byte behind GSM.
-_SOUNDFILE = "(WAV|WAVEX|RF64|W64|AIFF|AU|CAF|FLAC) (PCM_.*|FLOAT|DOUBLE|ULAW|ALAW|ALAC_.*|NMS_.*)"
+_SOUNDFILE = "(WAV|WAVEX|RF64|W64|AIFF|AU|CAF|FLAC) (PCM_.*|FLOAT|DOUBLE|ULAW|ALAW|ALAC_.*|NMS_.*|G72.*)"
 # Containers that recordings come in. FFmpeg knows hundreds more, some of them scripts that point at other files.
 _PYAV = ("aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dss,flac,loas,matroska,mov,mp3,mpegts,nistsphere,ogg,tta,voc,"
          "w64,wav,wv")
-_DURATION_SLACK = 0.25  # seconds by which encoder delay and padding may shorten what an m4a header declares
+# Containers whose declared length FFmpeg passes on, and by how much encoder delay and padding may shorten it [s].
+_DECLARED = {"mov": 0.25, "nistsphere": 0.0}
 
 # Containers that are rows of chunks: where the first begins, bytes of its name and of its size, byte order, padding,
 # how many bytes of its head the size counts, and the name of the chunk of sound (none = every chunk).
@@ -328,8 +329,7 @@ def _pyav_header(path):
             raise ValueError(f"no decoder for its codec{_format_tag(path)}")
         track = next((index for index in tracks if len(streams) == 1 or _has_sound(path, index)), tracks[0])
         name, codec = container.format.name.split(",")[0], streams[track].codec_context.name
-        declares = name in ("mov", "nistsphere")  # others are checked by their bytes, or declare nothing
-        seconds = float((streams[track].duration or 0) * streams[track].time_base) if declares else 0
+        seconds = float((streams[track].duration or 0) * streams[track].time_base) - _DECLARED.get(name, np.inf)
     frames = _pyav_frames(path, track)
     first = next(frames, None)
     frames.close()
@@ -338,7 +338,7 @@ def _pyav_header(path):
     rate, channels = first.sample_rate, first.layout.nb_channels
     number = list(streams).index(track) + 1
     note = f"it has {len(streams)} tracks of sound, number {number} was read" if len(streams) > 1 else ""
-    declared = max(0, int((seconds - _DURATION_SLACK) * rate))
+    declared = int(max(0, seconds) * rate)
     read = partial(_pyav_blocks, track=track, rate=rate, channels=channels)
     return _Header(rate, channels, declared, name, codec, read, note)
 
