@@ -3,11 +3,9 @@
 import errno
 import hashlib
 import itertools
-import mmap
 import numbers
 import os
 import re
-import struct
 import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -19,6 +17,7 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from .containers import promised_end
 from .errors import AudioError, ParameterError
 
 AUDIO_SUFFIXES = frozenset(
@@ -40,23 +39,6 @@ _PYAV = ("aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dss,flac,loas,matroska
          "w64,wav,wv")
 # Containers whose declared length FFmpeg passes on, and by how much encoder delay and padding may shorten it [s].
 _DECLARED = {"mov": 0.25, "nistsphere": 0.0}
-
-# Containers that are rows of chunks: where the first begins, bytes of its name and of its size, byte order, padding,
-# how many bytes of its head the size counts, and the name of the chunk of sound (none = every chunk).
-_CHUNKS = {
-    b"RIFF": (12, 4, 4, "little", 2, 0, b"data"), b"RIFX": (12, 4, 4, "big", 2, 0, b"data"),
-    b"RF64": (12, 4, 4, "little", 2, 0, b"data"), b"BW64": (12, 4, 4, "little", 2, 0, b"data"),
-    b"FORM": (12, 4, 4, "big", 2, 0, b"SSND"), b"riff": (40, 16, 8, "little", 8, 24, b"data"),  # AIFF, Wave64
-    b"caff": (8, 4, 8, "big", 1, 0, b"data"), b"Crea": (26, 1, 3, "little", 1, 0, b""),  # Core Audio, Creative Voice
-}
-_MOST_CHUNKS = 10_000  # before the sound; zeros, where storage was reserved and power lost, read as empty chunks
-_NEXT_CHUNK = re.compile(rb"\0?[A-Za-z][\w ]{3}|ID3|TAG")  # what may follow after the sound: a chunk or a tag
-# Sizes that programs write where they cannot go back and fill in the real one: about 2 GiB, 4 GiB, 2**63 or 2**64.
-_PLACEHOLDERS = ((0x7F000000, 0x81000000), (0xFF000000, 1 << 32), (1 << 62, 1 << 65))
-_OGG_PAGE = 27 + 255 + 255 * 255  # largest size of a page [bytes]
-_MATROSKA_SIZE = re.compile(rb"\x1a\x45\xdf\xa3.*?\x18\x53\x80\x67\x01(.{7})", re.DOTALL)
-_ASF_SIZE = re.compile(rb"0&\xb2u.*?\xa1\xdc\xab\x8c\x47\xa9.{34}(.{8}).{40}(.)", re.DOTALL)  # and whether streamed
-_MP3_SIZE = re.compile(rb"\xff.{3,99}?(?:Xing|Info)(.{12})", re.DOTALL)  # what the encoder left in the first frame
 
 
 @dataclass(frozen=True)
@@ -215,7 +197,7 @@ def _check_file(path):
         if not (size := path.stat().st_size):
             raise AudioError(f"{path}: empty file (0 bytes)")
         with open(path, "rb") as file:
-            end = _promised_end(file, size)
+            end = promised_end(file)
     except UnicodeEncodeError:
         raise AudioError(f"{readable(path)}: {NOT_UTF8}") from None
     except OSError as error:
@@ -227,78 +209,6 @@ def _check_file(path):
     if end > size:
         raise AudioError(f"{path}: truncated, its header promises {end - size} bytes that are not there")
     return ""
-
-
-def _promised_end(file, size):
-    """Return where a file should end by its own header [bytes]: 0 = its kind need not say, ``None`` = it should."""
-    head = file.read(1 << 16)
-    little, big = (partial(int.from_bytes, byteorder=order) for order in ("little", "big"))
-    if head[:4] == b"RIFF" and head[8:12] == b"AVI ":
-        return _sound_end(file, size, 8, little(head[4:8]) or 1 << 62)
-    if head[:4] in _CHUNKS:
-        return _chunk_end(file, size, *_CHUNKS[head[:4]])
-    if head[:4] == b".snd":
-        return _sound_end(file, size, big(head[4:8]), big(head[8:12]))
-    if head[:4] == b"OggS":
-        return _ogg_end(file, size)
-    if found := _MATROSKA_SIZE.match(head):
-        return found.end() + big(found[1]) if found[1] != b"\xff" * 7 else 0
-    if found := _ASF_SIZE.match(head):  # FFmpeg trusts the disk instead
-        return 0 if found[2][0] & 1 else little(found[1])
-    tag = 10 + int("".join(f"{byte:07b}" for byte in head[6:10]), 2) if head[:3] == b"ID3" else 0
-    file.seek(tag)
-    found = _MP3_SIZE.match(file.read(256))
-    flags, first, second = struct.unpack(">3I", found[1]) if found else (0, 0, 0)
-    promise = {2: first, 3: second}.get(flags & 3, 0)
-    return tag + promise if promise > (size - tag) * 1.01 else 0  # some encoders count their own tags
-
-
-def _chunk_end(file, size, at, name_bytes, size_bytes, order, padding, counted, sound):
-    """Return where the chunk of sound ends that a walk from chunk to chunk leads to."""
-    size64 = 0
-    for _ in range(_MOST_CHUNKS):
-        file.seek(at)
-        name, length = file.read(name_bytes), int.from_bytes(file.read(size_bytes), order) - counted
-        start = at + name_bytes + size_bytes
-        if start > size or name == b"\0":  # that is how a Creative Voice file ends
-            break
-        if name == b"ds64":  # RF64: the real size of the chunk of sound that follows
-            size64 = int.from_bytes(file.read(16)[8:], order)
-        if name[:4] == sound:
-            return _sound_end(file, size, start, size64 or length)
-        at = start + max(0, length)
-        at += -at % padding
-    if sound:
-        raise ValueError("not audio, or damaged: its header leads to no sound")
-    return at
-
-
-def _sound_end(file, size, start, length):
-    """Return where a chunk of sound ends, ``None`` where its length is none; refuse sound that goes on after it."""
-    end = start + length
-    if end > size:
-        return None if any(low <= length < high for low, high in _PLACEHOLDERS) else end
-    file.seek(end)
-    rest = file.read(1 << 20)
-    more = size - end > length // 100 and rest.strip(b"\0") and not _NEXT_CHUNK.match(rest)
-    if length and more:
-        raise ValueError(f"its header says {length} bytes of sound, but {size - end} more follow: a size that was "
-                         "not brought up to date, or that wrapped at 4 GiB")
-    if not length and not more:
-        raise ValueError("empty, holds no samples")
-    return end if length else None
-
-
-def _ogg_end(file, size):
-    """Return where the last page of an Ogg file should end: its length is the sum of up to 255 bytes in its head."""
-    with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        begins = [flags[0] & 2 for flags in re.findall(rb"OggS\0(.)", content, re.DOTALL)]
-        if begins != sorted(begins, reverse=True):
-            raise ValueError("several recordings one after the other in one file (chained Ogg): split it")
-        page = max(0, content.rfind(b"OggS", max(0, size - 2 * _OGG_PAGE)))
-        head = content[page : page + 27 + 255]
-    lengths = head[27:][: head[26]] if len(head) > 26 else b""
-    return page + 27 + head[26] + sum(lengths) if lengths else 0
 
 
 def _soundfile_header(path):
@@ -326,8 +236,11 @@ def _pyav_header(path):
             raise ValueError("it holds pictures or data, no sound")
         tracks = [index for index, stream in streams.items() if stream.codec_context]
         if not tracks:
-            raise ValueError(f"no decoder for its codec{_format_tag(path)}")
-        track = next((index for index in tracks if len(streams) == 1 or _has_sound(path, index)), tracks[0])
+            with open(path, "rb") as file:
+                tag = re.search(rb"fmt .{4}(.)(.)", file.read(4096), re.DOTALL)
+            raise ValueError(f"no decoder for its codec{f' 0x{tag[2].hex()}{tag[1].hex()}' if tag else ''}")
+        heard = (index for index in tracks if any(np.ptp(frame.to_ndarray()) for frame in _pyav_frames(path, index)))
+        track = next(heard, tracks[0]) if len(streams) > 1 else tracks[0]
         name, codec = container.format.name.split(",")[0], streams[track].codec_context.name
         seconds = float((streams[track].duration or 0) * streams[track].time_base) - _DECLARED.get(name, np.inf)
     frames = _pyav_frames(path, track)
@@ -341,17 +254,6 @@ def _pyav_header(path):
     declared = int(max(0, seconds) * rate)
     read = partial(_pyav_blocks, track=track, rate=rate, channels=channels)
     return _Header(rate, channels, declared, name, codec, read, note)
-
-
-def _format_tag(path):
-    """Return the number of a WAV's codec, in a form to stand behind the word; "" where it is no WAV."""
-    with open(path, "rb") as file:
-        tag = re.search(rb"fmt .{4}(.)(.)", file.read(4096), re.DOTALL)
-    return f" (WAV format tag 0x{tag[2].hex()}{tag[1].hex()})" if tag else ""
-
-
-def _has_sound(path, track):
-    return any(np.ptp(frame.to_ndarray()) > 0 for frame in _pyav_frames(path, track))
 
 
 def _pyav_open(path):
@@ -416,10 +318,7 @@ def _louder_channel(path, header):
     """Return the index of the channel with the most energy about its mean over the whole recording."""
     if header.channels == 1:
         return 0
-    energies = np.zeros(header.channels)
-    for block in _checked_blocks(path, header):
-        energies += _energies(block)
-    return int(np.argmax(energies))
+    return int(np.argmax(sum(_energies(block) for block in _checked_blocks(path, header))))
 
 
 def _energies(block):
