@@ -60,7 +60,7 @@ def load_recording(path, *, samplerate=None):
     path : str or Path
         WAV, FLAC, MP3, Ogg, Opus, AIFF, CAF, m4a/AAC, AMR, WMA, 3GP ...
     samplerate : int or None
-        Rate to resample to [Hz]; ``None`` keeps the recording's own.
+        Rate to resample to [Hz]; ``None`` keeps the recording's own, which is always 48000 for Opus.
 
     Returns
     -------
@@ -165,7 +165,13 @@ def check_samplerate(samplerate):
 
 
 def readable(name):
-    """Return a file's name or path as a text that can be printed, whatever bytes it is made of."""
+    r"""Return a file's name or path as a text that can be printed, whatever bytes it is made of.
+
+    Examples
+    --------
+    >>> print(readable(os.fsdecode(b"caf\xe9.wav")))
+    caf\xe9.wav
+    """
     return os.fsencode(name).decode(errors="backslashreplace")
 
 
