@@ -283,17 +283,17 @@ def _pyav_frames(path, track):
 
 def _pyav_blocks(path, *, track, rate, channels):
     resampler = av.AudioResampler(format="fltp")  # full-scale floats, one row per channel; the rate stays
-    parts, n, done = [], 0, 0
+    parts, n = [], 0
     for frame in _pyav_frames(path, track):
         if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
-            raise AudioError(f"{path}: changes from {rate} Hz, {channels} channels to {frame.sample_rate} Hz, "
-                             f"{frame.layout.nb_channels} channels after {(done + n) / rate:.1f} s: split it there")
+            raise AudioError(f"{path}: changes in mid-stream, {rate} Hz and {frame.sample_rate} Hz, {channels} and "
+                             f"{frame.layout.nb_channels} channels are in it: split it there")
         for part in resampler.resample(frame):
             parts.append(part.to_ndarray())
             n += parts[-1].shape[1]
         if n >= BLOCK:
             yield np.concatenate(parts, axis=1)
-            parts, n, done = [], 0, done + n
+            parts, n = [], 0
     if parts:
         yield np.concatenate(parts, axis=1)
 
