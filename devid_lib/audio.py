@@ -4,10 +4,12 @@ import errno
 import hashlib
 import itertools
 import numbers
-import struct
+import os
+import re
 import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 import av
@@ -15,26 +17,28 @@ import numpy as np
 import soundfile as sf
 import soxr
 
+from .containers import promised_end
 from .errors import AudioError, ParameterError
 
 AUDIO_SUFFIXES = frozenset(
-    ".wav .wave .rf64 .w64 .au .flac .mp2 .mp3 .ogg .oga .opus .aif .aiff .aifc .caf "
-    ".m4a .mp4 .mov .aac .amr .awb .3gp .3gpp .3g2 .wma .asf .mka .webm .dss .ds2".split()
+    ".wav .wave .rf64 .w64 .au .snd .flac .mp2 .mp3 .ogg .oga .opus .spx .aif .aiff .aifc .caf .m4a .m4b .mp4 .mov "
+    ".qta .aac .ac3 .amr .awb .3gp .3gpp .3g2 .wma .asf .mka .mkv .webm .avi .voc .ape .tta .wv .sph .dss .ds2".split()
 )
 """Suffixes, in lower case, of the files that a folder scan takes as recordings."""
 
+NOT_UTF8 = "its name is not valid UTF-8 and has to be changed"
 BLOCK = 1 << 18  # frames read at a time: large enough to be fast, small enough to stay in the processor's cache
 LONG_RECORDING = 600 * 44100  # samples; what is longer lives in a temporary file, so that its pages can be dropped
 
-# Sizes that programs write when they cannot go back and fill in the real one: recording into a pipe, or power lost.
-_SIZE_UNKNOWN = {0, 0x7FFFF000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF}
-_BYTE_ORDERS = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
-_DURATION_SLACK = 0.25  # seconds by which encoder delay and padding may shorten what an m4a or WMA header declares
-_OGG_PAGE = 27 + 255 + 255 * 255  # largest size of a page [bytes]
-_ASF_MAGIC = b"0&\xb2u"
-_ASF_PROPERTIES = bytes.fromhex("a1dcab8c 47a9cf11 8ee400c0 0c205365")
-_MALFORMED = 3  # libsndfile's SF_ERR_MALFORMED_FILE
-_DECODE_ERRORS = (sf.LibsndfileError, av.FFmpegError, ValueError)
+_RATES = (2000, 768000)  # lowest and highest plausible sample rate [Hz]
+# What libsndfile decodes: samples stored as numbers, and what FFmpeg cannot. It would begin Opus at the wrong sample,
+# end MP3 where the first frame makes it guess, and make a whole block of the pad byte behind GSM.
+_SOUNDFILE = "(WAV|WAVEX|RF64|W64|AIFF|AU|CAF|FLAC) (PCM_.*|FLOAT|DOUBLE|ULAW|ALAW|ALAC_.*|NMS_.*|G72.*)"
+# Containers that recordings come in. FFmpeg knows hundreds more, some of them scripts that point at other files.
+_PYAV = ("aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dss,flac,loas,matroska,mov,mp3,mpegts,nistsphere,ogg,tta,voc,"
+         "w64,wav,wv")
+# Containers whose declared length FFmpeg passes on, and by how much encoder delay and padding may shorten it [s].
+_DECLARED = {"mov": 0.25, "nistsphere": 0.0}
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class _Header:
     format: str
     subtype: str
     read: Callable  # read(path) yields blocks [shape=(channels, frames)]
+    note: str = ""  # what a user should know, "" = nothing
 
 
 def load_recording(path, *, samplerate=None):
@@ -55,7 +60,7 @@ def load_recording(path, *, samplerate=None):
     path : str or Path
         WAV, FLAC, MP3, Ogg, Opus, AIFF, CAF, m4a/AAC, AMR, WMA, 3GP ...
     samplerate : int or None
-        Rate to resample to [Hz]; ``None`` keeps the recording's own.
+        Rate to resample to [Hz]; ``None`` keeps the recording's own, which is always 48000 for Opus.
 
     Returns
     -------
@@ -68,9 +73,10 @@ def load_recording(path, *, samplerate=None):
     Raises
     ------
     AudioError
-        If the file is missing, empty, truncated, silent, not audio, or has samples that are not finite.
+        If the file is missing, empty, truncated, silent, not audio, in a codec that nobody knows, changes its rate or
+        channels in mid-stream, has an implausible rate or samples that are not finite.
     ParameterError
-        If ``samplerate`` is not a positive number.
+        If ``samplerate`` is no plausible sample rate.
 
     Notes
     -----
@@ -107,7 +113,8 @@ def inspect_recording(path):
     info : dict
         ``samplerate`` [Hz], ``channels``, ``frames``, ``duration_s`` [s], ``format``, ``subtype``; ``peak`` (full
         scale = 1) and ``checksum`` (SHA-256) of the louder channel's float32 samples at their own rate, so that the
-        same audio has one checksum under every name and in every lossless container.
+        same audio has one checksum under every name and in every lossless container; ``note``, what should be known
+        about the file ("" = nothing).
 
     Raises
     ------
@@ -142,38 +149,44 @@ def inspect_recording(path):
         "subtype": header.subtype,
         "peak": float(peaks[loudest]),
         "checksum": hashes[loudest].hexdigest(),
+        "note": header.note,
     }
 
 
 def check_samplerate(samplerate):
-    """Return a sample rate as an integer [Hz], or ``None`` for ``None``; refuse what is no positive whole number."""
+    """Return a sample rate as an integer [Hz], or ``None`` for ``None``; refuse what is no plausible whole number."""
     if samplerate is None:
         return None
     number = isinstance(samplerate, numbers.Real) and not isinstance(samplerate, bool)
-    if not (number and samplerate > 0 and samplerate % 1 == 0):
-        raise ParameterError(f"samplerate={samplerate!r} must be a positive whole number of hertz, or None")
+    if not (number and _RATES[0] <= samplerate <= _RATES[1] and samplerate % 1 == 0):
+        raise ParameterError(f"samplerate={samplerate!r} must be a whole number of hertz between {_RATES[0]} and "
+                             f"{_RATES[1]}, or None")
     return int(samplerate)
+
+
+def readable(name):
+    r"""Return a file's name or path as a text that can be printed, whatever bytes it is made of.
+
+    Examples
+    --------
+    >>> print(readable(os.fsdecode(b"caf\xe9.wav")))
+    caf\xe9.wav
+    """
+    return os.fsencode(name).decode(errors="backslashreplace")
 
 
 def _read_header(path):
     """Return the header of a recording and the function that reads its blocks."""
-    _check_file(path)
+    note = _check_file(path)
     try:
-        header = _soundfile_header(path)
-        # libsndfile stops an MP3 at the length it guesses from the first frame, which can be a third of the recording,
-        # and cannot seek in a FLAC that was streamed without a length.
-        return _pyav_header(path) if header.format == "MP3" or not header.frames else header
-    except sf.LibsndfileError as error:
-        if error.code == _MALFORMED:  # known but broken: FFmpeg would read on to the break
-            raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from None
-    except TypeError:  # soundfile asks for the parameters of a headerless file
-        pass
-    except _DECODE_ERRORS as error:
-        raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from None
-    try:
-        return _pyav_header(path)
-    except (*_DECODE_ERRORS, OSError) as error:
-        raise AudioError(f"{path}: not audio, or damaged beyond reading: {_reason(error)}") from None
+        header = _soundfile_header(path) or _pyav_header(path)
+    except AudioError:
+        raise
+    except Exception as error:  # decoders of damaged files raise whatever their code runs into
+        raise AudioError(f"{path}: not audio, or damaged beyond reading: {_reason(error)}") from error
+    if not _RATES[0] <= header.samplerate <= _RATES[1]:
+        raise AudioError(f"{path}: a sample rate of {header.samplerate} Hz is implausible")
+    return replace(header, note="; ".join(filter(None, [note, header.note])))
 
 
 def _reason(error):
@@ -182,84 +195,37 @@ def _reason(error):
 
 
 def _check_file(path):
-    """Refuse what is no file, has no bytes, or has fewer than its header promises."""
-    if not path.exists():
-        raise AudioError(f"{path}: no such file")
-    if not path.is_file():
-        raise AudioError(f"{path}: not a file")
+    """Refuse what is no file, or has fewer or more bytes of sound than its header says; return a note, "" = none."""
     try:
-        size = path.stat().st_size
+        str(path).encode()
+        if not path.is_file():
+            raise AudioError(f"{path}: {'not a file' if path.exists() else 'no such file'}")
+        if not (size := path.stat().st_size):
+            raise AudioError(f"{path}: empty file (0 bytes)")
         with open(path, "rb") as file:
-            missing = _missing_bytes(file, size)
+            end = promised_end(file)
+    except UnicodeEncodeError:
+        raise AudioError(f"{readable(path)}: {NOT_UTF8}") from None
     except OSError as error:
         raise AudioError(f"{path}: cannot be read: {error.strerror}") from None
-    if size == 0:
-        raise AudioError(f"{path}: empty file (0 bytes)")
-    if missing:
-        raise AudioError(f"{path}: truncated, its header promises {missing} bytes of sound that are not there")
-
-
-def _missing_bytes(file, size):
-    """Return how many bytes of sound a WAV, AIFF, Ogg, WMA or MP3 file promises beyond its end."""
-    head = file.read(12)
-    if head[:4] in _BYTE_ORDERS:
-        return max(0, _chunk_end(file, _BYTE_ORDERS[head[:4]]) - size)
-    if head[:4] == b"OggS":
-        return max(0, _last_page_end(file, size) - size)
-    if head[:4] == _ASF_MAGIC:
-        return max(0, _asf_end(file) - size)
-    tag = 10 + int("".join(f"{byte:07b}" for byte in head[6:10]), 2) if head[:3] == b"ID3" else 0
-    missing = _first_frame_promise(file, tag) - (size - tag)
-    return missing if missing > size // 100 else 0  # some encoders count their own tags
-
-
-def _chunk_end(file, order):
-    """Return where the sound of a WAV or AIFF file should end; 0 where its header does not say."""
-    size64 = 0
-    while len(head := file.read(8)) == 8:
-        name, size = struct.unpack(f"{order}4sI", head)
-        start = file.tell()
-        if name == b"ds64":  # RF64: the real size of the data chunk that follows
-            size64 = int.from_bytes(file.read(16)[8:], "little")
-        if name in (b"data", b"SSND"):
-            return start + (size64 or (0 if size in _SIZE_UNKNOWN else size))
-        file.seek(start + size + size % 2)
-    return 0
-
-
-def _last_page_end(file, size):
-    """Return where the last page of an Ogg file should end: its length is the sum of up to 255 bytes in its head."""
-    file.seek(max(0, size - 2 * _OGG_PAGE))
-    tail = file.read()
-    page = tail.rfind(b"OggS")
-    lengths = tail[page + 27 :][: tail[page + 26]] if 0 <= page < len(tail) - 26 else b""
-    return size - len(tail) + page + 27 + tail[page + 26] + sum(lengths) if lengths else 0
-
-
-def _asf_end(file):
-    """Return where a WMA file says that it ends; 0 where it was streamed. FFmpeg trusts the disk instead."""
-    head = file.read(1 << 16)
-    at = head.find(_ASF_PROPERTIES)
-    if at < 0 or len(head) < at + 92 or head[at + 88] & 1:
-        return 0
-    return int.from_bytes(head[at + 40 : at + 48], "little")
-
-
-def _first_frame_promise(file, start):
-    """Return how many bytes of MP3 the encoder noted in the first frame, where it left a Xing or Info field; else 0."""
-    file.seek(start)
-    head = file.read(256)
-    field = max(head.find(b"Xing"), head.find(b"Info"))
-    if head[:1] != b"\xff" or field < 0 or len(head) < field + 16:
-        return 0
-    flags, first, second = struct.unpack(">3I", head[field + 4 : field + 16])
-    return {2: first, 3: second}.get(flags & 3, 0)
+    except ValueError as error:
+        raise AudioError(f"{path}: {error}") from None
+    if end is None:
+        return "its header gives no true length, as when it was written into a pipe: it was read to its end"
+    if end > size:
+        raise AudioError(f"{path}: truncated, its header promises {end - size} bytes that are not there")
+    return ""
 
 
 def _soundfile_header(path):
-    info = sf.info(path)
-    frames = info.frames if info.frames < 1 << 62 else 0  # a streamed FLAC declares none
-    return _Header(info.samplerate, info.channels, frames, info.format, info.subtype, _soundfile_blocks)
+    """Return the header of what libsndfile should decode; ``None`` for everything else."""
+    try:
+        info = sf.info(path)
+    except (sf.LibsndfileError, TypeError):  # unknown to it, or without a header
+        return None
+    if not re.fullmatch(_SOUNDFILE, f"{info.format} {info.subtype}") or not 0 < info.frames < 1 << 62:
+        return None  # a FLAC that was streamed declares no length, and libsndfile cannot seek in it
+    return _Header(info.samplerate, info.channels, info.frames, info.format, info.subtype, _soundfile_blocks)
 
 
 def _soundfile_blocks(path):
@@ -271,29 +237,43 @@ def _soundfile_blocks(path):
 def _pyav_header(path):
     """Return a header from the first decoded frame, since an AAC header may state half the real rate."""
     with _pyav_open(path) as container:
-        if not container.streams.audio:
+        streams = {stream.index: stream for stream in container.streams.audio}
+        if not streams:
             raise ValueError("it holds pictures or data, no sound")
-        stream = container.streams.audio[0]
-        name, codec = container.format.name.split(",")[0], stream.codec_context.name
-        seconds = float((stream.duration or 0) * stream.time_base) if name in ("mov", "asf") else 0
-    frames = _pyav_frames(path)
+        tracks = [index for index, stream in streams.items() if stream.codec_context]
+        if not tracks:
+            with open(path, "rb") as file:
+                tag = re.search(rb"fmt .{4}(.)(.)", file.read(4096), re.DOTALL)
+            raise ValueError(f"no decoder for its codec{f' 0x{tag[2].hex()}{tag[1].hex()}' if tag else ''}")
+        heard = (index for index in tracks if any(np.ptp(frame.to_ndarray()) for frame in _pyav_frames(path, index)))
+        track = next(heard, tracks[0]) if len(streams) > 1 else tracks[0]
+        name, codec = container.format.name.split(",")[0], streams[track].codec_context.name
+        seconds = float((streams[track].duration or 0) * streams[track].time_base) - _DECLARED.get(name, np.inf)
+    frames = _pyav_frames(path, track)
     first = next(frames, None)
     frames.close()
     if first is None:
         raise ValueError("no sound in it can be decoded")
-    declared = max(0, int((seconds - _DURATION_SLACK) * first.sample_rate))
-    return _Header(first.sample_rate, first.layout.nb_channels, declared, name, codec, _pyav_blocks)
+    rate, channels = first.sample_rate, first.layout.nb_channels
+    number = list(streams).index(track) + 1
+    note = f"it has {len(streams)} tracks of sound, number {number} was read" if len(streams) > 1 else ""
+    declared = int(max(0, seconds) * rate)
+    read = partial(_pyav_blocks, track=track, rate=rate, channels=channels)
+    return _Header(rate, channels, declared, name, codec, read, note)
 
 
 def _pyav_open(path):
-    # A playlist under an audio suffix must not reach into the network.
-    # Names of singers in some old character set are no reason to refuse the sound.
-    return av.open(str(path.absolute()), options={"protocol_whitelist": "file"}, metadata_errors="ignore")
+    # No container may reach into the network. Names of singers in some old character set are no reason to refuse.
+    options = {"protocol_whitelist": "file", "format_whitelist": _PYAV}
+    try:
+        return av.open(str(path.absolute()), options=options, metadata_errors="ignore")
+    except av.ArgumentError:
+        raise ValueError("no sound, or in no container that recordings come in") from None
 
 
-def _pyav_frames(path):
+def _pyav_frames(path, track):
     with _pyav_open(path) as container:
-        for packet in container.demux(container.streams.audio[0]):
+        for packet in container.demux(container.streams[track]):
             try:
                 yield from packet.decode()
             except av.InvalidDataError:
@@ -301,13 +281,16 @@ def _pyav_frames(path):
                     raise
 
 
-def _pyav_blocks(path):
+def _pyav_blocks(path, *, track, rate, channels):
     resampler = av.AudioResampler(format="fltp")  # full-scale floats, one row per channel; the rate stays
-    converted = (part.to_ndarray() for frame in _pyav_frames(path) for part in resampler.resample(frame))
     parts, n = [], 0
-    for part in converted:
-        parts.append(part)
-        n += part.shape[1]
+    for frame in _pyav_frames(path, track):
+        if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
+            raise AudioError(f"{path}: changes in mid-stream, {rate} Hz and {frame.sample_rate} Hz, {channels} and "
+                             f"{frame.layout.nb_channels} channels are in it: split it there")
+        for part in resampler.resample(frame):
+            parts.append(part.to_ndarray())
+            n += parts[-1].shape[1]
         if n >= BLOCK:
             yield np.concatenate(parts, axis=1)
             parts, n = [], 0
@@ -325,8 +308,10 @@ def _checked_blocks(path, header):
                 raise AudioError(f"{path}: NaN or infinite samples near {frames / header.samplerate:.1f} s")
             frames += block.shape[1]
             yield block
-    except _DECODE_ERRORS as error:
-        raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from None
+    except AudioError:
+        raise
+    except Exception as error:  # see _read_header
+        raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from error
     if frames == 0:
         raise AudioError(f"{path}: empty, holds no samples")
     if frames < header.frames:
@@ -339,10 +324,7 @@ def _louder_channel(path, header):
     """Return the index of the channel with the most energy about its mean over the whole recording."""
     if header.channels == 1:
         return 0
-    energies = np.zeros(header.channels)
-    for block in _checked_blocks(path, header):
-        energies += _energies(block)
-    return int(np.argmax(energies))
+    return int(np.argmax(sum(_energies(block) for block in _checked_blocks(path, header))))
 
 
 def _energies(block):

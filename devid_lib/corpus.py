@@ -4,6 +4,7 @@ import json
 import os
 import re
 import unicodedata
+from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from hashlib import blake2b
@@ -13,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .audio import AUDIO_SUFFIXES, check_samplerate, inspect_recording
+from .audio import AUDIO_SUFFIXES, NOT_UTF8, check_samplerate, inspect_recording, readable
 from .errors import AudioError, CorpusError, DevidError, ParameterError
 from .files import atomic_path
 from .progress import progress
@@ -23,8 +24,8 @@ COLUMNS = ["path", "device", "recording", "split", "samplerate", "native_sampler
            "checksum", "session", "speaker"]
 SIMULATED = {"simulated": False, "simulated-control": True}  # name: are all its recorders copies of one?
 
-_INSPECTED = {"samplerate", "channels", "frames", "duration_s", "subtype", "checksum"}
-_CACHE_FORMAT = 1  # raise it when `inspect_recording` reports something else for the same file
+_INSPECTED = {"samplerate", "channels", "frames", "duration_s", "subtype", "checksum", "note"}
+_CACHE_FORMAT = 2  # raise it when `inspect_recording` reports something else for the same file
 _UNEQUAL = 4  # longest over shortest recording from which on the difference is said aloud
 
 
@@ -97,7 +98,10 @@ def load_corpus(
     if not isinstance(recording_minutes, Real):
         raise ParameterError(f"recording_minutes={recording_minutes!r} is not a number")
 
-    table, misplaced = _listed(source, data_dir=Path(data_dir), seed=seed, minutes=recording_minutes)
+    try:
+        table, misplaced = _listed(source, data_dir=Path(data_dir), seed=seed, minutes=recording_minutes)
+    except OSError as error:  # a folder that cannot be searched, a name that is too long
+        raise CorpusError(f"{readable(error.filename or str(source))}: cannot be read: {error.strerror}") from None
     table = _without(table, misplaced, by="path", on_error=on_error, error=CorpusError)
     _check_names(table)
     infos = _inspected(table["path"], Path(data_dir) / "cache" / "recordings.json")
@@ -146,6 +150,8 @@ def _listed(source, *, data_dir, seed, minutes):
         folder = data_dir / f"{name}-seed{seed}-{minutes:g}min"
         source = simulate_corpus(folder, seed=seed, minutes=minutes, identical=SIMULATED[name])
     source = Path(source)
+    if os.path.abspath(source) != readable(os.path.abspath(source)):
+        raise CorpusError(f"{readable(source)}: {NOT_UTF8}")
     if not name.strip() or not source.exists():
         raise CorpusError(f"{name or repr(name)}: no such folder or CSV, and not one of {', '.join(SIMULATED)}")
     manifest = source / "manifest.csv" if source.is_dir() else source
@@ -153,7 +159,8 @@ def _listed(source, *, data_dir, seed, minutes):
         raise CorpusError(f"{source}: neither a folder nor a CSV")
     if manifest.is_file():
         table, misplaced, notes = _csv_table(manifest), {}, []
-        if source.is_dir() and (unlisted := set(map(os.path.normpath, _audio_in(source))) - set(table["path"])):
+        there = map(os.path.normpath, filter(_is_audio, _files_in(source))) if source.is_dir() else []
+        if unlisted := set(there) - set(table["path"]):
             notes.append(f"{len(unlisted)} audio files in the folder are not in its manifest.csv and were not used.")
     else:
         table, misplaced, notes = _folder_table(source)
@@ -166,15 +173,21 @@ def _listed(source, *, data_dir, seed, minutes):
 
 def _folder_table(folder):
     """Return the recordings of a folder ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``."""
-    files, notes = [], []
+    files, notes, others = [], [], Counter()
     for entry in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
-        found = _audio_in(entry)
+        there = _files_in(entry)
+        found = list(filter(_is_audio, there))
         files += found
+        others.update(readable(file.suffix.lower()) or "without a suffix" for file in there if not _is_audio(file))
         if entry.is_dir() and not found:
-            notes.append(f"The folder {entry.name} holds no audio and is no device.")
+            notes.append(f"The folder {readable(entry.name)} holds no audio and is no device.")
+    counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common())
+    if others:
+        notes.append(f"{others.total()} files are no recordings by their suffixes and were not used: {counts}.")
     flat = [file for file in files if file.parent == folder]
     if not files:
-        raise CorpusError(f"{folder}: no audio in this folder (by suffix: {' '.join(sorted(AUDIO_SUFFIXES))})")
+        raise CorpusError(f"{folder}: no audio in this folder{f', only {counts}' if counts else ''} "
+                          f"(audio is, by suffix: {' '.join(sorted(AUDIO_SUFFIXES))})")
     if flat and len(flat) < len(files):
         inside = next(file for file in files if file.parent != folder)
         raise CorpusError(f"{folder}: {flat[0].name} lies beside device folders ({inside.relative_to(folder)}): "
@@ -183,28 +196,35 @@ def _folder_table(folder):
     for file in files:
         *folders, _ = file.relative_to(folder).parts
         match = re.fullmatch(r"(.*\S)\s*-\s*(\d+)", file.stem)
-        if len(folders) == 1:
+        path = readable(file)
+        if path != str(file):
+            device = recording = ""
+            misplaced[path] = NOT_UTF8
+        elif len(folders) == 1:
             device, recording = folders[0], file.stem
         elif match and not folders:
             device, recording = match.groups()
         else:
             device = recording = ""
-            misplaced[str(file)] = ("lies deeper than <device>/<recording>.<ext>; a CSV can list it where it is"
+            misplaced[path] = ("lies deeper than <device>/<recording>.<ext>; a CSV can list it where it is"
                                     if folders else "its name is not <device>-<n>.<ext>, such as aigo-1.wav")
-        rows.append([str(file), _text(device), _text(recording), "", "", ""])
+        rows.append([path, _text(device), _text(recording), "", "", ""])
     return pd.DataFrame(rows, columns=LISTED), misplaced, notes
 
 
-def _audio_in(entry):
-    """Return a file, or the files in and below a folder, that are neither hidden nor anything else than audio."""
+def _files_in(entry):
+    """Return a file, or the files in and below a folder, that are not hidden."""
     def refuse(error):
-        raise CorpusError(f"{error.filename}: cannot be read: {error.strerror}")
+        raise error
 
     files = [entry]
     if entry.is_dir():
         files = [Path(where, name) for where, _, names in os.walk(entry, onerror=refuse) for name in sorted(names)]
-    return [file for file in files if file.suffix.lower() in AUDIO_SUFFIXES
-            and not any(part.startswith(".") for part in file.relative_to(entry).parts)]
+    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(entry).parts)]
+
+
+def _is_audio(file):
+    return file.suffix.lower() in AUDIO_SUFFIXES
 
 
 def _csv_table(file):
@@ -220,6 +240,8 @@ def _csv_table(file):
     table = table[table.ne("").any(axis=1)]  # spreadsheets write rows of nothing but separators
     if table.empty:
         raise CorpusError(f"{file}: lists no recordings")
+    if (bad := table.map(lambda cell: "\0" in cell).any(axis=1)).any():
+        raise CorpusError(f"{file}: row {int(bad.idxmax()) + 1} holds a NUL byte")
     if (blank := table[["path", "device"]].eq("").any(axis=1)).any():
         raise CorpusError(f"{file}: row {int(blank.idxmax()) + 1} has no path or no device")
     stems = [Path(path).stem for path in table["path"]]
@@ -266,7 +288,9 @@ def _inspect(path, cache):
     """Return what is known about a recording, or the AudioError that says why it cannot be used."""
     try:
         status = os.stat(path)
-        key, stamp = os.path.abspath(path), [_CACHE_FORMAT, status.st_size, status.st_mtime_ns]
+        # A copy can keep size and mtime of another file, but not its inode and the time when its entry changed.
+        stamp = [_CACHE_FORMAT, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns]
+        key = os.path.abspath(path)
         entry = cache.get(key)
         if not (isinstance(entry, dict) and entry.get("stamp") == stamp and _INSPECTED <= entry.keys()):
             entry = cache[key] = inspect_recording(path) | {"stamp": stamp}
@@ -372,6 +396,9 @@ def _remarks(table):
         notes.append(f"{there}: all were brought to {common} Hz{lower if rates.index[0] < common else ''}.")
     if (several := table["channels"] > 1).any():
         notes.append(f"{several.sum()} of {len(table)} recordings have several channels: the louder one is used.")
+    for note, rows in table[table["note"].ne("")].groupby("note"):
+        more = f" and {len(rows) - 3} more" if len(rows) > 3 else ""
+        notes.append(f"{', '.join(rows['path'][:3])}{more}: {note}.")
     codings = ", ".join(f"{n} {name}" for name, n in table["coding"].value_counts().items())
     for by, what in (("device", "devices"), ("split", "training and test")):
         if len({frozenset(names) for _, names in table.groupby(by)["coding"]}) > 1:

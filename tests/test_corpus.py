@@ -118,6 +118,34 @@ def test_folder_without_audio_beside_devices_is_said(load_corpus, folder):
     assert any("papers" in note for note in load_corpus(folder).attrs["notes"])
 
 
+def test_files_of_unknown_suffixes_are_counted_in_the_notes(load_corpus, folder):
+    for name in ("ash/a.msv", "ash/b.MSV", "beech/c.dvf", "beech/d", "ash/.hidden"):
+        (folder / name).write_bytes(b"no recording")
+    note, = notes_with(load_corpus(folder), "suffixes")
+    assert note.startswith("4 files ") and note.endswith(": 2 .msv, 1 .dvf, 1 without a suffix.")
+    for path in folder.rglob("*.wav"):
+        path.unlink()
+    with pytest.raises(CorpusError, match="no audio in this folder, only 2 .msv, 1 .dvf"):
+        load_corpus(folder)
+
+
+@pytest.mark.parametrize("suffix", ["qta", "mkv", "m4b", "snd", "spx", "voc", "OPUS"])
+def test_suffixes_of_recorders_are_known(load_corpus, folder, suffix):
+    for path in folder.rglob("*.wav"):
+        path.rename(path.with_suffix(f".{suffix}"))
+    table = load_corpus(folder)
+    assert len(table) == 6 and not notes_with(table, "suffixes")
+
+
+def test_what_is_odd_about_a_file_is_said(load_corpus, folder):
+    paths = sorted(folder.rglob("*.wav"))
+    for path in paths[:5]:
+        content = path.read_bytes()
+        path.write_bytes(content[:40] + b"\xff" * 4 + content[44:])
+    note, = notes_with(load_corpus(folder), "no true length")
+    assert note.startswith(f"{', '.join(map(str, paths[:3]))} and 2 more: its header")
+
+
 def test_suffixes_in_capitals_and_names_in_unicode(load_corpus, tmp_path, make_recordings):
     make_recordings(tmp_path / "c", devices=(unicodedata.normalize("NFD", "Gerät Ö"), "录音机"), suffix=".WAV")
     table = load_corpus(tmp_path / "c", test_recordings="clip1")
@@ -217,7 +245,7 @@ def test_coding_that_differs_by_device_or_side_is_said(load_corpus, folder):
     (folder / "ash" / "clip1.wav").unlink()
     sf.write(folder / "ash" / "clip1.ogg", y, sr)
     notes = notes_with(load_corpus(folder), "coding")
-    assert ["devices" in note for note in notes] == [True, True] and "5 PCM_16, 1 VORBIS" in notes[0]
+    assert ["devices" in note for note in notes] == [True, True] and "5 PCM_16, 1 vorbis" in notes[0]
     assert "between training and test" in notes[1]
 
 
@@ -363,6 +391,50 @@ def test_mixed_naming_styles(load_corpus, folder, make_recordings):
         load_corpus(folder)
 
 
+@pytest.mark.parametrize("place", ["ash/caf\udce9.wav", "caf\udce9/clip1.wav"])
+def test_names_that_are_not_utf8(load_corpus, folder, place):
+    (folder / place).parent.mkdir(exist_ok=True)
+    shutil.copy(folder / "ash" / "clip1.wav", folder / place)
+    with pytest.raises(CorpusError, match=r"/caf\\xe9.*: its name is not valid UTF-8"):
+        load_corpus(folder)
+    table = load_corpus(folder, on_error="skip")
+    assert len(table) == 6 and r"/caf\xe9" in table.attrs["skipped"][0]["path"]
+    json.dumps(table.attrs, ensure_ascii=False).encode()
+    with pytest.raises(CorpusError, match=r"xe9: its name is not valid UTF-8"):
+        load_corpus(folder.rename(folder.with_name("caf\udce9")))
+
+
+@pytest.mark.parametrize(("source", "reason"), [("x" * 300, "File name too long"), ("a\0b", "no such folder or CSV")])
+def test_names_that_no_file_can_have(load_corpus, folder, source, reason):
+    with pytest.raises(CorpusError, match=reason):
+        load_corpus(source)
+    if "\0" not in source:
+        write_csv(folder / "manifest.csv", [f"{source}.wav,ash", "beech/clip1.wav,beech"])
+        with pytest.raises(AudioError, match=f"{source}.wav: {reason}"):
+            load_corpus(folder)
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="nothing is closed to root")
+@pytest.mark.parametrize("mode", [0o000, 0o444, 0o111])
+@pytest.mark.parametrize("place", ["", "ash"])
+def test_folders_that_cannot_be_searched(load_corpus, folder, place, mode):
+    (folder / place).chmod(mode)
+    try:
+        with pytest.raises((CorpusError, AudioError), match=f"{folder / place}.*: .*Permission denied"):
+            load_corpus(folder)
+    finally:
+        (folder / place).chmod(0o755)
+
+
+def test_folder_that_the_system_refuses_to_list(load_corpus, folder, monkeypatch):
+    def refuse(self):
+        raise PermissionError(13, "Permission denied", str(self))
+
+    monkeypatch.setattr(Path, "iterdir", refuse)
+    with pytest.raises(CorpusError, match="phones: cannot be read: Permission denied"):
+        load_corpus(folder)
+
+
 def test_flat_names_without_a_number(load_corpus, tmp_path, make_recordings):
     folder = make_recordings(tmp_path / "c", recordings=("1", "2"), flat=True)
     for name in ("intro.wav", "ash-last.wav"):
@@ -407,6 +479,7 @@ def test_rows_of_nothing_but_separators_are_no_recordings(load_corpus, make_reco
     ("path,device,split\nash/clip1.wav,ash,train\nash/clip2.wav,ash,\n", "not ''"),
     ("path,device\nash/clip1.wav,ash\nbeech/../ash/clip1.wav,beech\n", "twice:\n  .*ash/clip1.wav"),
     ('path,device\n"ash/clip1.wav,ash\n', "cannot be read"),
+    ("path,device\nash/clip1.wav,ash\nash/\0.wav,ash\n", "row 2 holds a NUL byte"),
 ])
 def test_bad_csv(load_corpus, folder, text, reason):
     file = folder / "manifest.csv"
@@ -478,6 +551,15 @@ def test_files_are_read_once(load_corpus, tmp_path, folder, inspected):
     assert inspected[6:] == ["clip2.wav"]
     assert list(changed["checksum"] != first["checksum"]) == [False, True, False, False, False, False]
     assert [file.name for file in (tmp_path / "data" / "cache").iterdir()] == ["recordings.json"]
+
+
+def test_another_file_of_the_same_size_and_time_is_read(load_corpus, folder, inspected):
+    path, first = folder / "ash" / "clip2.wav", load_corpus(folder)
+    before, (y, sr) = path.stat(), sf.read(path)
+    sf.write(path, -y, sr)
+    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert (path.stat().st_size, path.stat().st_mtime_ns) == (before.st_size, before.st_mtime_ns)
+    assert (load_corpus(folder)["checksum"] != first["checksum"]).sum() == 1 and inspected[6:] == ["clip2.wav"]
 
 
 def test_errors_are_not_cached(load_corpus, folder, inspected):
