@@ -435,8 +435,8 @@ def cosine_filters(filters=256, kernel=512):
     Examples
     --------
     >>> magnitude = np.abs(np.fft.rfft(cosine_filters()[:, 0], 1024, axis=0))
-    >>> (magnitude.argmax(axis=0)[[0, 100, 255]] / 1024).round(4).tolist()  # of the sample rate: (k + 1/2) / 512
-    [0.001, 0.1963, 0.499]
+    >>> (magnitude.argmax(axis=0)[[0, 100, 255]] / 1024).round(4).tolist()  # of the sample rate: about (k + 1/2) / 512
+    [0.0, 0.1963, 0.498]
     """
     frequency = (np.arange(filters) + 0.5) / (2 * filters)  # of the sample rate
     time = np.arange(kernel)[:, np.newaxis] - (kernel - 1) / 2

@@ -170,7 +170,7 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     >>> dataset = Dataset(X, table, ("a", "b"), {"segment_length": 10})
     >>> history = fit(models.softmax(5, 2), dataset, epochs=5)
     >>> history.columns.tolist()
-    ['accuracy', 'loss', 'val_loss', 'val_accuracy', 'epoch', 'seconds']
+    ['loss', 'accuracy', 'val_loss', 'val_accuracy', 'epoch', 'seconds']
     """
     family = family or family_of(model.name)
     settings = recipe_for(family, recipe, epochs=epochs, batch_size=batch_size)

@@ -9,8 +9,8 @@ import pytest
 from devid_lib import models
 from devid_lib.errors import ParameterError
 
-FULL = {"softmax": (2049,), "mlp": (2049,), "averaged": (2, 1025), "cnn": (4096,)}  # of 4096 samples
-SMALL = {"softmax": (33,), "mlp": (33,), "averaged": (2, 17), "cnn": (400,)}
+FULL = {"softmax": (2049,), "mlp": (2049,), "averaged": (2, 1025), "cnn": (4096,), "filterbank": (4096,)}  # of 4096 samples
+SMALL = {"softmax": (33,), "mlp": (33,), "averaged": (2, 17), "cnn": (400,), "filterbank": (1100,)}
 
 
 def family(system):
@@ -52,6 +52,7 @@ def dense(x, model, name):
         ("averaged-mlp-3", (500, 500, 100), 1_629_009),
         ("cnn", (500, 500, 500), 2_475_809),  # 19 800 in 100 filters of 197 taps, then 39 x 100 inputs
         ("cnn-random", (500, 500, 500), 2_475_809),
+        ("filterbank", (300,), 287_681),  # 131 072 in 256 filters of 512 taps, which are fixed, then 512 inputs
     ],
 )
 def test_published_sizes(system, units, parameters):
@@ -70,12 +71,12 @@ def test_published_sizes(system, units, parameters):
         assert layer.activation.__name__ == "tanh"
     assert model.get_layer("device").activation.__name__ == "softmax"
     dropouts = [layer.rate for layer in model.layers if type(layer).__name__ == "Dropout"]
-    assert dropouts == ([0.5] * 3 if system.startswith("cnn") else [])
+    assert dropouts == {"cnn": [0.5] * 3, "filterbank": [0.5]}.get(family(system), [])
 
 
 def test_every_listed_system_is_tested_above():
     assert set(models.SYSTEMS) == {"softmax", *(f"mlp-{i}" for i in (1, 2, 3)),
-                                   *(f"averaged-mlp-{i}" for i in (1, 2, 3)), "cnn", "cnn-random"}
+                                   *(f"averaged-mlp-{i}" for i in (1, 2, 3)), "cnn", "cnn-random", "filterbank"}
 
 
 def test_convolution_as_published():
@@ -129,6 +130,23 @@ def test_published_weight_decay(system):
     assert "device" in l2
     assert all(value == pytest.approx(5e-4 if system == "softmax" else 1e-4) for value in l2.values())
     assert all(layer.name in l2 for layer in model.layers if type(layer).__name__ == "Dense")
+
+
+def test_filter_bank_by_hand():
+    model = models.filterbank(600, 3, filters=16, kernel=64, stride=10, pool=5)
+    x = np.random.default_rng(0).standard_normal(600)
+    answers = np.array([[x[i : i + 64] @ w for w in models.cosine_filters(16, 64)[:, 0].T] for i in range(0, 537, 10)])
+    log_power = np.log((answers[:50] ** 2).reshape(10, 5, 16).mean(axis=1) + 2.0**-30 / 12)
+    front = models.import_keras().Model(model.inputs, model.get_layer("statistics").output)
+    expected = np.concatenate([log_power.mean(axis=0), log_power.std(axis=0)])
+    np.testing.assert_allclose(front.predict(x[np.newaxis], verbose=0)[0], expected, atol=1e-4)
+    assert not model.get_layer("filters").trainable
+
+
+@pytest.mark.parametrize(("n", "options"), [(991, {}), (599, {"kernel": 64, "stride": 30, "pool": 10})])
+def test_filter_bank_of_a_segment_that_is_too_short(n, options):
+    with pytest.raises(ParameterError, match=f"n_samples={n} is below"):
+        models.filterbank(n, 3, **options)
 
 
 # --- Forward, by hand ------------------------------------------------------------------------------------------------
@@ -213,7 +231,7 @@ def test_last_hidden_is_what_the_output_layer_sees(system):
     model, x = small(system, seed=5), some_rows(system)
     h = models.last_hidden(model).predict(x, verbose=0)
     units = {"softmax": 33, "mlp-1": 1000, "mlp-2": 1000, "mlp-3": 500, "averaged-mlp-1": 1000, "averaged-mlp-2": 1000,
-             "averaged-mlp-3": 200, "cnn": 500, "cnn-random": 500}[system]
+             "averaged-mlp-3": 200, "cnn": 500, "cnn-random": 500, "filterbank": 300}[system]
     assert h.shape == (6, units)
     np.testing.assert_allclose(softmax_by_hand(dense(h, model, "device")), model.predict(x, verbose=0), atol=1e-5)
 

@@ -433,8 +433,8 @@ def planted(tmp_path_factory):
         for recording in ("one", "two"):
             y = 0.01 * np.convolve(rng.standard_normal(LENGTH * 60), taps[device], "same")
             segments.append(y.reshape(60, LENGTH))
-            tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "session": "", "draw": 0,
-                                        "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
+            tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "draw": 0,
+                                        "session": "", "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
     options = {name: settings[name] for name in training.NOISE_SETTINGS}
     X = extract_features(np.concatenate(segments).astype(np.float32), **options)
     dataset = Dataset(X, pd.concat(tables, ignore_index=True), DEVICES, settings)
