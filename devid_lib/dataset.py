@@ -14,7 +14,7 @@ from .audio import load_recording
 from .corpus import corpus_checksum
 from .errors import AudioError, CorpusError, ParameterError
 from .evaluation import KEYS
-from .features import extract_features, trivial_features
+from .features import NOISES, WINDOWS, extract_features, trivial_features
 from .files import atomic_path
 from .progress import progress
 from .segments import random_segments
@@ -64,6 +64,7 @@ def build_dataset(
     draws=1,
     representation="spectrum",
     noise="wavelet",
+    window="none",
     wavelet="sym8",
     level=17,
     threshold="minimaxi",
@@ -88,7 +89,7 @@ def build_dataset(
         draw 0 is the paper's test set.
     representation : {"spectrum", "halves", "waveform"}
         Equation (3) on the segment, the same on its two halves, or the samples themselves.
-    noise, wavelet, level, threshold, mode, rescale, scale
+    noise, window, wavelet, level, threshold, mode, rescale, scale
         As in `features.extract_features`. A waveform is kept as it is: nothing is extracted.
     seed : int
         Seed of the starts. A recording's starts depend on the seed and its own name only.
@@ -196,7 +197,7 @@ def represent(segments, settings):
         return segments
     if settings["representation"] == "halves":
         segments = segments.reshape(len(segments), 2, -1)
-    names = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
+    names = ("noise", "window", "wavelet", "level", "threshold", "mode", "rescale", "scale")
     return extract_features(segments, **{name: settings[name] for name in names})
 
 
@@ -257,7 +258,7 @@ def held_out(dataset, *, share=0.1, seed=0):
 
 def check_settings(settings):
     """Raise ParameterError for the first setting that is not allowed; the noise settings are checked where used."""
-    choices = {"representation": REPRESENTATIONS, "noise": ("wavelet", "none")}
+    choices = {"representation": REPRESENTATIONS, "noise": NOISES, "window": WINDOWS}
     for name, allowed in choices.items():
         if settings[name] not in allowed:
             raise ParameterError(f"{name}={settings[name]!r} is not one of {', '.join(allowed)}")

@@ -10,13 +10,14 @@ from .errors import ParameterError
 from .noise import check_name, check_settings, check_signal, extract_noise, map_chunks
 
 NOISES = ("wavelet", "none")
+WINDOWS = ("none", "hann")
 
 FRAME_S = 0.02  # frame of the leakage probe [s]
 EXCERPT_S = 0.5  # shortest excerpt of the leakage probe [s]
 SILENCE_DB = -120.0  # lowest level that the leakage probe tells apart [dBFS]
 
 
-def fourier_features(x, *, scale=1.0):
+def fourier_features(x, *, scale=1.0, window="none"):
     """Return the logarithm of the magnitude spectrum.
 
     Parameters
@@ -26,6 +27,9 @@ def fourier_features(x, *, scale=1.0):
     scale : float > 0
         Factor on the magnitudes; 1 = as published. log(m + 1) is nearly linear for small m, so a larger scale brings
         out quiet components.
+    window : {"none", "hann"}
+        What ``x`` is multiplied by before the FFT: nothing, as published, or a Hann window of mean square 1, which
+        keeps loud bins from leaking over all others.
 
     Returns
     -------
@@ -46,11 +50,20 @@ def fourier_features(x, *, scale=1.0):
     >>> fourier_features(np.array([1.0, 0, 0, 0])).round(3)  # an impulse: magnitude 1 in every bin
     array([0.693, 0.693, 0.693], dtype=float32)
     """
-    return extract_features(x, noise="none", scale=scale)
+    return extract_features(x, noise="none", scale=scale, window=window)
 
 
 def extract_features(
-    segments, *, noise="wavelet", scale=1.0, wavelet="sym8", level=17, threshold="minimaxi", mode="soft", rescale="sln"
+    segments,
+    *,
+    noise="wavelet",
+    window="none",
+    scale=1.0,
+    wavelet="sym8",
+    level=17,
+    threshold="minimaxi",
+    mode="soft",
+    rescale="sln",
 ):
     """Return the features of the noise of segments: noise extraction, FFT and logarithm in one go.
 
@@ -60,7 +73,7 @@ def extract_features(
         Segments, full scale = 1.
     noise : {"wavelet", "none"}
         Noise extraction; "none" is the paper's baseline, the spectrum of the segment itself.
-    scale : float > 0
+    window, scale
         As in `fourier_features`.
     wavelet, level, threshold, mode, rescale
         As in `noise.wavelet_noise`.
@@ -85,18 +98,21 @@ def extract_features(
     (3, 2049)
     """
     check_name("noise", noise, NOISES)
+    check_name("window", window, WINDOWS)
     if not isinstance(scale, Real) or not 0 < scale < np.inf:
         raise ParameterError(f"scale must be a positive number, not {scale!r}")
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
     x = check_signal(segments)
+    n = x.shape[-1]
+    w = None if window == "none" else (np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(n) / n))).astype(np.float32)
 
     def work(chunk, out):
         from . import kernels
 
         e = extract_noise(chunk, **settings) if noise == "wavelet" else chunk
-        kernels.log1p(np.abs(scipy.fft.rfft(e)), scale, out)
+        kernels.log1p(np.abs(scipy.fft.rfft(e if w is None else e * w)), scale, out)
 
-    return map_chunks(work, x, np.empty((*x.shape[:-1], x.shape[-1] // 2 + 1), np.float32))
+    return map_chunks(work, x, np.empty((*x.shape[:-1], n // 2 + 1), np.float32))
 
 
 def trivial_features(y, *, samplerate=44100, excerpts=10):

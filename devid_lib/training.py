@@ -19,7 +19,7 @@ from .segments import regular_segments
 DEFAULT_SCALE = 2**15 * 12**0.5
 SHRINKAGE = 2.0  # of whitening: components that vary much more than this many average features shrink to the rest
 ANSWER = 0.2  # standard deviation of a filter's first answers, so that their maxima do not saturate the tanh behind
-NOISE_SETTINGS = ("noise", "wavelet", "level", "threshold", "mode", "rescale", "scale")
+NOISE_SETTINGS = ("noise", "window", "wavelet", "level", "threshold", "mode", "rescale", "scale")
 
 
 @dataclass(frozen=True)
@@ -121,6 +121,33 @@ def feature_scale(recipe, segment_length):
     """
     check_recipe(recipe)
     return 1.0 if recipe == "published" else DEFAULT_SCALE / segment_length**0.5
+
+
+def feature_window(recipe, noise):
+    """Return the window that a recipe puts on a segment before the FFT.
+
+    Parameters
+    ----------
+    recipe : {"default", "published"}
+    noise : {"wavelet", "none"}
+        Noise extraction of `features.extract_features`.
+
+    Returns
+    -------
+    window : {"none", "hann"}
+        None as published; by default what names more segments: a window on a spectrum, none on extracted noise.
+
+    Notes
+    -----
+    Notebook 05. Chosen on training recordings (tools/choose_features.py).
+
+    Examples
+    --------
+    >>> feature_window("published", "none"), feature_window("default", "none"), feature_window("default", "wavelet")
+    ('none', 'hann', 'none')
+    """
+    check_recipe(recipe)
+    return "hann" if recipe == "default" and noise == "none" else "none"
 
 
 def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_size=0, loss="crossentropy"):

@@ -84,6 +84,7 @@ def test_every_row_holds_the_features_of_the_samples_it_names(corpus, representa
 
 def test_settings_reach_the_noise_extraction(corpus):
     settings = {"wavelet": "db4", "level": 3, "threshold": "sqtwolog", "mode": "hard", "rescale": "mln", "scale": 7.0}
+    settings |= {"window": "hann"}
     dataset = build(corpus, **settings)
     expected = extract_features(cut_by_hand(corpus, dataset.segments), **settings)
     np.testing.assert_allclose(dataset.X, expected, rtol=1e-6, atol=1e-6)

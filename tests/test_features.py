@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import signal
 
 from devid_lib import kernels, noise
 from devid_lib.errors import ParameterError
@@ -37,6 +38,27 @@ def test_cosine_on_a_bin(k, magnitude):
     expected = np.zeros(9)
     expected[k] = np.log(magnitude + 1)  # half of it in the negative frequency, except at half the rate
     np.testing.assert_allclose(fourier_features(x), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("noise", ["none", "wavelet"])
+def test_window_is_scipys_at_unit_power(noise):
+    x = np.random.default_rng(0).standard_normal((3, 512))
+    hann = signal.get_window("hann", 512)
+    e = x if noise == "none" else wavelet_noise(x)
+    expected = np.log1p(5 * np.abs(np.fft.rfft(e * hann / np.sqrt(np.mean(hann**2)))))
+    np.testing.assert_allclose(extract_features(x, noise=noise, window="hann", scale=5.0), expected, atol=1e-4)
+
+
+def test_window_stops_leakage():
+    x = np.cos(2 * np.pi * 100.5 * np.arange(4096) / 4096)  # between two bins
+    plain, windowed = (np.expm1(fourier_features(x, window=window)) for window in ("none", "hann"))
+    far = np.abs(np.arange(2049) - 100.5) > 500
+    assert windowed[far].max() < plain[far].max() / 1000
+
+
+def test_unknown_window():
+    with pytest.raises(ParameterError, match="window"):
+        fourier_features(np.zeros(8), window="kaiser")
 
 
 @property_test

@@ -9,7 +9,7 @@ import pytest
 from devid_lib import models
 from devid_lib.errors import ParameterError
 
-FULL = {"softmax": (2049,), "mlp": (2049,), "averaged": (2, 1025), "cnn": (4096,), "filterbank": (4096,)}  # of 4096 samples
+FULL = {"softmax": (2049,), "mlp": (2049,), "averaged": (2, 1025), "cnn": (4096,), "filterbank": (4096,)}
 SMALL = {"softmax": (33,), "mlp": (33,), "averaged": (2, 17), "cnn": (400,), "filterbank": (1100,)}
 
 

@@ -67,6 +67,22 @@ def predictions():
     return evaluation.predictions_table(p, table, DEVICES)
 
 
+# --- Window ----------------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("given", "variant"), [
+    ({}, "wavelet"),
+    ({"noise": "none"}, "none+hann"),
+    ({"noise": "none", "recipe": "published"}, "none"),
+    ({"noise": "none", "window": "none"}, "none"),
+    ({"window": "hann"}, "wavelet+hann"),
+])
+def test_recipe_says_the_window_unless_it_is_given(phones, tmp_path, given, variant):
+    one = new_session(phones, tmp_path, **given)
+    assert one.variant == variant
+    settings = one.dataset(one.recordings()).settings
+    assert settings["window"] == ("hann" if variant.endswith("hann") else "none")
+    assert one.dataset(one.recordings(), window="none").settings["window"] == "none"
+
+
 # --- Parameters ------------------------------------------------------------------------------------------------------
 def papermill_cell(parameters):
     return PythonTranslator.codify(parameters, comment="Parameters")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import ParameterError
+from ..features import WINDOWS
 from ..noise import MODES, RESCALES, RULES
 from ..training import RECIPES
 
@@ -41,6 +42,7 @@ PARAMETERS = {
     "test_segments": Parameter(0, "segments per test recording and voter, 0 for what size says", 0),
     "samplerate": Parameter(0, "common rate [Hz], 0 for the lowest in the corpus", 0),
     "noise": Parameter("wavelet", "noise extraction, wavelet or none", ("wavelet", "none")),
+    "window": Parameter("recipe", "window before the FFT: none (published), hann, or recipe", ("recipe", *WINDOWS)),
     "wavelet": Parameter("sym8", "any discrete wavelet of PyWavelets"),
     "level": Parameter(17, "levels of the wavelet transform", 1),
     "threshold": Parameter("minimaxi", f"threshold rule, {', '.join(RULES)}", RULES),

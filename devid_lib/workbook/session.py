@@ -191,10 +191,22 @@ class Session:
         dataset : Dataset
         """
         options = {name: self.params[name] for name in DATASET}
+        options["window"] = self.window(changes.get("noise", options["noise"]))
         length = changes.get("segment_length", self.params["segment_length"])
         length //= 2 if changes.get("representation") == "halves" else 1
         options |= {"draws": self.params["voters"], "scale": training.feature_scale(self.params["recipe"], length)}
         return build_dataset(recordings, data_dir=in_workspace(self.params["data_dir"]), **(options | changes))
+
+    def window(self, noise):
+        """Return the window that the parameters and their recipe put on segments, or on the noise taken from them."""
+        given = self.params["window"]
+        return training.feature_window(self.params["recipe"], noise) if given == "recipe" else given
+
+    @property
+    def variant(self):
+        """What the features are made of, as in ``results.csv``: "wavelet", "none", "none+hann", "wavelet+hann"."""
+        noise = self.params["noise"]
+        return noise + ("+hann" if self.window(noise) == "hann" else "")
 
     def fitted(self, system, recordings, *, loss="crossentropy", **changes):
         """Return one of the paper's networks, fitted: once in a run folder, from there afterwards.

@@ -99,7 +99,7 @@ first = np.random.default_rng([p["seed"], 0, name]).integers(0, len(y) - n + 1)
 assert first == own["start"].iloc[0]
 
 c = training.feature_scale(p["recipe"], n)  # notebook 02: the scale before the logarithm
-vector = extract_features(y[first : first + n], noise=p["noise"], scale=c, **session.wavelet)
+vector = extract_features(y[first : first + n], noise=p["noise"], window=session.window(p["noise"]), scale=c, **session.wavelet)
 np.testing.assert_allclose(vector, dataset.X[own.index[0]], atol=1e-4)
 vector[:5].round(3)
 

@@ -250,7 +250,7 @@ likeness.describe().loc[["min", "50%", "max"]].rename({"50%": "median"}).style.f
 
 # %%
 posteriors = session.predictions("softmax", recordings)
-rows = session.score(posteriors, system="softmax", table="II", variant=p["noise"])
+rows = session.score(posteriors, system="softmax", table="II", variant=session.variant)
 probe = session.score_probe(recordings)
 show(rows, probe)
 

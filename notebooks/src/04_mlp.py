@@ -283,7 +283,7 @@ styled(tests)
 # %%
 posteriors = {system: session.predictions(system, recordings) for system in systems}
 rows = [
-    session.score(posteriors[system], system=system, table="" if system == "softmax" else "II", variant=p["noise"])
+    session.score(posteriors[system], system=system, table="" if system == "softmax" else "II", variant=session.variant)
     for system in systems
 ]
 probe = session.score_probe(recordings)

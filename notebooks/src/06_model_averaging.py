@@ -145,7 +145,7 @@ posteriors, rows = {}, []
 for depth in (1, 2, 3):
     for system in (f"averaged-mlp-{depth}", f"mlp-{depth}"):
         posteriors[system] = session.predictions(system, recordings)
-        rows.append(session.score(posteriors[system], system=system, table="IV", variant=p["noise"]))
+        rows.append(session.score(posteriors[system], system=system, table="IV", variant=session.variant))
 probe = session.score_probe(recordings)
 show(*rows, probe)
 

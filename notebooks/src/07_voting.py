@@ -112,7 +112,7 @@ session.interact(draw_vote, k=(1, min(9, p["test_segments"])), recording=list(ri
 
 # %%
 units = ["segment", *(f"vote{k}" for k in range(2, p["voters"] + 1)), "recording"]
-rows = session.score(predictions, system="mlp-3", table="V", variant=p["noise"], units=units)
+rows = session.score(predictions, system="mlp-3", table="V", variant=session.variant, units=units)
 majority = session.score(
     predictions, system="mlp-3", variant=f"{p['noise']}, majority", units=units[1:], rule="majority", save=False
 )

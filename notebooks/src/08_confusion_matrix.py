@@ -231,7 +231,7 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-labels = {"system": "mlp-3", "variant": p["noise"]}
+labels = {"system": "mlp-3", "variant": session.variant}
 devices = session.score_devices(report, **labels)
 units = dict.fromkeys(["segment", f"vote{p['voters']}", "recording"])
 rows = session.score(predictions, units=list(units), **labels)
