@@ -167,7 +167,7 @@ def read_json(path):
         content = json.loads(Path(path).read_text(encoding="utf-8"))
         if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
             raise ValueError("not as it was written, or by another version")
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return {}
     except (OSError, ValueError, RecursionError) as error:
         raise DevidError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error

@@ -199,7 +199,7 @@ def test_old_temporary_files_of_a_killed_run_are_removed(cheap, tmp_path):
     old, new = tmp_path / "Elm" / ".tmp1-2.wav", tmp_path / "Elm" / ".tmp2-3.wav"
     for path in (old, new):
         path.write_bytes(b"")
-    os.utime(old, (0, time.time() - 2 * simulate._STALE_S))
+    os.utime(old, (0, time.time() - 90_000))
     simulate_corpus(tmp_path, **SETTINGS)
     assert not old.exists() and new.exists()
 
