@@ -219,6 +219,7 @@ def finish(folder, seconds, failed):
     """Note the failures, write the report and say where it is."""
     from .pages import report
 
+    run_folder.believed(folder, "results.csv")  # else it is said, and made again
     run_folder.gather(folder)
     run_folder.update_run(folder, timings={"total": {"seconds": round(seconds, 1)}})
     with run_folder.locked(folder, "run"):
