@@ -109,7 +109,7 @@ def locked(path):
     lock = FileLock(path)
     with suppress(OSError):
         Path(path).parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        lock.acquire(poll_interval=0.01)
     try:
         yield
     finally:

@@ -189,14 +189,17 @@ def test_a_damaged_run_folder_is_mended_by_the_same_command(project, runs, tmp_p
 # --- Several at once -------------------------------------------------------------------------------------------------
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(session.PROJECT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 RACE = """
-import hashlib, os, sys, time
+import hashlib, random, sys, time
+from devid_lib import simulate
 from devid_lib.corpus import load_corpus
 from devid_lib.dataset import build_dataset
 from devid_lib.workbook import folder
+simulate.recording = lambda _, *, n_samples, rng: (1000 * rng.standard_normal(n_samples)).astype("int16")  # at once
 data_dir, run, number = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
-for seed in range(3):
+for seed in range(5):
+    time.sleep(0.1 * random.random())  # some come while others have begun, or are about to end
     corpus = load_corpus("simulated", data_dir=data_dir, seed=seed, recording_minutes=0.02, segment_length=512)
     dataset = build_dataset(corpus, segment_length=512, train_segments=4, test_segments=4, level=4, data_dir=data_dir)
     print(seed, hashlib.sha256(dataset.X.tobytes()).hexdigest())
@@ -220,13 +223,13 @@ def test_four_processes_build_one_cache_and_one_run_folder(tmp_path):
     said = [racer.communicate(timeout=100) for racer in racers]
     assert [(racer.returncode, errors) for racer, (_, errors) in zip(racers, said, strict=True)] == [(0, "")] * 4
     lines = {line for out, _ in said for line in out.splitlines()}
-    assert len(lines) == 3 and not any("Note" in line for line in lines)  # all have the same three datasets
-    assert not list(tmp_path.rglob(".tmp*")) and len(list((data_dir / "cache").glob("dataset-*"))) == 3
+    assert len(lines) == 5 and not any("Note" in line for line in lines)  # all have the same five datasets
+    assert not list(tmp_path.rglob(".tmp*")) and len(list((data_dir / "cache").glob("dataset-*"))) == 5
     table = pd.read_csv(run / "results.csv", dtype={"notebook": str})
-    assert table["notebook"].tolist() == [f"{i}{seed}_race" for i in range(4) for seed in range(3)]
+    assert table["notebook"].tolist() == [f"{i}{seed}_race" for i in range(4) for seed in range(5)]
     info = read_json(run / "run.json")
-    assert len(info["files"]) == 12 + 2 and folder.damaged(run, info["files"]) == []
-    assert len(read_json(data_dir / "cache" / "recordings.json")) == 3 * 27
+    assert len(info["files"]) == 20 + 2 and folder.damaged(run, info["files"]) == []
+    assert len(read_json(data_dir / "cache" / "recordings.json")) == 5 * 27
 
 
 # --- Killed ----------------------------------------------------------------------------------------------------------
