@@ -25,7 +25,7 @@ from scipy import signal
 from scipy.io import wavfile
 
 from .errors import CorpusError, ParameterError
-from .files import atomic_path, locked, remove, sha256_of, sweep
+from .files import atomic_path, locked, remove, sha256_of, stamp, sweep
 from .progress import progress
 
 # --- Constants -------------------------------------------------------------------------------------------------------
@@ -177,7 +177,7 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, identical=False, n_jobs=2):
         _in_threads(functools.partial(_write_recording, folder), tasks, n_jobs)
         _write_manifest(folder)
         made = [folder / "manifest.csv", *folder.glob("*/*.wav")]
-        made = {path.relative_to(folder).as_posix(): [sha256_of(path), *_stamp(path)] for path in made}
+        made = {path.relative_to(folder).as_posix(): [sha256_of(path), *stamp(path)] for path in made}
         _write_json(folder / _MARKER, settings | {"files": made})
         remove(folder / _UNFINISHED)
     return folder
@@ -250,20 +250,14 @@ def _is_whole(folder, recorder, number, n_samples, _):
     return path.is_file() and path.stat().st_size == _WAV_HEADER + 2 * n_samples
 
 
-def _stamp(path):
-    """Return what changes when a file is written."""
-    status = path.stat()
-    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
-
-
 def _changed(folder):
     """Return the files of a complete corpus that are not as they were; only those with another stamp are read."""
     try:
         known = json.loads((folder / _MARKER).read_text())["files"].items()
-        there = [(folder / name, digest, stamp) for name, (digest, *stamp) in known if (folder / name).is_file()]
+        there = [(folder / name, digest, old) for name, (digest, *old) in known if (folder / name).is_file()]
     except (OSError, LookupError, TypeError, ValueError, AttributeError):  # not complete, damaged, or lists no files
         return []
-    return [path for path, digest, stamp in there if _stamp(path) != stamp and sha256_of(path) != digest]
+    return [path for path, digest, old in there if stamp(path) != old and sha256_of(path) != digest]
 
 
 def _write_recording(folder, recorder, number, n_samples, rng):
