@@ -6,7 +6,6 @@ import re
 import unicodedata
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from hashlib import blake2b
 from numbers import Integral, Real
 from pathlib import Path
@@ -16,7 +15,7 @@ import pandas as pd
 
 from .audio import AUDIO_SUFFIXES, NOT_UTF8, check_samplerate, inspect_recording, readable
 from .errors import AudioError, CorpusError, DevidError, ParameterError
-from .files import atomic_path
+from .files import locked, read_json, remove, stamp, write_json
 from .progress import progress
 
 LISTED = ["path", "device", "recording", "split", "session", "speaker"]  # what a folder or a CSV can tell
@@ -269,31 +268,38 @@ def _check_names(table):
 # --- What is in the files --------------------------------------------------------------------------------------------
 def _inspected(paths, cache_file):
     """Return {path: what `inspect_recording` says, or the AudioError that it raises}; known files are not read."""
-    try:
-        known = json.loads(cache_file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError):
-        known = {}
-    cache = dict(known) if isinstance(known, dict) else {}
+    known = _known(cache_file)
+    cache = dict(known)
     try:
         with ThreadPoolExecutor(2) as pool:
             found = pool.map(lambda path: _inspect(path, cache), paths)
             return dict(zip(paths, progress(found, label="reading, recordings", total=len(paths)), strict=True))
     finally:  # also after Ctrl-C: what was read need not be read again
         if cache != known:
-            with suppress(DevidError, OSError), atomic_path(cache_file) as temporary:  # a full disk only costs time
-                temporary.write_text(json.dumps(cache, indent=0), encoding="utf-8")
+            try:
+                with locked(cache_file.parents[1] / "locks" / "recordings.lock"):
+                    write_json(cache_file, _known(cache_file) | cache)
+            except DevidError as error:  # a full disk only costs time
+                print(f"Note: {error}: done without", flush=True)
+
+
+def _known(cache_file):
+    """Return what the cache knows about files; a damaged one is thrown away."""
+    try:
+        return read_json(cache_file)
+    except DevidError as error:
+        print(f"Note: {error}: made again", flush=True)
+        remove(cache_file)
+        return {}
 
 
 def _inspect(path, cache):
     """Return what is known about a recording, or the AudioError that says why it cannot be used."""
     try:
-        status = os.stat(path)
-        # A copy can keep size and mtime of another file, but not its inode and the time when its entry changed.
-        stamp = [_CACHE_FORMAT, status.st_size, status.st_mtime_ns, status.st_ino, status.st_ctime_ns]
-        key = os.path.abspath(path)
+        seen, key = [_CACHE_FORMAT, *stamp(path)], os.path.abspath(path)
         entry = cache.get(key)
-        if not (isinstance(entry, dict) and entry.get("stamp") == stamp and _INSPECTED <= entry.keys()):
-            entry = cache[key] = inspect_recording(path) | {"stamp": stamp}
+        if not (isinstance(entry, dict) and entry.get("stamp") == seen and _INSPECTED <= entry.keys()):
+            entry = cache[key] = inspect_recording(path) | {"stamp": seen}
         return entry
     except OSError as error:
         return AudioError(f"{path}: {'no such file' if isinstance(error, FileNotFoundError) else error.strerror}")

@@ -8,14 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from .audio import load_recording
 from .corpus import corpus_checksum
-from .errors import AudioError, CorpusError, ParameterError
+from .errors import AudioError, CorpusError, DevidError, ParameterError
 from .evaluation import KEYS
 from .features import NOISES, WINDOWS, extract_features, trivial_features
-from .files import atomic_path
+from .files import atomic_path, check, locked, read_json, sealed, sha256_of, sweep
 from .progress import progress
 from .segments import random_segments
 
@@ -94,7 +93,7 @@ def build_dataset(
     seed : int
         Seed of the starts. A recording's starts depend on the seed and its own name only.
     data_dir : str or Path, optional
-        Folder for the cache; none = not cached.
+        Folder for the cache; none = not cached. Where it cannot be written, a note is printed and nothing is cached.
 
     Returns
     -------
@@ -110,7 +109,7 @@ def build_dataset(
     Notes
     -----
     Notebook 01, sections II and III-A/B. The cache key covers the audio's checksum and every setting; a cached folder
-    appears under its final name only when it is complete.
+    appears under its final name only when it is complete, and is made again if a byte of it has changed.
 
     Examples
     --------
@@ -132,12 +131,19 @@ def build_dataset(
     if data_dir is None:
         return make_dataset(corpus, settings)
     folder = Path(data_dir) / "cache" / f"dataset-{settings_key(settings)}"
-    lock = Path(data_dir) / "locks" / f"{folder.name}.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(lock):  # of several who want it, one makes it and the others wait
-        if not (folder / "settings.json").exists():
-            save_dataset(make_dataset(corpus, settings), folder)
-    return load_dataset(folder)
+    with locked(Path(data_dir) / "locks" / f"{folder.name}.lock"):  # of several who want it, one makes it
+        try:
+            return load_dataset(folder, settings)
+        except DevidError as error:
+            if folder.exists():
+                print(f"Note: {error}: made again", flush=True)
+        dataset = make_dataset(corpus, settings)
+        try:
+            save_dataset(dataset, folder)
+            return load_dataset(folder, settings)
+        except DevidError as error:
+            print(f"Note: {error}: computed without the cache", flush=True)
+            return dataset
 
 
 def make_dataset(corpus, settings):
@@ -275,19 +281,27 @@ def settings_key(settings):
 
 
 def save_dataset(dataset, folder):
-    """Write a dataset as a folder of plain files; the folder appears when it is complete."""
+    """Write a dataset as a folder of plain files and their checksums; the folder appears when it is complete."""
+    sweep(folder.parent)
     with atomic_path(folder) as temporary:
         temporary.mkdir()
         np.save(temporary / "X.npy", dataset.X)
         dataset.segments.to_parquet(temporary / "segments.parquet")
-        content = {"devices": dataset.devices, "settings": dataset.settings}
-        (temporary / "settings.json").write_text(json.dumps(content, indent=1))
+        digests = {path.name: sha256_of(path) for path in temporary.iterdir()}
+        content = {"devices": dataset.devices, "settings": dataset.settings, "sha256": digests}
+        (temporary / "settings.json").write_text(sealed(content))
 
 
-def load_dataset(folder):
-    """Read what `save_dataset` wrote; the arrays are memory-mapped and never unpickled."""
-    folder = Path(folder)
-    content = json.loads((folder / "settings.json").read_text())
+def load_dataset(folder, settings):
+    """Read what `save_dataset` wrote with these settings, every byte of it, or raise DevidError.
+
+    The arrays are memory-mapped and never unpickled.
+    """
+    content = read_json(folder / "settings.json")
+    if content.get("settings") != settings:
+        raise DevidError(f"{folder}: holds no dataset of these settings")
+    for name, digest in content["sha256"].items():
+        check(folder / name, digest)
     segments = pd.read_parquet(folder / "segments.parquet")
     X = np.load(folder / "X.npy", mmap_mode="r", allow_pickle=False)
     return Dataset(X, segments, tuple(content["devices"]), content["settings"])

@@ -1,12 +1,26 @@
-"""Write a file or a folder whole or not at all; send chatter to a file."""
+"""Write a file or a folder whole or not at all, believe only what was written, let one do what others wait for."""
 
+import functools
+import hashlib
+import itertools
+import json
 import os
+import platform
 import shutil
 import sys
+import time
+import zlib
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
+import psutil
+from filelock import FileLock
+
 from .errors import DevidError
+
+HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # process numbers of other machines on a shared disk mean nothing
+FOREIGN_S = 86400.0  # a temporary file of this age belongs to nobody, whatever machine it is from
+COUNT = itertools.count()
 
 
 @contextmanager
@@ -30,21 +44,150 @@ def atomic_path(path):
 
     Notes
     -----
-    Whatever happens in the block (an error, Ctrl-C), the temporary file or folder is removed.
+    Whatever happens in the block (an error, Ctrl-C), the temporary file or folder is removed; what a killed process
+    leaves is for `sweep`. The content is on the disk before the name is, so that a power cut leaves no empty file.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     with atomic_path(f"{folder}/new/table.csv") as temporary:
+    ...         _ = temporary.write_text("a,b")
+    ...     Path(folder, "new", "table.csv").read_text()
+    'a,b'
     """
     path = Path(path)
-    temporary = path.with_name(f".tmp{os.getpid()}-{path.name}")
+    temporary = path.with_name(f".tmp{HOST}-{os.getpid()}-{next(COUNT)}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        remove(temporary)  # a killed process of the same number may have left one
         yield temporary
-        if temporary.is_dir() and path.is_dir():
-            shutil.rmtree(path)  # a folder cannot be renamed onto a folder that has files
+        for file in [part for part in temporary.rglob("*") if part.is_file()] if temporary.is_dir() else [temporary]:
+            with open(file, "rb+") as written:
+                os.fsync(written.fileno())
+        if temporary.is_dir():
+            remove(path)  # a folder cannot be renamed onto a folder that has files
         os.replace(temporary, path)
     except OSError as error:
         raise DevidError(f"{path}: cannot be written: {error.strerror or error}") from error
     finally:
         remove(temporary)
+
+
+def sweep(folder):
+    """Remove the temporary files and folders, at any depth, whose processes are gone.
+
+    Parameters
+    ----------
+    folder : str or Path
+        It need not be there.
+    """
+    for path in Path(folder).rglob(".tmp*"):
+        with suppress(OSError, ValueError):  # another process sweeps too; a name that is none of ours
+            age = path.stat().st_mtime
+            host, process = path.name.removeprefix(".tmp").split("-")[:2]
+            if time.time() - age > FOREIGN_S or (host == HOST and not _alive(int(process), age)):
+                remove(path)
+
+
+def _alive(process, written):
+    """Return whether a process that wrote at a time still runs; its number may be another's by now."""
+    try:
+        return psutil.Process(process).create_time() < written + 2  # the two clocks differ a little
+    except psutil.Error:
+        return False
+
+
+@contextmanager
+def locked(path):
+    """Let one process (or thread) at a time into the block; the others wait until it has left.
+
+    Parameters
+    ----------
+    path : str or Path
+        The lock file; missing parent folders are made. Where it cannot be written, as on a read-only disk, nobody
+        waits: nothing can be written there anyway.
+    """
+    lock = FileLock(path)
+    with suppress(OSError):
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire(poll_interval=0.01)
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def sha256_of(path):
+    """Return the SHA-256 of a file.
+
+    Raises
+    ------
+    OSError
+        If it cannot be read.
+    """
+    with open(path, "rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def stamp(path):
+    """Return what the file system changes when a file is written: size, two times [ns], inode (a copy has its own)."""
+    status = os.stat(path)
+    return [status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino]
+
+
+def check(path, digest):
+    """Raise DevidError unless a file is there and has this SHA-256; read once a process while its stamp stays."""
+    try:
+        reason = "" if _read_once(path, *stamp(path)) == digest else "is not as it was written"
+    except OSError as error:
+        reason = f"cannot be read: {error.strerror}"
+    if reason:
+        raise DevidError(f"{path}: {reason}")
+
+
+@functools.lru_cache(1000)
+def _read_once(path, *_):
+    return sha256_of(path)
+
+
+def write_json(path, content):
+    """Write a dictionary as JSON, with a checksum of itself, whole or not at all."""
+    with atomic_path(path) as temporary:
+        temporary.write_text(sealed(content), encoding="utf-8")
+
+
+def sealed(content):
+    """Return a dictionary as JSON with a checksum of itself, for `read_json`; what is no JSON becomes text."""
+    content = json.loads(json.dumps(content, default=str))
+    return json.dumps(content | {"checksum": _checksum(content)}, indent=1)
+
+
+def read_json(path):
+    """Return what `write_json` wrote, an empty dictionary where there is no file.
+
+    Raises
+    ------
+    DevidError
+        If it is anything else: damaged, edited, another's, or of a version that wrote no checksum. Names ``path``.
+
+    Examples
+    --------
+    >>> read_json("nowhere.json")
+    {}
+    """
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.pop("checksum", None) != _checksum(content):
+            raise ValueError("not as it was written, or by another version")
+    except (FileNotFoundError, NotADirectoryError):
+        return {}
+    except (OSError, ValueError, RecursionError) as error:
+        raise DevidError(f"{path}: cannot be read: {getattr(error, 'strerror', None) or error}") from error
+    return content
+
+
+def _checksum(content):
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 @contextmanager

@@ -11,7 +11,6 @@ import functools
 import io
 import json
 import threading
-import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass, replace
@@ -26,7 +25,7 @@ from scipy import signal
 from scipy.io import wavfile
 
 from .errors import CorpusError, ParameterError
-from .files import atomic_path, remove
+from .files import atomic_path, locked, remove, sha256_of, stamp, sweep
 from .progress import progress
 
 # --- Constants -------------------------------------------------------------------------------------------------------
@@ -119,7 +118,6 @@ _UNFINISHED = "simulation-unfinished.json"  # the same, while the corpus is bein
 _STATEMENT = "Simulated recorders: the constants were chosen, not measured; no real device made these recordings."
 _WAV_HEADER = 44  # [bytes]
 _MINUTES = (0.02, 60.0)  # shorter has hardly a segment, longer does not fit into memory
-_STALE_S = 3600.0  # a temporary file of this age belongs to a run that was killed
 _stop = contextvars.ContextVar("stop", default=None)  # the event that ends the work of this thread
 
 
@@ -167,15 +165,21 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, identical=False, n_jobs=2):
     """
     folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, identical=identical)
     n_jobs = _positive("n_jobs", n_jobs)
-    _claim(folder, settings)
-    tasks = [task for task in _tasks(settings) if not _is_whole(folder, *task)]
-    if not tasks and (folder / _MARKER).is_file() and (folder / "manifest.csv").is_file():
-        return folder
-    _sweep(folder)
-    _in_threads(functools.partial(_write_recording, folder), tasks, n_jobs)
-    _write_manifest(folder)
-    _write_json(folder / _MARKER, settings)
-    remove(folder / _UNFINISHED)
+    with locked(folder.absolute().with_name(f".{folder.name}.lock")):  # of several, one makes it and the others wait
+        _claim(folder, settings)
+        for path in _changed(folder):
+            print(f"Note: {path}: is not as it was written: made again", flush=True)
+            remove(path)
+        tasks = [task for task in _tasks(settings) if not _is_whole(folder, *task)]
+        if not tasks and (folder / _MARKER).is_file() and (folder / "manifest.csv").is_file():
+            return folder
+        sweep(folder)
+        _in_threads(functools.partial(_write_recording, folder), tasks, n_jobs)
+        _write_manifest(folder)
+        made = [folder / "manifest.csv", *folder.glob("*/*.wav")]
+        made = {path.relative_to(folder).as_posix(): [sha256_of(path), *stamp(path)] for path in made}
+        _write_json(folder / _MARKER, settings | {"files": made})
+        remove(folder / _UNFINISHED)
     return folder
 
 
@@ -246,6 +250,16 @@ def _is_whole(folder, recorder, number, n_samples, _):
     return path.is_file() and path.stat().st_size == _WAV_HEADER + 2 * n_samples
 
 
+def _changed(folder):
+    """Return the files of a complete corpus that are not as they were; only those with another stamp are read."""
+    try:
+        known = json.loads((folder / _MARKER).read_text())["files"].items()
+        there = [(folder / name, digest, old) for name, (digest, *old) in known if (folder / name).is_file()]
+    except (OSError, LookupError, TypeError, ValueError, AttributeError):  # not complete, damaged, or lists no files
+        return []
+    return [path for path, digest, old in there if stamp(path) != old and sha256_of(path) != digest]
+
+
 def _write_recording(folder, recorder, number, n_samples, rng):
     y = recording(recorder, n_samples=n_samples, rng=rng)
     with atomic_path(_wav(folder, recorder, number)) as temporary:
@@ -267,13 +281,6 @@ def _write_manifest(folder):
 def _write_json(path, content):
     with atomic_path(path) as temporary:
         temporary.write_text(json.dumps(content, indent=1) + "\n")
-
-
-def _sweep(folder):
-    """Remove the temporary files that a killed run left."""
-    for path in (*folder.glob(".tmp*"), *folder.glob("*/.tmp*")):
-        if time.time() - path.stat().st_mtime > _STALE_S:
-            remove(path)
 
 
 class _Stopped(Exception):

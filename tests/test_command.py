@@ -48,8 +48,8 @@ def papermill_stub(executed, failures=None):
         executed.append((path.stem, yaml.safe_load((run / "parameters.yaml").read_text())))
         output.write_text("{}")  # papermill keeps what was run so far
         error = (failures or {}).get(path.stem, "")
-        if error == "Ctrl-C":  # as from the keyboard: the main thread hears of it, papermill is told to end
-            os.kill(os.getpid(), signal.SIGINT)
+        if error in ("Ctrl-C", "SIGTERM"):  # the main thread hears of it, papermill is told to end
+            os.kill(os.getpid(), signal.SIGINT if error == "Ctrl-C" else signal.SIGTERM)
             time.sleep(0.5)
         if not error:
             folder.update_run(run, timings={path.stem: {"seconds": 0.5, "peak_gib": 1.5}})
@@ -226,17 +226,71 @@ def test_a_failure_is_not_forgotten_by_a_run_of_other_notebooks(project, monkeyp
     assert set(folder.read_json(project.path / "out" / "run.json")["failed"]) == {"02_second"}
 
 
-@pytest.mark.parametrize("change", ["edited", "deleted"])
-def test_a_changed_or_lost_notebook_is_run_again(project, change):
+@pytest.mark.parametrize("change", ["edited", "deleted", "damaged", "its metrics damaged"])
+def test_a_changed_or_lost_notebook_is_run_again(project, change, capsys):
     asked = ("run", "--preset", "quick", "--out", "out")
     devid(*asked)
     project.executed.clear()
     if change == "edited":
         (project.path / "notebooks" / "03_third.ipynb").write_text("{}")
-    else:
+    elif change == "deleted":
         (project.path / "out" / "notebooks" / "03_third.ipynb").unlink()
+    elif change == "damaged":
+        (project.path / "out" / "notebooks" / "03_third.ipynb").write_text("{")
+    else:
+        folder.save_metrics(project.path / "out", "03_third", pd.DataFrame({"value": [0.92]}))
+        (project.path / "out" / "metrics" / "03_third.csv").write_text("value\n0.93\n")
     assert devid(*asked) == 0
     assert names(project) == ["03_third"]
+    assert ("is not as it was written" in capsys.readouterr().out) == ("damaged" in change)
+
+
+def test_a_notebook_appears_whole(project, monkeypatch):
+    seen = []
+
+    def papermill(path, output, run, children):
+        output.write_text("half")
+        seen.extend(path.name for path in (run / "notebooks").iterdir() if not path.name.startswith("."))
+        output.write_text("{}")
+        return ""
+
+    monkeypatch.setattr(command, "papermill", papermill)
+    assert devid("run", "--preset", "quick", "--out", "out", "--only", "01") == 0
+    assert seen == [] and (project.path / "out" / "notebooks" / "01_first.ipynb").read_text() == "{}"
+
+
+def test_a_run_with_a_damaged_run_json_is_made_again(project, capsys):
+    asked = ("run", "--preset", "quick", "--out", "out")
+    devid(*asked)
+    folder.save_metrics(project.path / "out", "03_third", pd.DataFrame({"value": [0.92]}))
+    (project.path / "out" / "run.json").write_text('{"parameters": 5, "timings": [')
+    project.executed.clear()
+    assert devid(*asked) == 0
+    assert names(project) == NAMES and "everything is made again" in capsys.readouterr().out
+    assert pd.read_csv(project.path / "out" / "results.csv").empty
+
+
+def test_a_second_run_is_refused_while_the_first_is_at_work(project, monkeypatch, capsys):
+    papermill, asked = command.papermill, ("run", "--preset", "quick", "--out", "out")
+
+    def twice(*args):
+        command_line = [sys.executable, "-m", "devid_lib.workbook.command", *asked]
+        second = subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=60)
+        assert (second.returncode, second.stdout) == (2, "")
+        assert second.stderr.startswith("devid: ") and f"process {os.getpid()} on " in second.stderr
+        return papermill(*args)
+
+    monkeypatch.setattr(command, "papermill", twice)
+    assert devid(*asked, "--only", "01") == 0
+
+
+def test_a_full_disk_is_said_in_one_line(project, monkeypatch, capsys):
+    def full(*_):
+        raise OSError(28, "No space left on device", "kernel.log")
+
+    monkeypatch.setattr(command, "papermill", full)
+    assert devid("run", "--preset", "quick", "--out", "out") == 2
+    assert re.fullmatch(r"devid: .*No space left on device.*\n", capsys.readouterr().err)
 
 
 @pytest.mark.parametrize("other", [("-p", "seed", "1"), ("--corpus", "simulated-control"), ("-p", "epochs", "2")])
@@ -276,6 +330,15 @@ def test_ctrl_c_ends_the_run_and_the_same_command_goes_on(project, monkeypatch, 
     fail(monkeypatch, project)
     assert devid(*asked) == 0
     assert names(project) == NAMES[1:]
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_told_to_end_is_like_ctrl_c(project, monkeypatch, capsys):
+    before = signal.getsignal(signal.SIGTERM)
+    fail(monkeypatch, project, **{"02_second": "SIGTERM"})
+    assert devid("run", "--preset", "quick", "--out", "out", "--jobs", "1") == 130
+    assert "interrupted" in capsys.readouterr().err and names(project) == NAMES[:2]
+    assert signal.getsignal(signal.SIGTERM) == before
 
 
 def test_ctrl_c_while_the_corpus_is_made(project, monkeypatch):

@@ -14,6 +14,7 @@ import soundfile as sf
 from devid_lib import corpus, simulate
 from devid_lib.corpus import COLUMNS, corpus_checksum
 from devid_lib.errors import AudioError, CorpusError, ParameterError
+from devid_lib.files import write_json
 
 
 @pytest.fixture
@@ -578,15 +579,30 @@ def test_damaged_cache_is_rewritten(load_corpus, tmp_path, folder, inspected, co
     first, file = load_corpus(folder), tmp_path / "data" / "cache" / "recordings.json"
     whole = json.loads(file.read_text())
     if content == "entries":
-        content = json.dumps({path: {"stamp": entry["stamp"]} for path, entry in whole.items()}).encode()
-    file.write_bytes(content)
+        entries = {path: entry for path, entry in whole.items() if path != "checksum"}
+        write_json(file, {path: {"stamp": entry["stamp"]} for path, entry in entries.items()})
+    else:
+        file.write_bytes(content)
     pd.testing.assert_frame_equal(load_corpus(folder), first)
     assert len(inspected) == 12 and json.loads(file.read_text()).items() >= whole.items()
 
 
-def test_cache_that_cannot_be_written_is_no_error(load_corpus, tmp_path, folder):
+def test_cache_that_cannot_be_written_is_no_error(load_corpus, tmp_path, folder, capsys):
     (tmp_path / "file").touch()
     assert len(load_corpus(folder, data_dir=tmp_path / "file")) == 6
+    assert capsys.readouterr().out.endswith("done without\n")
+
+
+@pytest.mark.parametrize("field", ["frames", "samplerate", "checksum"])
+def test_an_edited_cache_is_not_believed(load_corpus, tmp_path, folder, field, capsys):
+    first, file = load_corpus(folder), tmp_path / "data" / "cache" / "recordings.json"
+    content = json.loads(file.read_text())
+    for entry in content.values():
+        if isinstance(entry, dict):
+            entry[field] *= 2
+    file.write_text(json.dumps(content))
+    pd.testing.assert_frame_equal(load_corpus(folder), first)
+    assert "recordings.json: cannot be read: not as it was written" in capsys.readouterr().out
 
 
 def test_an_interrupted_inspection_keeps_what_it_learnt(load_corpus, folder, monkeypatch, inspected):

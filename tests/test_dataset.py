@@ -258,20 +258,50 @@ def test_interrupted_reading_leaves_nothing(corpus, tmp_path, monkeypatch, error
     assert not (tmp_path / "cache").exists() or list((tmp_path / "cache").iterdir()) == []
 
 
-@pytest.mark.parametrize("error", [KeyboardInterrupt, OSError(28, "No space left on device")])
-@pytest.mark.parametrize("step", ["X", "segments", "settings"])
-def test_interrupted_writing_leaves_nothing_and_the_next_call_builds(corpus, tmp_path, monkeypatch, error, step):
+STEPS = {"X": (np, "save"), "segments": (pd.DataFrame, "to_parquet"), "settings": (Path, "write_text")}
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_interrupted_writing_leaves_nothing_and_the_next_call_builds(corpus, tmp_path, monkeypatch, step):
     def stumble(*args, **kwargs):
-        raise error
+        raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        where = {"X": (np, "save"), "segments": (pd.DataFrame, "to_parquet"), "settings": (Path, "write_text")}[step]
-        patch.setattr(*where, stumble)
-        full = isinstance(error, OSError)
-        with pytest.raises(DevidError if full else KeyboardInterrupt, match="No space left" if full else None):
+        patch.setattr(*STEPS[step], stumble)
+        with pytest.raises(KeyboardInterrupt):
             build(corpus, data_dir=tmp_path)
     assert list((tmp_path / "cache").iterdir()) == []
     assert build(corpus, data_dir=tmp_path).X.tobytes() == build(corpus).X.tobytes()
+
+
+@pytest.mark.parametrize("step", STEPS)
+def test_on_a_full_disk_nothing_is_cached_and_the_name_is_said(corpus, tmp_path, monkeypatch, capsys, step):
+    def stumble(*args, **kwargs):
+        raise OSError(28, "No space left on device")
+
+    plain = build(corpus)
+    with monkeypatch.context() as patch:
+        patch.setattr(*STEPS[step], stumble)
+        dataset = build(corpus, data_dir=tmp_path)
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith(f"Note: {tmp_path / 'cache' / 'dataset-'}")
+    assert said.endswith("No space left on device: computed without the cache")
+    assert dataset.X.tobytes() == plain.X.tobytes()
+    assert list((tmp_path / "cache").iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(corpus, tmp_path, capsys):
+    (tmp_path / "data").write_text("a file")
+    dataset = build(corpus, data_dir=tmp_path / "data")
+    assert dataset.X.tobytes() == build(corpus).X.tobytes()
+    assert "computed without the cache" in capsys.readouterr().out
+
+
+def test_an_audio_error_is_no_reason_to_do_without_the_cache(corpus, tmp_path, capsys):
+    gone = corpus.assign(path=[*corpus["path"][:-1], str(tmp_path / "gone.wav")])
+    with pytest.raises(AudioError, match=r"gone\.wav"):
+        build(gone, data_dir=tmp_path)
+    assert capsys.readouterr().out == ""
 
 
 # --- What is held out ------------------------------------------------------------------------------------------------

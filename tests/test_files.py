@@ -2,13 +2,18 @@
 
 import errno
 import os
+import subprocess
+import sys
+import threading
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from devid_lib import files
 from devid_lib.errors import DevidError, ParameterError
-from devid_lib.files import atomic_path
+from devid_lib.files import atomic_path, locked, read_json, sweep, write_json
 
 
 class Stop(Exception):
@@ -147,14 +152,118 @@ def test_two_files_at_once(tmp_path):
     assert names(tmp_path) == ["a", "b"]
 
 
-@pytest.mark.parametrize("folder", [False, True])
-def test_what_a_killed_process_left_is_no_obstacle(tmp_path, folder):
-    """A process that is killed outright leaves its temporary folder, and process numbers come again (in containers)."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(files, "remove", lambda path: None)
-        with pytest.raises(Stop), atomic_path(tmp_path / "dataset") as temporary:
-            write_folder(temporary, half="half") if folder else temporary.write_text("half")
-            raise Stop
+def test_the_same_file_at_once_from_two_threads(tmp_path):
+    """One process, one name: the temporary names differ all the same."""
+    with atomic_path(tmp_path / "a.csv") as first, atomic_path(tmp_path / "a.csv") as second:
+        first.write_text("first")
+        second.write_text("second")
+    assert names(tmp_path) == ["a.csv"]
+
+
+def test_the_content_is_on_the_disk_before_the_name_is(tmp_path, monkeypatch):
+    steps = []
+    fsync, replace = os.fsync, os.replace
+    monkeypatch.setattr(files.os, "fsync", lambda file: steps.append("fsync") or fsync(file))
+    monkeypatch.setattr(files.os, "replace", lambda *paths: steps.append("rename") or replace(*paths))
+    with atomic_path(tmp_path / "x.csv") as temporary:
+        temporary.write_text("x")
     with atomic_path(tmp_path / "dataset") as temporary:
-        write_folder(temporary, X="whole")
-    assert names(tmp_path / "dataset") == ["X"]
+        write_folder(temporary, X="X", y="y")
+    assert steps == ["fsync", "rename", "fsync", "fsync", "rename"]
+
+
+# --- What killed processes left --------------------------------------------------------------------------------------
+KILLED = """
+import os, signal, sys
+from devid_lib.files import atomic_path
+with atomic_path(sys.argv[1] + "/deep/dataset") as folder, atomic_path(sys.argv[1] + "/table.csv") as file:
+    folder.mkdir()
+    (folder / "X").write_text("half")
+    file.write_text("half")
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not(tmp_path):
+    subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], timeout=60, check=False)
+    assert len([path for path in tmp_path.rglob("*") if path.name.startswith(".tmp")]) == 2
+    with atomic_path(tmp_path / "deep" / "own.csv") as own:
+        own.write_text("own")
+        sweep(tmp_path)
+        assert [path.name for path in tmp_path.rglob(".tmp*")] == [own.name]
+    assert names(tmp_path / "deep") == ["own.csv"]
+
+
+@pytest.mark.parametrize(
+    ("name", "age", "kept"),
+    [
+        (f".tmp{files.HOST}-{os.getpid()}-0.csv", 0, True),
+        (f".tmp{files.HOST}-{os.getpid()}-0.csv", 3600, False),  # the number is another process's by now
+        (".tmp00000000-1-0.csv", 3600, True),  # another machine's: its processes are not known here
+        (".tmp00000000-1-0.csv", 90000, False),
+        (".tmpfile-of-yours", 3600, True),
+        ("tmp-1-0.csv", 90000, True),
+    ],
+)
+def test_whose_temporary_files_are_swept(tmp_path, monkeypatch, name, age, kept):
+    monkeypatch.setattr(psutil.Process, "create_time", lambda _: time.time() - 1800)
+    (tmp_path / name).write_text("half")
+    os.utime(tmp_path / name, (time.time() - age,) * 2)
+    sweep(tmp_path)
+    assert names(tmp_path) == [name] * kept
+
+
+# --- What is believed ------------------------------------------------------------------------------------------------
+CONTENT = {"name": "Ünits \udcff", "n": 3, "x": [0.1, None, True, float("inf")], "deep": {"10": "a", "9": "b"}}
+
+
+def test_json_reads_back_equal(tmp_path):
+    write_json(tmp_path / "run.json", CONTENT | {"shape": (3, 4), "path": Path("a"), "by": {10: 1, 9: 2}})
+    expected = CONTENT | {"shape": [3, 4], "path": "a", "by": {"10": 1, "9": 2}}
+    assert read_json(tmp_path / "run.json") == expected
+
+
+def damages(whole):
+    """Yield ever other bytes than these: cut, changed, foreign."""
+    yield from (whole[:n] for n in range(len(whole)))
+    for place in range(len(whole)):
+        yield whole[:place] + bytes([whole[place] ^ 1]) + whole[place + 1 :]
+    yield from (b"[1, 2]", b"{}", b"5", b"null", b'"text"', b"[" * 100_000, b"\x80\x04]q\x00.", b'{"checksum": 1}')
+
+
+def test_no_damaged_json_is_believed(tmp_path):
+    write_json(tmp_path / "run.json", {"seed": 1, "name": "ash"})
+    whole = (tmp_path / "run.json").read_bytes()
+    for damaged in damages(whole):
+        (tmp_path / "run.json").write_bytes(damaged)
+        try:  # a blank for a line's end changes nothing
+            assert read_json(tmp_path / "run.json") == {"seed": 1, "name": "ash"}
+            assert damaged.split() == whole.split()
+        except DevidError as error:
+            assert str(error).startswith(f"{tmp_path / 'run.json'}: ")
+
+
+# --- One at a time ---------------------------------------------------------------------------------------------------
+def test_a_lock_lets_one_in_at_a_time(tmp_path):
+    inside, most = [], []
+
+    def work():
+        with locked(tmp_path / "new" / "x.lock"):
+            inside.append(1)
+            most.append(len(inside))
+            time.sleep(0.02)
+            inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1] * 4
+
+
+def test_where_no_lock_can_be_written_nobody_waits(tmp_path):
+    (tmp_path / "file").write_text("")
+    with locked(tmp_path / "file" / "x.lock"):
+        pass

@@ -1,6 +1,9 @@
 """The run folder: tables that read back as they were written, models that only their own settings open."""
 
 import json
+import subprocess
+import sys
+import threading
 
 import numpy as np
 import pandas as pd
@@ -147,6 +150,86 @@ def test_run_folder_that_cannot_be_made(tmp_path):
         folder.open_run(tmp_path / "runs" / "today")
 
 
+def test_what_somebody_else_wrote_is_no_metric(run, capsys):
+    folder.save_metrics(run, "04_mlp", rows(0.92))
+    rows(0.99).reindex(columns=folder.COLUMNS).to_csv(run / "metrics" / "05_other.csv", index=False)
+    changed = (run / "metrics" / "04_mlp.csv").read_text().replace("0.92", "0.93")
+    (run / "metrics" / "04_mlp.csv").write_text(changed)
+    assert folder.save_metrics(run, "03_softmax", rows(0.87))["value"].tolist() == [0.87]
+
+
+def test_what_is_kept_is_believed_until_it_changes(run, capsys):
+    with folder.kept(run, "04_mlp", "predictions/x.txt") as temporary:
+        temporary.write_text("0.92")
+    assert folder.believed(run, "predictions/x.txt") and not folder.believed(run, "predictions/never.txt")
+    assert capsys.readouterr().out == ""
+    (run / "predictions" / "x.txt").write_text("0.93")
+    assert not folder.believed(run, "predictions/x.txt")
+    assert capsys.readouterr().out == f"Note: {run / 'predictions' / 'x.txt'}: is not as it was written: made again\n"
+
+
+@pytest.mark.parametrize("damage", ["cut", "edited", "gone", "old"])
+def test_a_run_that_cannot_be_believed_is_set_aside(run, capsys, damage):
+    folder.save_metrics(run, "03_softmax", rows(0.87))
+    folder.update_run(run, parameters={"seed": 0})
+    text = (run / "run.json").read_text()
+    changed = {"cut": text[:99], "edited": text.replace('"seed": 0', '"seed": 1'), "old": '{"parameters": {"seed": 0}}'}
+    (run / "run.json").write_text(changed.get(damage, ""))
+    if damage == "gone":
+        (run / "run.json").unlink()
+    folder.set_aside(run)
+    (aside,) = run.iterdir()
+    assert "damaged" in aside.name and (aside / "metrics" / "03_softmax.csv").exists()
+    assert capsys.readouterr().out.count("\n") == 1
+
+
+def test_a_run_that_can_be_believed_stays(run):
+    folder.set_aside(run)
+    folder.save_metrics(run, "03_softmax", rows(0.87))
+    before = contents(run)
+    folder.set_aside(run)
+    assert contents(run) == before
+
+
+def test_no_update_of_run_json_is_lost(run):
+    notes = [{"timings": {str(i): i}} for i in range(9)]
+    threads = [threading.Thread(target=folder.update_run, args=[run], kwargs=note) for note in notes]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert folder.read_json(run / "run.json") == {"timings": {str(i): i for i in range(9)}}
+
+
+HOLDS = """
+import sys
+from pathlib import Path
+from devid_lib.workbook.folder import claimed
+with claimed(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+def test_a_claimed_folder_is_refused_by_the_name_of_who_holds_it(tmp_path):
+    run = tmp_path / "runs" / "new"
+    with subprocess.Popen([sys.executable, "-c", HOLDS, str(run)], stdin=-1, stdout=-1, text=True) as first:
+        assert first.stdout.readline() == "held\n"
+        for _ in range(2):
+            with pytest.raises(DevidError, match=f"{run}: .*process {first.pid} on .* since 2"), folder.claimed(run):
+                pass
+        first.kill()
+    with folder.claimed(run):  # a killed process holds nothing
+        (run / "x").write_text("x")
+    assert [path.name for path in run.iterdir() if path.name != ".lock"] == ["x"]
+
+
+def test_a_folder_in_which_nothing_was_written_is_gone(tmp_path):
+    with pytest.raises(DevidError, match="other recordings"), folder.claimed(tmp_path / "run"):
+        raise DevidError("other recordings")
+    assert not (tmp_path / "run").exists()
+
+
 def test_opening_a_run_again_keeps_what_is_there(run):
     folder.save_metrics(run, "03_softmax", rows(0.87))
     before = contents(run)
@@ -191,7 +274,7 @@ SETTINGS = {"system": "softmax", "seed": 3, "shape": (4,), "scale": 1.0}
 
 
 def test_model_is_opened_by_the_settings_that_made_it(run, model, history):
-    folder.save_model(run, "softmax-1", model, history, predictions(), SETTINGS)
+    folder.save_model(run, "03_softmax", "softmax-1", model, history, predictions(), SETTINGS)
     assert folder.has_model(run, "softmax-1", SETTINGS)
     loaded, curve = folder.load_model(run, "softmax-1")
     x = np.random.default_rng(0).standard_normal((5, 4)).astype(np.float32)
@@ -201,9 +284,48 @@ def test_model_is_opened_by_the_settings_that_made_it(run, model, history):
     pd.testing.assert_frame_equal(folder.load_predictions(run, "softmax-1"), predictions())
 
 
+@pytest.mark.parametrize("ending", folder.MODEL)
+@pytest.mark.parametrize("damage", ["cut", "changed", "another's", "gone"])
+def test_a_damaged_model_is_none(run, model, history, capsys, ending, damage):
+    for seed, losses in ((3, history), (4, history.assign(loss=9))):
+        table = predictions().assign(A=seed)
+        folder.save_model(run, "03_softmax", f"softmax-{seed}", model, losses, table, SETTINGS | {"seed": seed})
+    path, other = (run / "models" / f"softmax-{seed}{ending}" for seed in (3, 4))
+    content = path.read_bytes()
+    half = len(content) // 2
+    damages = {"cut": content[:half], "changed": content[:half] + b"~~" + content[half + 2 :]}
+    path.write_bytes(damages.get(damage) or other.read_bytes() + b"\0")
+    if damage == "gone":
+        path.unlink()
+    assert not folder.has_model(run, "softmax-3", SETTINGS)
+    assert folder.has_model(run, "softmax-4", SETTINGS | {"seed": 4})
+    said = capsys.readouterr().out
+    assert said == ("" if (damage, ending) == ("gone", ".json") else
+                    f"Note: {path}: is not as it was written: made again\n")
+
+
+def test_a_model_carries_what_it_takes_and_gives(run, model, history):
+    folder.save_model(run, "03_softmax", "softmax-1", model, history, predictions(), SETTINGS)
+    content = folder.read_json(run / "models" / "softmax-1.json")
+    assert content["devices"] == ["A", "B"]
+    assert (content["input_shape"], content["output_shape"]) == ([None, 4], [None, 2])
+
+
+def test_a_model_of_other_shapes_or_none_at_all_is_not_opened(run, model, history):
+    from devid_lib.models import softmax
+
+    folder.save_model(run, "03_softmax", "softmax-1", model, history, predictions(), SETTINGS)
+    softmax(5, 2).save(run / "models" / "softmax-1.keras")
+    with pytest.raises(DevidError, match=r"softmax-1\.keras: takes \(None, 5\) and gives"):
+        folder.load_model(run, "softmax-1")
+    (run / "models" / "softmax-1.keras").write_bytes(b"of another version")
+    with pytest.raises(DevidError, match=r"softmax-1\.keras: cannot be opened"):
+        folder.load_model(run, "softmax-1")
+
+
 @pytest.mark.parametrize("changed", [{"seed": 4}, {"shape": (5,)}, {"scale": 1.5}, {"new": None}, {"system": "mlp-1"}])
 def test_model_is_not_opened_by_other_settings(run, model, history, changed):
-    folder.save_model(run, "softmax-1", model, history, predictions(), SETTINGS)
+    folder.save_model(run, "03_softmax", "softmax-1", model, history, predictions(), SETTINGS)
     assert not folder.has_model(run, "softmax-1", SETTINGS | changed)
 
 
@@ -211,7 +333,7 @@ def test_interrupted_saving_leaves_no_model(run, model, history, monkeypatch):
     def interrupted(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(folder, "write_json", interrupted)
+    monkeypatch.setattr(folder, "sealed", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        folder.save_model(run, "softmax-1", model, history, predictions(), SETTINGS)
+        folder.save_model(run, "03_softmax", "softmax-1", model, history, predictions(), SETTINGS)
     assert not folder.has_model(run, "softmax-1", SETTINGS)

@@ -247,7 +247,17 @@ def test_empty_and_missing_folders(tmp_path):
 
 def test_a_report_that_fails_leaves_the_reading_copies(tmp_path):
     run = make_run(tmp_path / "run")
-    (run / "results.csv").write_bytes(b"")
+    (run / "recordings.csv").write_bytes(b"")
     with pytest.raises(DevidError, match="99_report.ipynb: .*No columns"):
         pages.report(run)
     assert (run / "report" / "notebooks" / "04_mlp.html").exists()
+
+
+@pytest.mark.parametrize("name", ["results.csv", "metrics/04_mlp.csv", "predictions/04_mlp-mlp-3-wavelet.parquet"])
+def test_no_report_of_changed_figures(tmp_path, name):
+    run = make_run(tmp_path / "run")
+    changed = bytearray((run / name).read_bytes())
+    changed[-10] ^= 1
+    (run / name).write_bytes(changed)
+    with pytest.raises(DevidError, match=f"{name}: is not as it was written; `devid run --out .*run` makes it again"):
+        pages.report(run)

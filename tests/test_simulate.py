@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -47,8 +48,9 @@ def cheap(monkeypatch):
 
 
 def digests(folder):
+    """Return the SHA-256 of every file but the marker, which says when they were written."""
     return {str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest()
-            for path in sorted(folder.rglob("*")) if path.is_file()}
+            for path in sorted(folder.rglob("*")) if path.is_file() and path.name != "simulation.json"}
 
 
 def temporary_files(folder):
@@ -199,9 +201,31 @@ def test_old_temporary_files_of_a_killed_run_are_removed(cheap, tmp_path):
     old, new = tmp_path / "Elm" / ".tmp1-2.wav", tmp_path / "Elm" / ".tmp2-3.wav"
     for path in (old, new):
         path.write_bytes(b"")
-    os.utime(old, (0, time.time() - 2 * simulate._STALE_S))
+    os.utime(old, (0, time.time() - 90_000))
     simulate_corpus(tmp_path, **SETTINGS)
     assert not old.exists() and new.exists()
+
+
+@pytest.mark.parametrize("name", ["Elm/2.wav", "manifest.csv"])
+def test_a_changed_file_is_made_again(cheap, tmp_path, capsys, name):
+    simulate_corpus(tmp_path, **SETTINGS)
+    before, path = digests(tmp_path), tmp_path / name
+    content = path.read_bytes()
+    status = path.stat()
+    path.write_bytes(content[:-20] + b"~" + content[-19:])
+    os.utime(path, ns=(status.st_atime_ns, status.st_mtime_ns))  # as if nothing had happened
+    simulate_corpus(tmp_path, **SETTINGS)
+    assert digests(tmp_path) == before
+    assert capsys.readouterr().out == f"Note: {path}: is not as it was written: made again\n"
+    simulate_corpus(tmp_path, **SETTINGS)
+    assert capsys.readouterr().out == ""
+
+
+def test_a_copied_corpus_is_not_made_again(cheap, tmp_path):
+    simulate_corpus(tmp_path / "one", **SETTINGS)
+    shutil.copytree(tmp_path / "one", tmp_path / "two")
+    simulate_corpus(tmp_path / "two", **SETTINGS)
+    assert len(cheap) == 27
 
 
 # --- Interrupted -----------------------------------------------------------------------------------------------------

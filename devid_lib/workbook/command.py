@@ -1,7 +1,9 @@
 """The ``devid`` command: papermill over the notebooks, side by side, then the report."""
 
 import argparse
+import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -15,7 +17,7 @@ import yaml
 from .. import progress
 from ..corpus import corpus_checksum, load_corpus
 from ..errors import DevidError, ParameterError
-from ..files import atomic_path
+from ..files import atomic_path, read_json, sweep, write_json
 from . import folder as run_folder
 from .lab import open_lab
 from .parameters import PARAMETERS, check_names, check_params, described, differing, parsed
@@ -61,7 +63,8 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
     Raises
     ------
     DevidError
-        If a name or value is not allowed, the corpus cannot be used or the run folder holds another run.
+        If a name or value is not allowed, the corpus cannot be used, the run folder holds another run or another
+        ``devid run`` is at work in it.
 
     Notes
     -----
@@ -72,16 +75,18 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
     chosen = find_notebooks(only, without=() if params["predictions"] else NEEDS_PREDICTIONS)
     folder = Path(out or in_workspace(f"runs/{time.strftime('%Y%m%d-%H%M%S')}-{preset}")).absolute()
     params |= {"run_dir": str(folder), "data_dir": str(in_workspace(params["data_dir"]).absolute())}
-    check_same_run(folder, params)
-    print(f"{folder}: {len(chosen)} notebooks, preset {preset}", flush=True)
-    prepare(folder, params, preset=preset, started=started)
-    if not only and not params["predictions"]:
-        for name in NEEDS_PREDICTIONS:
-            print(f"{name:40} left out: needs -p predictions FOLDER, or -p predictions download")
-    failed = execute_all(chosen, folder, params, jobs=jobs or cores())
-    before, ran = run_folder.read_json(folder / "run.json").get("failed", {}), {path.stem for path in chosen}
-    failures = {name: reason for name, reason in before.items() if name not in (*ran, REPORT)} | failed
-    finish(folder, time.perf_counter() - started, failures)
+    with run_folder.claimed(folder):
+        run_folder.set_aside(folder)
+        check_same_run(folder, params)
+        print(f"{folder}: {len(chosen)} notebooks, preset {preset}", flush=True)
+        prepare(folder, params, preset=preset, started=started)
+        if not only and not params["predictions"]:
+            for name in NEEDS_PREDICTIONS:
+                print(f"{name:40} left out: needs -p predictions FOLDER, or -p predictions download")
+        failed = execute_all(chosen, folder, params, jobs=jobs or cores())
+        before, ran = read_json(folder / "run.json").get("failed", {}), {path.stem for path in chosen}
+        failures = {name: reason for name, reason in before.items() if name not in (*ran, REPORT)} | failed
+        finish(folder, time.perf_counter() - started, failures)
     return {name: reason for name, reason in failures.items() if name in (*ran, REPORT)}
 
 
@@ -93,9 +98,11 @@ def cores():
 def prepare(folder, params, *, preset, started):
     """Load the corpus once, before all notebooks: simulate it, look into every file, say what is left out."""
     progress.STYLE = "bar" if sys.stderr.isatty() else "lines"
+    for place in (in_workspace("runs"), params["data_dir"]):
+        sweep(place)
     recordings = load_corpus(params["corpus"], data_dir=params["data_dir"], **{name: params[name] for name in CORPUS})
     checksum = corpus_checksum(recordings)
-    if run_folder.read_json(folder / "run.json").get("corpus", {}).get("checksum", checksum) != checksum:
+    if read_json(folder / "run.json").get("corpus", {}).get("checksum", checksum) != checksum:
         raise ParameterError(f"{folder} holds a run on other recordings: choose another --out")
     run_folder.open_run(folder)
     run_folder.save_recordings(folder, recordings)
@@ -135,7 +142,7 @@ def merged_parameters(preset, corpus, parameters):
 
 def check_same_run(folder, params):
     """Refuse a folder that holds a run with other parameters, since its tables would mix the two."""
-    old = run_folder.read_json(folder / "run.json").get("parameters", {})
+    old = read_json(folder / "run.json").get("parameters", {})
     if name := differing(old, params):
         hint = f"{name}={old[name]!r}, not {params[name]!r}: choose another --out"
         raise ParameterError(f"{folder} holds a run with {hint}")
@@ -153,7 +160,7 @@ def execute_all(notebooks, folder, params, *, jobs):
                 paths = [path for path in notebooks if (path.stem in ALONE) == last]
                 reasons = pool.map(lambda path: execute(path, folder, children), paths)
                 failed |= {path.stem: reason for path, reason in zip(paths, reasons, strict=True) if reason}
-        except KeyboardInterrupt:
+        except BaseException:  # Ctrl-C, for one
             pool.shutdown(wait=False, cancel_futures=True)
             for child in list(children):
                 child.terminate()
@@ -164,17 +171,20 @@ def execute_all(notebooks, folder, params, *, jobs):
 def execute(path, folder, children):
     """Execute one notebook into the run folder; return the reason if it failed, else an empty string."""
     name, key = path.stem, blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    output, partial = (folder / "notebooks" / f"{start}{path.name}" for start in ("", "."))
-    if run_folder.read_json(folder / "run.json").get("finished", {}).get(name) == key and output.exists():
-        print(f"{name:40} already finished", flush=True)
-        return ""
+    output, info = f"notebooks/{path.name}", read_json(folder / "run.json")
+    if info.get("finished", {}).get(name) == key:
+        made = [file for file, (maker, _) in info.get("files", {}).items() if maker == name]
+        if run_folder.believed(folder, *made, output):
+            print(f"{name:40} already finished", flush=True)
+            return ""
     started = time.perf_counter()
-    reason = papermill(path, partial, folder, children)
-    if partial.exists():
-        os.replace(partial, output)
+    with run_folder.kept(folder, name, output) as partial:
+        reason = papermill(path, partial, folder, children)
+        if not partial.exists():
+            partial.write_bytes(path.read_bytes())  # it did not even begin
     seconds = time.perf_counter() - started
     print(f"{name:40} {seconds:6.0f} s  {f'FAILED  {reason}' if reason else 'ok'}", flush=True)
-    noted = run_folder.read_json(folder / "run.json").get("timings", {}).get(name, {})
+    noted = read_json(folder / "run.json").get("timings", {}).get(name, {})
     done = {} if reason else {"finished": {name: key}}
     run_folder.update_run(folder, timings={name: noted | {"seconds": round(seconds, 1)}}, **done)
     return reason
@@ -198,7 +208,10 @@ def papermill(path, output, folder, children):
 
 def failure(notebook):
     """Return the error that an executed notebook stopped at, empty if it holds none."""
-    cells = run_folder.read_json(notebook).get("cells", [])
+    try:
+        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    except (OSError, ValueError, LookupError):
+        return ""
     errors = [o for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
     return f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else ""
 
@@ -207,9 +220,11 @@ def finish(folder, seconds, failed):
     """Note the failures, write the report and say where it is."""
     from .pages import report
 
+    run_folder.believed(folder, "results.csv")  # else it is said, and made again
+    run_folder.gather(folder)
     run_folder.update_run(folder, timings={"total": {"seconds": round(seconds, 1)}})
-    content = run_folder.read_json(folder / "run.json") | {"failed": failed}
-    run_folder.write_json(folder / "run.json", content)
+    with run_folder.locked(folder, "run"):
+        write_json(folder / "run.json", read_json(folder / "run.json") | {"failed": failed})
     try:
         print(f"{'report':40} {report(folder)}")
     except DevidError as error:
@@ -246,6 +261,7 @@ def arguments(argv):
 def main(argv=None):
     """Run the command; return the exit status: 0 well, 1 a notebook failed, 2 refused, 130 interrupted."""
     args = arguments(argv)
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)  # to be told to end is to be interrupted
     try:
         if args.command == "report":
             from .pages import report
@@ -259,12 +275,14 @@ def main(argv=None):
                 raise ParameterError("run_dir is not a parameter of the command: use --out")
             options = {"corpus": args.corpus, "only": args.only, "out": args.out, "jobs": args.jobs}
             return 1 if run(preset=args.preset, parameters=parsed(args.pairs), **options) else 0
-    except DevidError as error:
+    except (DevidError, OSError) as error:  # the second where a log or a lock finds the disk full
         print(f"devid: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
         print("\ndevid: interrupted; the same command with --out and this run's folder goes on", file=sys.stderr)
         return 130
+    finally:
+        signal.signal(signal.SIGTERM, before)
     return 0
 
 

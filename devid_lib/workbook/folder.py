@@ -1,17 +1,20 @@
 """The run folder: recordings, metrics, predictions, models, figures and where they come from."""
 
-import hashlib
 import json
+import os
 import platform
-from contextlib import contextmanager
+import time
+from contextlib import contextmanager, suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
+from .. import files
 from ..errors import DevidError
-from ..files import atomic_path
+from ..evaluation import KEYS
+from ..files import atomic_path, read_json, sealed, sha256_of, sweep, write_json
 from ..models import import_keras
 
 COLUMNS = [
@@ -44,12 +47,14 @@ PACKAGES = [
     "keras",
 ]
 
+MODEL = (".keras", "-history.csv", ".parquet", ".json")  # what a fitted model is kept in
 FOLDERS = ("metrics", "predictions", "figures", "models", "notebooks", "report", "conclusions")
 
 
 def open_run(run_dir):
-    """Make the run folder and its sub-folders where they are missing; return its path."""
+    """Make the run folder and its sub-folders where they are missing, sweep it, and return its path."""
     run = Path(run_dir)
+    sweep(run)
     try:
         for name in FOLDERS:
             (run / name).mkdir(parents=True, exist_ok=True)
@@ -59,10 +64,99 @@ def open_run(run_dir):
 
 
 @contextmanager
+def claimed(run):
+    """Hold a run folder for one ``devid run`` while the block runs; a second one is refused and told of the first.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder, made where it is missing and removed where the block leaves it empty.
+
+    Raises
+    ------
+    DevidError
+        If another process holds the folder, or it cannot be made.
+    """
+    lock, owner = FileLock(run / ".lock", blocking=False), run / ".owner"  # the lock's own content gets lost
+    try:
+        run.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+        owner.write_text(f"process {os.getpid()} on {platform.node()} since {time.strftime('%Y-%m-%d %H:%M:%S')}")
+    except Timeout:
+        first = owner.read_text() if owner.exists() else "just started"
+        raise DevidError(f"{run}: another devid run is at work there ({first})") from None
+    except OSError as error:
+        raise DevidError(f"{run}: cannot make the run folder: {error.strerror}") from error
+    try:
+        yield
+    finally:
+        files.remove(owner)
+        with suppress(OSError):  # somebody has removed the folder
+            if [path.name for path in run.iterdir()] == [".lock"]:
+                files.remove(run / ".lock")
+        lock.release()
+        with suppress(OSError):  # it is not empty
+            run.rmdir()
+
+
+def set_aside(run):
+    """Move a run whose ``run.json`` cannot be believed out of the way, so that nothing of it gets into the next."""
+    try:
+        if read_json(run / "run.json") or not any((run / "metrics").glob("[!.]*")):
+            return
+        reason = f"{run}: has tables, and no run.json that says of what"
+    except DevidError as error:
+        reason = error
+    aside = run / f"damaged-{time.strftime('%Y%m%d-%H%M%S')}"
+    aside.mkdir()
+    for path in [run / name for name in (*FOLDERS, "run.json", "results.csv", "recordings.csv")]:
+        if path.exists():
+            os.replace(path, aside / path.name)
+    print(f"Note: {reason}: what was there is in {aside.name}, everything is made again", flush=True)
+
+
 def locked(run, name):
     """Let one process at a time do something in a run folder; the others wait until it has been done."""
-    with FileLock(run / "models" / f".{name}.lock"):
-        yield
+    return files.locked(run / "models" / f".{name}.lock")
+
+
+@contextmanager
+def kept(run, notebook, name):
+    """Yield a temporary path for a file of a run; ``run.json`` then knows who made it, and its SHA-256.
+
+    Parameters
+    ----------
+    run : Path
+        Run folder.
+    notebook : str
+        Who makes it; empty for what is not a notebook's own.
+    name : str
+        Path below the run folder, with slashes.
+    """
+    with atomic_path(run / name) as temporary:
+        yield temporary
+        digest = sha256_of(temporary)
+    update_run(run, files={name: [notebook, digest]})
+
+
+def damaged(run, names):
+    """Return those files of a run that are not as `kept` left them: changed, gone, or not known to ``run.json``."""
+    known = read_json(run / "run.json").get("files", {})
+    found = []
+    for name in names:
+        try:
+            files.check(run / name, known.get(name, ["", ""])[1])
+        except DevidError:
+            found.append(name)
+    return found
+
+
+def believed(run, *names):
+    """Return whether files of a run are there as `kept` left them; say so where they are there and are not."""
+    broken = damaged(run, names)
+    if broken and (run / names[-1]).exists():
+        print(f"Note: {run / broken[0]}: is not as it was written: made again", flush=True)
+    return not broken
 
 
 def save_metrics(run, notebook, rows):
@@ -83,12 +177,19 @@ def save_metrics(run, notebook, rows):
         All rows of the run, by notebook.
     """
     rows = rows.assign(notebook=notebook).reindex(columns=COLUMNS)
-    with atomic_path(run / "metrics" / f"{notebook}.csv") as temporary:
+    with kept(run, notebook, f"metrics/{notebook}.csv") as temporary:
         rows.to_csv(temporary, index=False)
+    return gather(run)
+
+
+def gather(run):
+    """Write ``results.csv`` from the metrics of all notebooks, those left out that are not as they were written."""
     with locked(run, "results"):
-        parts = [read_table(path) for path in sorted((run / "metrics").glob("[!.]*.csv"))]
+        names = [f"metrics/{path.name}" for path in sorted((run / "metrics").glob("[!.]*.csv"))]
+        broken = damaged(run, names)
+        parts = [read_table(run / name) for name in names if name not in broken] or [pd.DataFrame(columns=COLUMNS)]
         results = pd.concat([part for part in parts if len(part)] or parts, ignore_index=True)
-        with atomic_path(run / "results.csv") as temporary:
+        with kept(run, "", "results.csv") as temporary:
             results.to_csv(temporary, index=False)
     return results
 
@@ -105,17 +206,19 @@ def read_table(path):
 
 def save_predictions(run, notebook, system, predictions):
     """Write a prediction table as ``predictions/<notebook>-<system>.parquet``."""
-    with atomic_path(run / "predictions" / f"{notebook}-{system}.parquet") as temporary:
+    with kept(run, notebook, f"predictions/{notebook}-{system}.parquet") as temporary:
         predictions.to_parquet(temporary)
 
 
-def save_model(run, name, model, history, predictions, settings):
-    """Write a trained model, its learning curve, its test predictions and the settings that made it, which come last.
+def save_model(run, notebook, name, model, history, predictions, settings):
+    """Write a trained model, its learning curve, its test predictions and, last, what made it and what it takes.
 
     Parameters
     ----------
     run : Path
         Run folder.
+    notebook : str
+        Who fitted it.
     name : str
         File name without suffix, one for each set of settings.
     model : keras.Model
@@ -125,28 +228,44 @@ def save_model(run, name, model, history, predictions, settings):
         From `training.predict`.
     settings : dict
     """
-    folder = run / "models"
-    with atomic_path(folder / f"{name}.keras") as temporary:
-        model.save(temporary)
-    with atomic_path(folder / f"{name}-history.csv") as temporary:
-        history.to_csv(temporary, index=False)
-    with atomic_path(folder / f"{name}.parquet") as temporary:
-        predictions.to_parquet(temporary)
-    write_json(folder / f"{name}.json", {"settings": settings, "history": history.attrs})
+    content = {"settings": settings, "devices": [name for name in predictions if name not in KEYS]}
+    content |= {"input_shape": model.input_shape, "output_shape": model.output_shape, "history": history.attrs}
+    writers = (
+        model.save,
+        lambda path: history.to_csv(path, index=False),
+        predictions.to_parquet,
+        lambda path: path.write_text(sealed(content)),
+    )
+    for ending, write in zip(MODEL, writers, strict=True):
+        with kept(run, notebook, f"models/{name}{ending}") as temporary:
+            write(temporary)
 
 
 def has_model(run, name, settings):
-    """Return whether the run folder holds a model that these settings made."""
-    saved = read_json(run / "models" / f"{name}.json").get("settings")
-    return saved is not None and saved == json.loads(json.dumps(settings, default=str))
+    """Return whether the run folder holds a model that these settings made, whole."""
+    if not believed(run, *(f"models/{name}{ending}" for ending in MODEL)):
+        return False
+    return read_json(run / "models" / f"{name}.json")["settings"] == json.loads(json.dumps(settings, default=str))
 
 
 def load_model(run, name):
-    """Return a saved model and its learning curve. Keras's safe mode runs no code from the file."""
-    folder = run / "models"
-    history = pd.read_csv(folder / f"{name}-history.csv")
-    history.attrs |= read_json(folder / f"{name}.json")["history"]
-    return import_keras().saving.load_model(folder / f"{name}.keras", compile=False, safe_mode=True), history
+    """Return a saved model and its learning curve. Keras's safe mode runs no code from the file.
+
+    Raises
+    ------
+    DevidError
+        If this version of Keras cannot open the model, or it takes or gives other shapes than the one that was saved.
+    """
+    path, content = run / "models" / f"{name}.keras", read_json(run / "models" / f"{name}.json")
+    history = pd.read_csv(run / "models" / f"{name}-history.csv")
+    history.attrs |= content["history"]
+    try:
+        model = import_keras().saving.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:  # Keras raises whatever its parts raise
+        raise DevidError(f"{path}: cannot be opened: {error}") from error
+    if [list(model.input_shape), list(model.output_shape)] != [content["input_shape"], content["output_shape"]]:
+        raise DevidError(f"{path}: takes {model.input_shape} and gives {model.output_shape}, unlike what was saved")
+    return model, history
 
 
 def load_predictions(run, name):
@@ -158,17 +277,11 @@ def save_recordings(run, recordings):
     """Write ``recordings.csv``, what was trained on and tested, with every file's SHA-256; once in a run folder."""
     columns = ["path", "device", "recording", "split", "samplerate", "duration_s", "session", "checksum"]
     with locked(run, "recordings"):
-        if not (run / "recordings.csv").exists():
+        if not believed(run, "recordings.csv"):
             digests = [sha256_of(path) for path in recordings["path"]]
             short = ["/".join(Path(path).parts[-2:]) for path in recordings["path"]]
-            with atomic_path(run / "recordings.csv") as temporary:
+            with kept(run, "", "recordings.csv") as temporary:
                 recordings[columns].assign(path=short, file_sha256=digests).to_csv(temporary, index=False)
-
-
-def sha256_of(path):
-    """Return the SHA-256 of a file."""
-    with open(path, "rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def save_figure(run, notebook, name, figure, *, caption=""):
@@ -202,17 +315,3 @@ def update_run(run, **content):
             saved[key] = saved.get(key, {}) | value if isinstance(value, dict) else value
         write_json(run / "run.json", saved)
     return saved
-
-
-def write_json(path, content):
-    """Write JSON whole or not at all."""
-    with atomic_path(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, default=str))
-
-
-def read_json(path):
-    """Read JSON; a missing file is an empty dictionary."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    except (OSError, ValueError) as error:
-        raise DevidError(f"{path}: cannot be read: {error}") from error

@@ -7,7 +7,8 @@ import subprocess
 import sys
 from hashlib import sha256
 
-from .folder import read_json, write_json
+from ..errors import DevidError
+from ..files import read_json, write_json
 from .session import PROJECT
 
 COPIES = "copies.json"  # what the working copy was when it was made
@@ -29,7 +30,10 @@ def refresh_lab(notebooks, lab):
     notes : list of str
         One sentence for every notebook that was changed on both sides: the new one lies beside it.
     """
-    known, notes = read_json(lab / COPIES), []
+    try:
+        known, notes = read_json(lab / COPIES), []
+    except DevidError as error:
+        known, notes = {}, [f"{error}: every notebook counts as changed"]
     for source in sorted([*notebooks.glob("*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
         name = source.relative_to(notebooks).as_posix()
         copy, new = lab / name, sha256(source.read_bytes()).hexdigest()

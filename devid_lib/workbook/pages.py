@@ -19,8 +19,8 @@ from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
 from ..errors import DevidError
-from ..files import atomic_path, stderr_to
-from .folder import read_json
+from ..files import atomic_path, read_json, stderr_to
+from .folder import damaged
 from .session import PROJECT
 
 REPORT = "99_report"
@@ -57,7 +57,8 @@ def report(run):
     run = Path(run).absolute()
     if not run.is_dir():
         raise DevidError(f"{run}: no such run folder")
-    read_json(run / "run.json")
+    if broken := damaged(run, read_json(run / "run.json").get("files", {})):
+        raise DevidError(f"{run / broken[0]}: is not as it was written; `devid run --out {run}` makes it again")
     paths = [folder / "notebooks" / f"{REPORT}.ipynb" for folder in (PROJECT, run)]
     paths[1].parent.mkdir(exist_ok=True)
     places = [str(path).replace("{", "{{").replace("}", "}}") for path in paths]  # papermill fills braces in

@@ -16,7 +16,8 @@ import pandas as pd
 from .. import evaluation, models, progress, training
 from ..corpus import SIMULATED, corpus_checksum, load_corpus
 from ..dataset import build_dataset, probe_table, settings_key
-from ..files import atomic_path
+from ..errors import DevidError
+from ..files import read_json, remove
 from . import folder
 from .paper import PAPER, PAPER_TABLE_VI
 from .parameters import PARAMETERS, SHORT, check_names, check_params, differing
@@ -127,7 +128,14 @@ class Session:
         """Open the first of <run_dir>, <run_dir>-2 ... without a reason against it, so that no folder mixes runs."""
         wanted, number = in_workspace(self.params["run_dir"]), 1
         self.run = wanted
-        while name := reason(folder.read_json(self.run / "run.json")):
+
+        def against():
+            try:
+                return reason(read_json(self.run / "run.json"))
+            except DevidError:
+                return "version of run.json, or a damaged one"
+
+        while name := against():
             number += 1
             print(f"{self.run.name} holds a run with another {name}: trying {wanted.name}-{number}")
             self.run = wanted.with_name(f"{wanted.name}-{number}")
@@ -227,7 +235,13 @@ class Session:
         history : pandas.DataFrame
             The learning curve, see `training.fit`.
         """
-        return folder.load_model(self.run, self._fit(system, recordings, loss, changes))
+        name = self._fit(system, recordings, loss, changes)
+        try:
+            return folder.load_model(self.run, name)
+        except DevidError as error:  # another version of Keras made it
+            print(f"Note: {error}: fitted again")
+            remove(self.run / "models" / f"{name}.json")
+            return folder.load_model(self.run, self._fit(system, recordings, loss, changes))
 
     def predictions(self, system, recordings, *, loss="crossentropy", **changes):
         """Return what one of the paper's networks says of the test segments of all draws.
@@ -262,7 +276,7 @@ class Session:
                 model = models.build(system, shape, n_devices, seed=options["seed"], **stride)
                 history = training.fit(model, dataset, **options)
                 predictions = training.predict(model, dataset)
-                folder.save_model(self.run, name, model, history, predictions, settings)
+                folder.save_model(self.run, self.notebook, name, model, history, predictions, settings)
         return name
 
     def score(
@@ -322,13 +336,13 @@ class Session:
         rows : pandas.DataFrame
             Per excerpt and per recording.
         """
-        path = self.run / "predictions" / "leakage-probe.parquet"
-        with folder.locked(self.run, path.stem):
-            if not path.exists():
+        name = "predictions/leakage-probe.parquet"
+        with folder.locked(self.run, "leakage-probe"):
+            if not folder.believed(self.run, name):
                 predictions = evaluation.leakage_probe(probe_table(recordings), seed=self.params["seed"])
-                with atomic_path(path) as temporary:
+                with folder.kept(self.run, self.notebook, name) as temporary:
                     predictions.to_parquet(temporary)
-        rows = evaluation.accuracies(pd.read_parquet(path), units=("segment", "recording"))
+        rows = evaluation.accuracies(pd.read_parquet(self.run / name), units=("segment", "recording"))
         return self._label(rows.replace({"unit": {"segment": "excerpt"}}), system="leakage probe")
 
     def figures(self, records, *, corpus=None):
@@ -354,7 +368,7 @@ class Session:
     def _label(self, rows, *, system, table="", variant="", corpus=None):
         """Put the columns of ``results.csv`` on rows of figures."""
         if corpus is None:
-            corpus = folder.read_json(self.run / "run.json").get("corpus", {}).get("name", "")
+            corpus = read_json(self.run / "run.json").get("corpus", {}).get("name", "")
         names = {"notebook": self.notebook, "table": table, "system": system, "variant": variant, "corpus": corpus}
         rows = rows.assign(**names, seed=self.params["seed"])
         keys = rows[["table", "system", "variant", "unit"]].astype(str).itertuples(index=False, name=None)
@@ -381,7 +395,7 @@ class Session:
         """
         from IPython.display import Markdown
 
-        with atomic_path(self.run / "conclusions" / f"{self.notebook}.txt") as temporary:
+        with folder.kept(self.run, self.notebook, f"conclusions/{self.notebook}.txt") as temporary:
             temporary.write_text("\n".join(bullets) + "\n", encoding="utf-8")
         return Markdown("\n".join(f"- {bullet}" for bullet in bullets))
 
