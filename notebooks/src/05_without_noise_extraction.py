@@ -1,11 +1,11 @@
 # %% [markdown]
 # # 05 · Without noise extraction
 #
-# **Is the noise extraction needed, and what does a convolutional network find by itself?**
+# **Is the noise extraction needed, or would a window do? And what does a network find in raw samples?**
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how to test whether a processing step helps, what a convolution computes, how to look into its filters | a corpus | table III, a test of the extraction, the filters as waves and spectra | half a minute; at paper size three minutes |
+# | how to test whether a processing step helps, what a convolution computes, what a network on samples needs | a corpus | table III, tests of extraction and window, filters as waves and spectra, a filter bank | a minute; at paper size some minutes |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
@@ -20,8 +20,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import seaborn as sns
+from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
-from devid_lib import evaluation, models, plots
+from devid_lib import evaluation, models, plots, training
 from devid_lib.errors import DevidError
 from devid_lib.workbook import describe, joined, show, start
 from devid_lib.workbook.paper import PAPER
@@ -44,39 +47,62 @@ print(f"{n_train} training segments of {length} samples, {len(devices)} devices"
 # %% [markdown]
 # ## The same spectra, speech and all
 #
-# Equation (3) is applied to the segment $s$ itself instead of its noise $e$:
+# Equation (3) is applied to the segment $s$ itself instead of its noise $e$, and once more after a Hann window $w$:
 #
-# $$ x(k) = \log\left(c\,|S(k)| + 1\right) $$
+# $$ x(k) = \log\left(c\,|S(k)| + 1\right), \qquad S(k) = \sum_{n=0}^{N-1} w(n)\, s(n)\, e^{-2 \pi i k n / N}, \qquad
+# w(n) = \sqrt{\tfrac{2}{3}} \left(1 - \cos \tfrac{2 \pi n}{N}\right) $$
 #
-# Everything else stays: same segments, same networks, same recipe. Only then does a difference belong to the extraction.
+# The paper has no window, $w(n) = 1$. Then a segment begins and ends with a jump, and the FFT smears its loud low
+# frequencies over all others. A window stops that; to take the speech out removes part of what is smeared. So where
+# extraction helps, a window might have done it. Everything else stays: same segments, networks, recipe. (The square root
+# keeps the power.)
 
 # %%
-posteriors = {
-    (system, extraction): session.predictions(system, recordings, noise=extraction)
-    for system in ("softmax", "mlp-3")
-    for extraction in ("wavelet", "none")
+features = {
+    "raw": {"noise": "none", "window": "none"},
+    "noise": {"noise": "wavelet", "window": "none"},
+    "raw, window": {"noise": "none", "window": "hann"},
+    "noise, window": {"noise": "wavelet", "window": "hann"},
 }
+
+
+def ridge(options):
+    """Return what a linear reader of standardised features decides: quick, and nothing in it is random."""
+    dataset = session.dataset(recordings, draws=1, **options)
+    train, test = dataset.mask("train"), dataset.mask("test")
+    reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)).fit(dataset.X[train], dataset.y[train])
+    decided = np.eye(len(devices))[reader.predict(dataset.X[test])]
+    return evaluation.predictions_table(decided, dataset.segments[test], dataset.devices)
+
+
+posteriors = {("ridge", name): ridge(options) for name, options in features.items()}
+for system in ("softmax", "mlp-3"):
+    chosen = features if system == "softmax" or p["size"] == "paper" else ("raw", "noise")  # quick: what the paper compares
+    posteriors |= {(system, name): session.predictions(system, recordings, **features[name]) for name in chosen}
+readers = list(dict.fromkeys(system for system, _ in posteriors))
 alone = {key: evaluation.voted(table, unit="segment") for key, table in posteriors.items()}
-per_recording = pd.DataFrame(
-    {
-        key: pd.Series(evaluation.correct(table)).groupby(evaluation.recording_names(table)).mean()
-        for key, table in alone.items()
-    }
-)
 
 # %%
-figure, axes = plt.subplots(1, 2, figsize=(8, 4), sharex=True, sharey=True, layout="constrained")
-for ax, system in zip(axes, ("softmax", "mlp-3"), strict=True):
-    ax.scatter(100 * per_recording[system, "none"], 100 * per_recording[system, "wavelet"], alpha=0.7)
+per_recording = {
+    key: pd.Series(evaluation.correct(table)).groupby(evaluation.recording_names(table)).mean()
+    for key, table in alone.items()
+}
+figure, axes = plt.subplots(1, 3, figsize=(10, 3.8), sharex=True, sharey=True, layout="constrained")
+for ax, system in zip(axes, readers, strict=True):
+    for name, marker in {"noise": "o", "raw, window": "^"}.items():
+        found = 100 * per_recording.get((system, name), pd.Series(dtype=float))
+        ax.scatter(100 * per_recording[system, "raw"].loc[found.index], found, marker=marker, alpha=0.6, label=name)
     ax.axline((0, 0), slope=1, color="0.25", ls="--", lw=1.2)
-    ax.set(title=system, xlabel="without extraction [%]", aspect="equal", xlim=(-3, 103), ylim=(-3, 103))
-axes[0].set_ylabel("with extraction [%]")
-session.save_figure(axes, "recordings", "Segments named right in every test recording, with and without noise extraction.")
+    ax.set(title=system, xlabel="raw [%]", aspect="equal", xlim=(-3, 103), ylim=(-3, 103))
+axes[0].set_ylabel("noise, or raw with a window [%]")
+axes[0].legend(loc="lower right")
+session.save_figure(axes, "recordings", "Segments named right in every test recording: noise, and raw with a window, against raw.")
 
 # %% [markdown]
-# A point is a test recording. Above the dashed line the extraction helped it, below it hurt. That is all a paired test
-# looks at: one difference for every recording, is their mean clear of zero? Of several tests one may come out by luck, so
-# their p-values are adjusted for their number (Holm).
+# A point is a test recording. Above the dashed line extraction, or the window, helped it, below it hurt. That is all a
+# paired test looks at: one difference for every recording, is their mean clear of zero? Of several tests one may come out
+# by luck, so the p-values are adjusted for their number (Holm); intervals are of one test each. It takes both, an interval
+# clear of zero and an adjusted p below 5 %, to be told apart.
 
 
 # %%
@@ -94,8 +120,10 @@ def styled(table):
     return signed.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
 
 
-tests = compared({system: (alone[system, "wavelet"], alone[system, "none"]) for system in ("softmax", "mlp-3")})
-styled(tests.rename_axis("with against without extraction"))
+steps = [("noise", "raw"), ("raw, window", "raw"), ("raw, window", "noise"), ("noise, window", "noise")]
+pairs = {(system, b, a): (alone[system, b], alone[system, a]) for system in readers for b, a in steps if (system, b) in alone}
+tests = compared(pairs).rename_axis(["reader", "features", "against"])
+styled(tests)
 
 # %% [markdown]
 # ## A network on raw samples
@@ -240,32 +268,105 @@ print("the first five sine waves hear", ", ".join(f"{band / 1000:.2f}" for band 
 print(f"{bands[-1]:.0f} Hz; {np.mean(np.linspace(0, samplerate / 2, length) > bands[0]):.0%} of the band lie above all of them")
 
 # %% [markdown]
+# ## What to read from a filter
+#
+# Gaps are one thing; the largest answer, in the place of power, and a tanh, in the place of a logarithm, are two more. The
+# linear reader tells them apart without any training of filters: three readings of the sine filters, and one of as many
+# windowed cosines that cover the band.
+
+# %%
+rows = np.flatnonzero(waves.mask("train"))
+rows = np.concatenate([rows[:: max(1, len(rows) // 2000)], np.flatnonzero(waves.mask("test", draw=0))])
+s_unit, is_test = waves.X[rows] / np.std(waves.X[rows]), waves.mask("test")[rows]
+
+
+def read(filters, reading):
+    """Return how many test segments a linear reader names by what is read from the answers of some filters."""
+    filters = filters / np.linalg.norm(filters, axis=0)
+    x = np.array([reading(answers(one, filters, 0, 16)).ravel() for one in s_unit])
+    reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)).fit(x[~is_test], waves.y[rows][~is_test])
+    return reader.score(x[is_test], waves.y[rows][is_test])
+
+
+sines, cosines = models.sine_filters()[:, 0], models.cosine_filters(100, 512)[:, 0]
+readings = {
+    "sine waves, tanh of the maximum": read(sines, lambda a: np.tanh(a.max(axis=0))),
+    "sine waves, log of the maximum": read(sines, lambda a: np.log(np.maximum(a.max(axis=0), 1e-4))),
+    "sine waves, log of the power": read(sines, lambda a: np.log(np.square(a).mean(axis=0) + 1e-9)),
+    "windowed cosines, log of the power": read(cosines, lambda a: np.log(np.square(a).mean(axis=0) + 1e-9)),
+}
+pd.Series(readings, name="test segments named right").to_frame().style.format("{:.1%}")
+
+# %% [markdown]
+# ## A filter bank
+#
+# So a network on samples needs narrow bands that cover the spectrum, power and a logarithm. `models.filterbank` has 256
+# Hann-windowed cosines $w_j$ of 512 taps, in steps of 32 samples. Eight squared answers are averaged, $P_j(q)$, and of the
+# logarithms go mean and standard deviation over time to one hidden layer:
+#
+# $$ h = \left(\operatorname{mean}_q \log (P_j(q) + \varepsilon),\ \operatorname{std}_q \log (P_j(q) + \varepsilon)\right)_j $$
+
+# %%
+bank = models.cosine_filters()[:, 0]
+squared = np.square(answers(s, bank, 0, 32))
+n = len(squared) // 8
+decibel = np.log(squared[: 8 * n].reshape(n, 8, -1).mean(axis=1) + models.POWER_FLOOR)
+network = models.filterbank(length, len(devices), seed=p["seed"])
+front = models.import_keras().Model(network.inputs, network.get_layer("statistics").output)
+np.testing.assert_allclose([*decibel.mean(axis=0), *decibel.std(axis=0)], front.predict(s[np.newaxis], verbose=0)[0], atol=1e-3)
+
+# %%
+ax = sns.heatmap(10 / np.log(10) * decibel.T[::-1], cmap="magma", cbar_kws={"label": "level [dB]"}, yticklabels=False)
+ax.set(xlabel="time [8 steps]", ylabel=f"bands, 0 to {samplerate / 2000:g} kHz", title="a segment behind the filter bank")
+session.save_figure(ax, "filterbank", "What the filter bank hands on of a segment, before mean and standard deviation.")
+
+# %% [markdown]
+# The filters stay as they are, so their answers are worked out once and only what lies behind is trained, in seconds. Does
+# it pay to train the filters, too? From where the network stands, slowly, for one epoch:
+
+# %%
+fits["filterbank"] = session.fitted("filterbank", recordings, noise="none")
+print(describe(fits["filterbank"][1]))
+tuned, _ = session.fitted("filterbank", recordings, noise="none")
+tuned.get_layer("filters").trainable = True
+tuned.compile(models.import_keras().optimizers.Adam(1e-5), "sparse_categorical_crossentropy")
+some = np.flatnonzero(waves.mask("train"))[:: 1 + n_train // 6000]
+tuned.fit(np.asarray(waves.X[some]), waves.y[some], batch_size=64, verbose=0)
+learned = evaluation.voted(training.predict(tuned, waves), unit="segment")
+
+# %% [markdown]
 # ## Result
 #
 # Chance, interval and probe as in notebook 03. The paper's figure for the convolutional network stands beside ours only
 # at the size of the paper, and belongs to a far longer training even there.
 
 # %%
+variants = {"raw": "none", "noise": "wavelet", "raw, window": "none+hann", "noise, window": "wavelet+hann"}
 for system in fits:
-    posteriors[system, "none"] = session.predictions(system, recordings, noise="none")
-    alone[system, "none"] = evaluation.voted(posteriors[system, "none"], unit="segment")
-comparable = {"softmax", "mlp-3"} | (set(fits) if p["size"] == "paper" else set())
+    posteriors[system, "raw"] = session.predictions(system, recordings, noise="none")
+    alone[system, "raw"] = evaluation.voted(posteriors[system, "raw"], unit="segment")
+published = {"softmax", "mlp-3"} | ({"cnn"} if p["size"] == "paper" else set())
 rows = {}
-for (system, extraction), posterior in posteriors.items():
-    table = "III" if extraction == "none" and system in comparable else ""
-    rows[system, extraction] = session.score(posterior, system=system, table=table, variant=extraction)
+for (system, name), posterior in posteriors.items():
+    table = "III" if name == "raw" and system in published else ""
+    rows[system, name] = session.score(posterior, system=system, table=table, variant=variants[name])
 probe = session.score_probe(recordings)
 show(*rows.values(), probe)
 
 # %%
 ax = plots.accuracy_bars(joined(*rows.values(), probe))
-session.save_figure(ax, "accuracy", "With and without noise extraction, beside chance, the probe and the paper.")
+session.save_figure(ax, "accuracy", "Features and networks, beside chance, the probe and the paper.")
 
 # %%
-steps = [("cnn", "mlp-3"), ("cnn-random", "cnn")]
-pairs = {f"{b} against {a}": (alone[b, "none"], alone[a, "none"]) for b, a in steps}
-networks = compared(pairs, better="is ahead", worse="is behind")
-styled(networks.rename_axis("without extraction"))
+networks = {
+    ("cnn", "mlp-3"): (alone["cnn", "raw"], alone["mlp-3", "raw"]),
+    ("cnn-random", "cnn"): (alone["cnn-random", "raw"], alone["cnn", "raw"]),
+    ("filterbank", "cnn"): (alone["filterbank", "raw"], alone["cnn", "raw"]),
+    ("filterbank", "mlp-3, window"): (alone["filterbank", "raw"], alone["mlp-3", "raw, window"]),
+    ("filterbank, filters trained", "filterbank"): (learned, alone["filterbank", "raw"]),
+}
+networks = compared(networks, better="is ahead", worse="is behind").rename_axis(["on raw samples", "against"])
+styled(networks)
 
 # %% [markdown]
 # ## What can go wrong
@@ -282,12 +383,13 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-variants = [*((system, "wavelet against none") for system in tests.index), *((b, f"none, against {a}") for b, a in steps)]
 differences = [
-    {"system": system, "variant": variant, "unit": "segment", "metric": "difference of accuracies"}
-    | {"value": row["difference"], "low": row["low"], "high": row["high"], "n": row["n"]}
-    for (system, variant), row in zip(variants, pd.concat([tests, networks]).to_dict("records"), strict=True)
+    {"system": system, "variant": f"{variants[b]} against {variants[a]}"} | row
+    for (system, b, a), row in tests.to_dict("index").items()
 ]
+differences += [{"system": b, "variant": f"none, against {a}"} | row for (b, a), row in networks.to_dict("index").items()]
+differences = pd.DataFrame(differences).rename(columns={"difference": "value"}).drop(columns=["p", "verdict"])
+differences = differences.assign(unit="segment", metric="difference of accuracies")
 own = session.finish(*rows.values(), session.figures(differences), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 
@@ -295,24 +397,27 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 # ## What we saw
 
 # %%
+def told(row):
+    """Return a paired test as words."""
+    return f"{100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, p = {row['p']:.2g}"
+
+
 said = []
-for system, row in tests.iterrows():
-    gain = PAPER["II", system, "wavelet", "segment"] - PAPER["III", system, "none", "segment"]
-    said.append(
-        f"For {system} noise extraction {row['verdict']} ({100 * row['difference']:+.1f} points per segment, "
-        f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.2g}; in the paper {100 * gain:+.0f})."
-    )
+for system, part in tests.groupby("reader", sort=False):
+    lines = [f"{b}, against {a}, {row['verdict']} ({told(row)})" for (_, b, a), row in part.to_dict("index").items()]
+    said.append(f"{system}: {'; '.join(lines)}.")
 for system, (_, history) in fits.items():
-    segment = rows[system, "none"].iloc[0]
+    segment = rows[system, "raw"].iloc[0]
     above = "above chance" if segment["low"] > segment["chance"] else "not told apart from chance"
     said.append(
         f"{models.SYSTEMS[system].label}: {segment['value']:.1%} of the segments after {len(history)} epochs on {n_train} "
-        f"segments ({segment['low']:.1%} to {segment['high']:.1%}), {above}, {segment['chance']:.1%}. The median cosine of a "
-        f"filter with its start is {np.median(cosine[system]):.3f}."
+        f"segments ({segment['low']:.1%} to {segment['high']:.1%}), {above}, {segment['chance']:.1%}."
     )
 session.saw(
     *said,
-    f"On raw samples {'; '.join(f'{name} {verdict}' for name, verdict in networks['verdict'].items())}.",
+    f"On raw samples {'; '.join(f'{b}, against {a}, {row.verdict}' for (b, a), row in networks.iterrows())}.",
+    f"The median cosine of a filter with its start is {np.median(cosine['cnn']):.3f} for sine waves and "
+    f"{np.median(cosine['cnn-random']):.3f} for filters that start at random.",
     f"The paper's {PAPER['III', 'cnn', 'none', 'segment']:.0%} for the convolutional network took up to 3000 epochs on 18000 "
     "segments, the epoch chosen on the test set: no measure for what was trained here.",
 )
@@ -320,10 +425,9 @@ session.saw(
 # %% [markdown]
 # ## Exercises
 #
-# 1. Multiply the raw segments by a Hann window before the FFT, and extract nothing. Compare raw spectra, noise and window
-#    with a quick linear classifier. What else might explain a gain by noise extraction?
-# 2. Is it the filters or what comes behind them? Read the untrained sine filters with a linear classifier: once
-#    $\tanh(\max)$, once the logarithm of their mean power.
+# 1. Is it the window, or this window? Compare none, Hamming's and Blackman's with Hann's on raw segments, with the linear
+#    reader.
+# 2. How many filters does the filter bank need? Read 32, 64, 128 and 256 windowed cosines with the linear reader.
 #
 # Worked answers: [solutions](solutions/05_without_noise_extraction.ipynb)
 #
