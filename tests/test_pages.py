@@ -129,8 +129,8 @@ def test_order_of_the_report(page):
     text = page.main.get_text(" ")
     marks = ["Which device made", "coding of files differs", "quick run", "Left out of", "Failed: 1 notebook (",
              "What was found", "The paper’s tables", "Table II.", "Table III", "Table IV", "Table V.", "Table VI",
-             "decisions of MLP, 3 hidden layers", "Leaderboard", "Device or recording?", "Three layers name", "Curve of",
-             "Left out and failed", "Provenance"]  # fmt: skip
+             "decisions of MLP, 3 hidden layers", "Leaderboard", "Device or recording?", "Three layers name",
+             "Curve of", "Left out and failed", "Provenance"]  # fmt: skip
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
 
@@ -202,8 +202,8 @@ def test_reading_copy(tmp_path):
     sound = "<audio controls><source src='data:audio/wav;base64,UklGRg==' type='audio/wav'></audio>"
     evil = "<script>alert(1)</script><a href='javascript:alert(1)' onclick='alert(1)'>b</a><img src='https://x.org/y.png'>"
     cells = [
-        "# 02 · Noise\n\n$$ e = \\arg\\min_f \\hat f $$\n\nwith $e$ and \\$x\\$ and <b>text</b>, [next](03_softmax.ipynb), "
-        "[gone](77_gone.ipynb), [answers](solutions/02_noise.ipynb), [paper](https://doi.org/1)",
+        "# 02 · Noise\n\n$$ e = \\arg\\min_f \\hat f $$\n\nwith $e$ and \\$x\\$ and <b>text</b>, "
+        "[next](03_softmax.ipynb), [gone](77_gone.ipynb), [answers](solutions/02_noise.ipynb), [paper](https://doi.org/1)",
         ("x = 1", [shown(sound), shown(f"<table border=1><tr><td>1</td></tr></table>{evil}")]),
         ("", [v4.new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "plain"})]),
     ]

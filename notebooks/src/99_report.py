@@ -347,8 +347,8 @@ heads = {"path": "File", "device": "Device", "decision": "Decision", "right": "I
 heads |= {"file_sha256": "SHA-256 of the file"} if len(recordings) else {"recording": "Recording"}
 listing = listing.reindex(columns=[key for key in heads if key in listing]).rename(columns=heads)
 if main:
-    wrong = f"{(listing['It is'] == 'WRONG').sum()} of {len(listing)} decisions of {labelled(main)} are wrong. The score is"
-    display(bullets(f"{wrong} the mean posterior, over the segments of a recording, of the device decided for."))
+    wrong = f"{(listing['It is'] == 'WRONG').sum()} of {len(listing)} decisions of {labelled(main.removesuffix('-wavelet'))}"
+    display(bullets(f"{wrong} are wrong. The score is the mean posterior of the device decided for, over all segments."))
 if not len(recordings):
     display(Markdown("Files and checksums are not known: `recordings.csv` is not in this run."))
 sums = {"font-family": "monospace", "font-size": "x-small", "overflow-wrap": "anywhere", "min-width": "33ch"}
@@ -368,7 +368,11 @@ if len(board):
     for (unit, metric), part in whole.sort_values("unit", ascending=False).groupby(["unit", "metric"], sort=False):
         table[unit_name(unit), metric] = part.set_index("name")["value"]
     display(styled(table, grey=[published]))
-    display(Markdown("Published: on recordings of the systems’ authors, other devices and other numbers of them."))
+    display(Markdown(
+        "Published: on recordings of the systems’ authors, other devices and other numbers of them; [1], [5] and [8] "
+        "print a lower bound. Other figures are of whole recordings. The networks decide other segments here than in the "
+        "tables above, and fewer."
+    ))  # fmt: skip
 else:
     display(Markdown("Not in this run: it comes from notebook 10."))
 
