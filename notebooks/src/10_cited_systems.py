@@ -248,7 +248,7 @@ against = against.dropna(subset="published")
 bound = against.index.str.split().str[0].isin([entry.number for entry in works if entry.reported.startswith(">")])
 cases = [against["published"] > against["high"], bound, against["published"] < against["low"]]
 against["published is"] = np.select(cases, ["above", "a lower bound", "below"], "within")
-printed = [f"{'> ' * is_bound}{100 * value:.4g}%" for value, is_bound in zip(against["published"], bound, strict=True)]
+printed = [f"{'> ' * is_bound}{100 * value:.4g}%" for value, is_bound in zip(against["published"], bound.tolist(), strict=True)]
 percent(against.assign(published=printed).rename_axis("system").reset_index())
 
 # %% [markdown]

@@ -234,15 +234,16 @@ for unit in ("segment", *sorted(voted, key=duration)[-1:], "recording"):
     systems = systems[systems["n"].eq(systems["n"].max())]
     for best in systems.nlargest(1, "value").to_dict("records"):
         alike = systems.loc[systems["value"].eq(best["value"]), "kind"].nunique() - 1
-        line = {"Decision by": unit_name(unit), "Decisions": int(best["n"]), "Systems": systems["kind"].nunique()}
-        line |= {"Best": best["name"] + f" and {alike} alike" * (alike > 0), "Accuracy [%]": best["figure"]}
+        line = {"Decision by": unit_name(unit), "Best [%]": best["figure"]}
         line["Chance [%]"] = over(percent(best["chance"]), verdict[best["low"] > best["chance"]])
-        for other in others[:1]:
-            line["Leakage probe [%]"] = over(other["figure"], verdict[beats(best, other)])
+        probed = (over(other["figure"], verdict[beats(best, other)]) for other in others)
+        line["Leakage probe [%]"] = next(probed, None)
+        line |= {"Reached by": best["name"] + f" and {alike} alike" * (alike > 0)}
+        line |= {"Systems": systems["kind"].nunique(), "Decisions": int(best["n"])}
         found.append(line)
 
 # %%
-ours = ["Accuracy [%]", "Chance [%]", "Leakage probe [%]"]
+ours = ["Best [%]", "Chance [%]", "Leakage probe [%]"]
 plain(pd.DataFrame(found), ours=ours) if found else HTML("<p>This run has no accuracy yet.</p>")
 
 # %%
