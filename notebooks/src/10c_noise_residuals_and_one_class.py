@@ -305,8 +305,8 @@ if found:
 session.save_figure(axes, "centroids", "[12] Centroids of the cepstra of recordings, raw and of their noise.")
 
 # %% [markdown]
-# The authors report 74.5 % of 26 phones from the noise, 50.8 % from the raw recording. Why might it be otherwise here? See
-# what the gain leaves of a bin, by its distance from the noise ($\delta = 1$, the whole band as far from it as the bin):
+# The authors report 74.5 % of 26 phones from the noise, 50.8 % from the raw recording. Where it is otherwise, the gain may
+# be why. What it leaves of a bin, by its distance from the noise ($\delta = 1$, the whole band as far from it as the bin):
 
 # %%
 ratio = np.linspace(-5, 40, 500)
