@@ -195,7 +195,7 @@ ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "leaderboard", "Accuracy of every system by length of excerpt; grey: 95 % interval of whole recordings.")
 
 # %% [markdown]
-# Small dots are short excerpts; from the small to the large dot is what time changes, mostly for the better. [6] to [9] learn one vector from a
+# Small dots are short excerpts; from the small to the large dot is what more time changes. [6] to [9] learn one vector from a
 # whole recording and have never met anything as short as a segment (exercise 2). The grey bars show how little
 # whole recordings tell when there are few of them. Chance and the leakage probe (six trivial numbers) are for whole
 # recordings.
