@@ -261,6 +261,8 @@ if n:
 if (whole["value"] == 1).any():
     low = whole.loc[whole["value"].eq(1), "low"].min()
     said.append(f"No error in {n} recordings still agrees with an error rate of up to {percent(1 - low)} %.")
+
+# %%
 if found:
     tenths = probe.loc[probe["unit"].eq("excerpt"), "value"]
     said += [
@@ -268,7 +270,7 @@ if found:
         "whole recordings" + "".join(f" and, {percent(value)} % right, tenths of them" for value in tenths[:1]) + ". "
         "Where a system does not stand clear of it, part or all of its accuracy may come from such traces.",
         "“Stands clear”: of chance, if the 95 % interval lies above it; of the probe, if that of the paired difference "
-        "over recordings lies above zero.",
+        "over recordings lies above zero (where the answers to pair were not kept, if the two intervals do not touch).",
         "“Best” was picked on the same test recordings that it is quoted for, which flatters it.",
         "Every test recording is from a device known from training. What happens with another device, in another place "
         "or after another codec, these figures do not show.",
