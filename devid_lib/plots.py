@@ -27,9 +27,10 @@ from .evaluation import decisions, device_names
 
 PALETTE = sns.color_palette("colorblind", 10)
 BLUE, ORANGE, GREEN = PALETTE[:3]
-UNITS = {"segment": BLUE, "votes": ORANGE, "1 s": PALETTE[5], "3 s": PALETTE[3], "recording": GREEN}
+UNITS = {"segment": BLUE, "votes": ORANGE, "1 s": PALETTE[4], "3 s": PALETTE[3], "recording": GREEN}
 DARK, LIGHT = "0.25", "0.75"
-FEW = 10  # devices that the colour-blind palette can tell apart
+FEW = 10  # devices that the colour-blind palette can tell apart, with shapes where there are dots
+SHAPES = "osD^v<>PX*"
 LONGEST = 28  # characters of a name in a figure; half as many of those that are as wide as high
 FONTS = (  # that cover other scripts: of Linux, Windows and macOS
     "DejaVu Sans,Noto Sans CJK SC,Noto Sans SC,WenQuanYi Zen Hei,Microsoft YaHei,PingFang SC,Hiragino Sans GB,"
@@ -174,15 +175,16 @@ def plane(points, devices, *, ellipses=None, ax=None):
     points, devices : sequence of np.ndarray [shape=(n_i, 2)], sequence of str
         Of each recording; the legend has room for a handful of devices.
     ellipses : sequence of (np.ndarray, np.ndarray), optional
-        For each recording, centres and half axes [shape=(k, 2) each] to draw on top.
+        For each recording, centres and half axes [shape=(k, 2) each] to draw on top, dashed for a device's second.
     """
     ax, colors = ax or plt.subplots(figsize=(7, 4.4))[1], device_colors(devices)
     names = {device: label(device) for device in devices}
     for i, (xy, device) in enumerate(zip(points, devices, strict=True)):
-        style = {"s": 10, "color": [colors[device]], "alpha": 0.12 if ellipses else 0.7, "lw": 0}
+        dashes = "-" if device in names else "--"
+        style = {"s": 10, "color": [colors[device]], "alpha": 0.35 if ellipses else 0.7, "lw": 0}
         ax.scatter(*np.transpose(xy), label=names.pop(device, "_"), **style)
         for centre, half in zip(*ellipses[i], strict=True) if ellipses else ():
-            ax.add_patch(Ellipse(tuple(centre), *(2 * half), fill=False, edgecolor=colors[device], lw=1.6))
+            ax.add_patch(Ellipse(tuple(centre), *(2 * half), fill=False, edgecolor=colors[device], lw=1.6, ls=dashes))
     return _legend(ax)
 
 
@@ -246,7 +248,7 @@ def vote_curve(curves, *, paper=None, ax=None):
     if paper:
         ax.plot(list(paper), 100 * np.array(list(paper.values())), "D", ms=7, mfc="none", mec=DARK, label="paper")
     chance, (low, high) = 100 * together["chance"].max(), ax.get_ylim()
-    ax.axhline(chance, color=DARK, ls="--", lw=1.2, label=f"chance: {chance:.1f} %")
+    ax.axhline(chance, color=DARK, ls="--", lw=1.2, label=f"chance: {chance:.1f} %" + " (below)" * bool(chance < low))
     ax.set(xlabel="voters [segments]", ylabel="accuracy [%]", ylim=(max(low, -2), min(high, 102)))
     ax.xaxis.set_major_locator(MaxNLocator(10, integer=True))
     if together["voters"].max() > 15:
@@ -268,11 +270,11 @@ def confusion_matrix(predictions, *, ax=None):
     size = 9.5 if n <= 20 else 7.5
     side = np.clip(0.55 * n, 3, 8.5) + 0.0075 * size * max(map(len, labels))  # [inch], with the longest name
     ax = ax or plt.subplots(figsize=(side + 1.8, side + 0.6))[1]
-    style = {"cmap": "Blues", "im_kw": {"norm": norm}, "text_kw": {"fontsize": 9}, "include_values": n <= 20, "ax": ax}
+    style = {"cmap": "Blues", "im_kw": {"norm": norm}, "text_kw": {"fontsize": 8}, "include_values": n <= 20, "ax": ax}
     truth, decided = predictions["device"], decisions(predictions)
     display = ConfusionMatrixDisplay.from_predictions(truth, decided, labels=names, normalize="true", **style)
     for value, text in zip(display.confusion_matrix.flat, ax.texts, strict=False):
-        text.set(text="" if not value else "<1" if value < 0.005 else f"{100 * value:.0f}")
+        text.set(text=f"{100 * value:.1f}".removesuffix(".0") if value else "")
         text.set(color="white" if norm(value) > 0.6 else DARK)
     ax.set_xticks(range(0, n, step), labels[::step], rotation=90, fontsize=size)
     ax.set_yticks(range(0, n, step), labels[::step], fontsize=size)
@@ -366,8 +368,9 @@ def points(xy, labels, *, devices=None, title="", legend=True, ax=None):
     xy, labels, few = np.asarray(xy), np.asarray(labels), len(colors) <= 12
     ax = ax or plt.subplots(figsize=(7.5, 6) if len(colors) <= 60 else (11, 9))[1]
     style = {"s": np.clip(12000 / len(labels), 4, 25), "alpha": 0.75, "lw": 0, "rasterized": True}
-    for device, color in colors.items():
-        ax.scatter(*xy[labels == device].T, color=[color], label=label(device), **style)
+    for place, (device, color) in enumerate(colors.items()):
+        shape = SHAPES[place % FEW]
+        ax.scatter(*xy[labels == device].T, color=[color], marker=shape, label=label(device), **style)
     ax.set(xticks=[], yticks=[], title=title)
     if legend and not few:
         _name_clusters(ax, pd.DataFrame(xy).groupby(labels).median(), colors)

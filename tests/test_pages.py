@@ -129,8 +129,8 @@ def test_order_of_the_report(page):
     text = page.main.get_text(" ")
     marks = ["Which device made", "coding of files differs", "quick run", "Left out of", "Failed: 1 notebook (",
              "What was found", "The paper’s tables", "Table II.", "Table III", "Table IV", "Table V.", "Table VI",
-             "decisions of mlp-3", "Leaderboard", "Device or recording?", "Three layers name", "Curve of",
-             "Left out and failed", "Provenance"]  # fmt: skip
+             "decisions of MLP, 3 hidden layers", "Leaderboard", "Device or recording?", "Three layers name",
+             "Curve of", "Left out and failed", "Provenance"]  # fmt: skip
     places = [text.index(mark) for mark in marks]
     assert places == sorted(places)
 
@@ -138,7 +138,7 @@ def test_order_of_the_report(page):
 def test_figures_stand_beside_interval_paper_probe_and_chance(page):
     lines = {line[0]: line[1:] for line in table_of(page, "Table II.")}
     assert re.fullmatch(r"60\.0 [\d.]+ – [\d.]+", lines["Softmax"][0]) and lines["Softmax"][1] == "87"
-    assert lines["Leakage probe (six trivial numbers)"][0].startswith("70.0 ")
+    assert lines["Leakage probe (six trivial numbers)"][2].startswith("100.0 ")
     assert lines["Chance"][0] == "12.5" and lines["Decisions"] == ["160", "", "16"]
     names = {line[0] for line in table_of(page, "Table III")}
     assert {"MLP, 3 hidden layers", "MLP, 3 hidden layers, no noise extraction"} < names
@@ -147,9 +147,10 @@ def test_figures_stand_beside_interval_paper_probe_and_chance(page):
 
 def test_stands_clear_only_where_the_paired_interval_says_so(page):
     segment, voters, whole = table_of(page, "What was found")[1:]
-    assert "stands clear" in segment[-2] and "stands clear" in segment[-1]
-    assert whole[2].startswith("Softmax and ") and "not told apart" in whole[-1] and "stands clear" in whole[-2]
-    assert voters[2] == "MLP, 3 hidden layers" and voters[-1] == ""
+    assert "stands clear" in segment[2] and segment[3] == voters[3] == ""  # the probe decides no segments
+    assert whole[4].startswith("Softmax and 3 ") and "not told apart" in whole[3] and "stands clear" in whole[2]
+    assert voters[4] == "MLP, 3 hidden layers"
+    assert [line[5] for line in (segment, voters, whole)] == ["4", "1", "4"]
 
 
 def test_every_test_recording_is_listed(page):
@@ -201,8 +202,8 @@ def test_reading_copy(tmp_path):
     sound = "<audio controls><source src='data:audio/wav;base64,UklGRg==' type='audio/wav'></audio>"
     evil = "<script>alert(1)</script><a href='javascript:alert(1)' onclick='alert(1)'>b</a><img src='https://x.org/y.png'>"
     cells = [
-        "# 02 · Noise\n\n$$ e = s - \\hat f $$\n\nwith $e$ and \\$x\\$ and <b>text</b>, [next](03_softmax.ipynb), "
-        "[gone](77_gone.ipynb), [answers](solutions/02_noise.ipynb), [paper](https://doi.org/1)",
+        "# 02 · Noise\n\n$$ e = \\arg\\min_f \\hat f $$\n\nwith $e$ and \\$x\\$ and <b>text</b>, "
+        "[next](03_softmax.ipynb), [gone](77_gone.ipynb), [answers](solutions/02_noise.ipynb), [paper](https://doi.org/1)",
         ("x = 1", [shown(sound), shown(f"<table border=1><tr><td>1</td></tr></table>{evil}")]),
         ("", [v4.new_output("display_data", {"application/javascript": "alert(1)", "text/plain": "plain"})]),
     ]
@@ -214,14 +215,15 @@ def test_reading_copy(tmp_path):
     (run / "notebooks" / "04_mlp.ipynb").write_text("{")
     index = parsed(pages.write_pages(run))
     assert "04_mlp.ipynb: cannot be read" in index.blockquote.text
-    assert index.find("a", href="notebooks/02_noise.html") and index.nav.a["href"] == "#part"
+    assert index.find("a", href="notebooks/02_noise.html") and index.nav.a["href"] == "#Part"
     assert not (run / "report" / "notebooks" / "04_mlp.html").exists()
     page = parsed(run / "report" / "notebooks" / "02_noise.html")
     assert [tag["display"] for tag in page("math")] == ["block", "inline"] and page.find("div", class_="scroll").math
+    assert page.math.mo.find_next_sibling("mo").text == "arg"
     assert page.title.text == "02 · Noise" and page.source["src"].startswith("data:audio") and "x = 1" in page.text
     assert page.table.parent["class"] == ["scroll"]
     assert [tag["href"] for tag in page.main("a", href=True)] == ["03_softmax.html", "https://doi.org/1"]
-    assert "$x$ and <b>text</b>" in page.text and "gone" in page.text and '"data"' in page.text
+    assert "$x$ and <b>text</b>" in page.text and "gone (not in this run)" in page.text and '"data"' in page.text
     for word in ("alert", "x.org", "ann", "for Lab"):
         assert word not in page.main.decode()
     assert [tag["href"] for tag in page.nav("a")] == ["../index.html", "01_build.html", "03_softmax.html"]
@@ -230,7 +232,7 @@ def test_reading_copy(tmp_path):
 def test_only_the_leaderboard(tmp_path):
     rows = rows_of_a_run()
     page = parsed(pages.report(make_run(tmp_path / "run", rows[rows["notebook"].eq("10_cited")])))
-    assert table_of(page, "What was found")[1][:3] == ["One segment", "1", "[2] GMM"]
+    assert table_of(page, "What was found")[1][-3:] == ["[2] GMM", "1", "160"]
     assert page.main.text.count("Not in this run") == 5
 
 

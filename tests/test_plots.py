@@ -270,7 +270,7 @@ def test_vote_curve_is_in_percent_and_names_chance():
     np.testing.assert_allclose(line(ax, "paper").get_xydata(), [[3, 96], [4, 98]])
     band = ax.collections[0].get_paths()[0].vertices[:, 1]
     np.testing.assert_allclose([band.min(), band.max()], [100 * table["low"].min(), 100 * table["high"].max()])
-    assert legend(ax) == ["sum", "majority", "paper", "chance: 11.1 %"]
+    assert legend(ax) == ["sum", "majority", "paper", "chance: 11.1 % (below)"]
     assert ax.get_ylim()[0] > 50 and all(float(tick).is_integer() for tick in ax.get_xticks())
     many = plots.vote_curve({"sum": vote_table(voters=(1, 2, 5, 10, 20, 50))})
     assert many.get_xscale() == "log" and {1, 5, 50} <= set(many.get_xticks())
@@ -280,7 +280,7 @@ def test_confusion_matrix_writes_percent_and_leaves_zeros_blank():
     ax = plots.confusion_matrix(predictions(devices(9)))
     written = {text.get_position(): text.get_text() for text in ax.texts}
     for row in range(9):
-        expected = {row: "90", (row + 1) % 9: "10", (row + 2) % 9: "<1"}
+        expected = {row: "90", (row + 1) % 9: "9.7", (row + 2) % 9: "0.3"}
         assert {column: written[column, row] for column in range(9) if written[column, row]} == expected
     np.testing.assert_allclose(ax.images[0].get_array().sum(axis=1), 1)
     assert (ax.get_xlabel(), ax.get_ylabel()) == ("decided device", "true device")

@@ -144,7 +144,7 @@ def exported(path, *, exclude_input):
     for equation in body("math", display="block"):
         equation.wrap(body.new_tag("div", attrs={"class": "scroll"}))
     for heading in body(["h2", "h3"]):
-        heading["id"] = re.sub(r"\W+", "-", heading.text.strip().lower())
+        heading["id"] = re.sub(r"\s+", "-", heading.text.strip())  # as JupyterLab makes it
     return body
 
 
@@ -173,6 +173,7 @@ def link(body, pages, folder):
         if name in pages:
             tag["href"] = pages[name] + mark + place
         elif ":" not in name and name and (name.endswith(".ipynb") or not (folder / unquote(name)).exists()):
+            tag.insert_after(" (not in this run)" if name.endswith(".ipynb") else "")
             tag.unwrap()
 
 
@@ -218,6 +219,6 @@ class Renderer(IPythonRenderer):
 def mathml(latex, display):
     """Return an equation as MathML, or as it was written if it is none."""
     try:
-        return convert(latex.strip(), display=display)
+        return convert(latex.strip().replace(r"\arg", r"\operatorname{arg}"), display=display)  # it knows no \arg
     except Exception:  # the converter has no exception class of its own
         return f"<code>{html.escape(latex)}</code>"

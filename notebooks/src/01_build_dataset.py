@@ -45,7 +45,7 @@ recordings[["device", "recording", "split", "duration_s"]].head(3)
 # %% [markdown]
 # ## Cut segments
 #
-# The paper cuts segments of $n = 4096$ samples out of a recording, each at a place of its own: with a recording of $N$
+# The paper cuts segments of $n = 4096$ samples out of a recording, each at a random place: with a recording of $N$
 # samples, the first sample of a segment is a whole number drawn uniformly from $0 \dots N - n$. Segments may overlap.
 # By hand these are two lines. The library does the same, so with the same seed it cuts the same segments.
 
@@ -74,7 +74,7 @@ print(f"{len(y)} samples -> {len(regular)} regular segments, starts {regular_sta
 # %% [markdown]
 # ## The dataset
 #
-# `build_dataset` does this for every recording and turns each segment into a vector, the log spectrum of its noise
+# `session.dataset` lets `build_dataset` do this for every recording, which turns each segment into a vector, the log spectrum of its noise
 # (notebook 02 shows how). One row of `X` is one segment. Beside `X` stands a table that says where every row comes
 # from.
 
@@ -124,13 +124,14 @@ session.save_figure(ax, "feature-matrix", "Feature vectors of test segments, sor
 # %% [markdown]
 # ## Segments overlap
 #
-# Where do this recording's segments lie? Each bar is one of them, in the order in which they were drawn.
+# Where do this recording's segments lie? Each bar is one of those in its first seconds, in the order of drawing.
 
 # %%
-window = min(len(y), 40 * n) / rate  # seconds shown
+window = min(len(y), 40 * n)  # samples shown
+inside = own["start"][own["start"] < window] / rate
 _, ax = plt.subplots(figsize=(9, 3.2))
-ax.barh(np.arange(len(own)), n / rate, left=own["start"] / rate, height=max(1, len(own) / 60), color=plots.BLUE)
-ax.set(xlim=(0, window), ylim=(-1, len(own)), xlabel="time [s]", ylabel="number of the segment")
+ax.barh(np.arange(len(inside)), n / rate, left=inside, color=plots.BLUE)
+ax.set(xlim=(0, window / rate), xlabel="time [s]", ylabel="segment")
 session.save_figure(ax, "overlap", "Where the random segments of a recording lie in its first seconds.")
 
 # %% [markdown]
@@ -145,8 +146,8 @@ print(f"{overlapping.mean():.0%} of this recording's {len(own)} segments share s
 print(f"Laid end to end, all training segments are {cover:.1f} times as long as the recordings they come from.")
 
 # %% [markdown]
-# Many segments of one recording are therefore not as many independent looks at the device. They also share the room,
-# the speaker and the day. That is why this workbook counts uncertainty over recordings, never over segments.
+# Many segments of one recording are not as many independent looks at the device: they share samples, the room, the
+# speaker and the day. That is why this workbook counts uncertainty over recordings, never over segments.
 #
 # ## Three sets of segments, not two
 #
@@ -213,7 +214,8 @@ importance.sort_values("importance").style.bar(color="#b8d4e8", vmin=0).format("
 
 # %% [markdown]
 # The importance of a number is its share in what the trees decide by. The session keeps the probe of a run, because
-# every notebook prints it beside its own result. An accuracy worth printing stands well above it.
+# every notebook prints it beside its own result. Where the intervals of both overlap, as they do with few recordings, the
+# numbers alone cannot tell them apart.
 
 # %%
 probe = session.score_probe(recordings)
@@ -237,7 +239,7 @@ except DevidError as error:
 # %%
 sizes = {"training segments": train.sum(), "test segments": test.sum(), "features": dataset.X.shape[1]}
 rows = session.figures([{"system": "dataset", "metric": metric, "value": value} for metric, value in sizes.items()])
-session.finish(rows, probe)[["system", "unit", "metric", "value"]]
+session.finish(rows, probe)[["system", "unit", "metric", "value"]].style.format("{:,.5g}", subset="value")
 
 # %% [markdown]
 # ## What we saw

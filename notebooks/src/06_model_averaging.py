@@ -134,7 +134,8 @@ session.save_figure(ax, "halves", "What each half of a segment names alone, and 
 
 # %% [markdown]
 # Each half alone is a network that hears half as long. What both together gain over one is what a second voter brings.
-# Whether that makes up for the coarser spectra is the question of table IV.
+# Whether that makes up for the coarser spectra is the question of table IV. It cannot tell averaging from size: the layers
+# of a half are half as wide as those of the plain perceptron or narrower, and the weights fewer (counted above).
 #
 # ## Result
 #

@@ -162,13 +162,13 @@ covered = pd.DataFrame(
 (100 * covered).round(0)
 
 # %% [markdown]
-# How far do the recordings of this run differ? Of the variance between their accuracies, $a (1 - a) / n$ comes from
-# having only $n$ segments of each; what is beyond that is $\sigma^2$.
+# How far do the recordings of this run differ? Of the variance between their accuracies, the mean of $a_r (1 - a_r) / n$
+# comes from having only $n$ segments of each. That is $(a (1 - a) - \sigma^2) / n$; the rest is $\sigma^2$.
 
 # %%
-a = good.mean()
-chance_part = a * (1 - a) / by_recording["size"].mean()
-here = float(np.sqrt(max(by_recording["mean"].var() - chance_part, 0))) if len(by_recording) > 1 else 0.0
+a, n = good.mean(), by_recording["size"].mean()
+beyond = (by_recording["mean"].var() - a * (1 - a) / n) / (1 - 1 / n) if min(len(by_recording), n) > 1 else 0.0
+here = float(np.sqrt(max(beyond, 0)))
 ax = (100 * covered).plot(marker="o", figsize=(8, 4))
 ax.axhline(95, color="0.25", ls="--", lw=1.2, label="promised")
 ax.axvline(here, color="0.25", ls=":", lw=1.4, label="this run")
@@ -179,13 +179,14 @@ session.save_figure(ax, "coverage", "How often a 95 % interval holds the true ac
 # %% [markdown]
 # On the left recordings do not differ, and both intervals may be expected to keep their promise. To the right they differ
 # more and more: what the interval over segments then misses, it misses because it is too narrow, and more segments of the
-# same recordings would make it narrower still.
+# same recordings would make it narrower still. The interval over recordings comes nearer, but few recordings tell their
+# spread only roughly, so it may fall short of 95 % as well.
 #
 # ## Sure, and right?
 #
 # A *calibrated* classifier that says 80 % is right in 80 % of such cases. Sort the decisions into ten bins $B$ by their
-# largest posterior, and compare in each bin the mean posterior (confidence) with the share that is right (accuracy). The
-# *expected calibration error* (ECE) is the mean gap, weighted by the size of the bin:
+# largest posterior, and compare in each bin the mean posterior (confidence) with the share that is right (accuracy); $|B|$
+# of the $n$ decisions are in bin $B$. The *expected calibration error* (ECE) is the mean gap, weighted by the size of the bin:
 #
 # $$ \text{ECE} = \sum_B \frac{|B|}{n} \, \bigl| \text{accuracy}(B) - \text{confidence}(B) \bigr| $$
 
@@ -202,7 +203,8 @@ print(f"expected calibration error of single segments: {ece:.3f}")
 
 # %% [markdown]
 # The reliability diagram shows bin by bin what the number sums up: points below the dashed line are overconfident, points
-# above it more often right than they say.
+# above it more often right than they say. A sum of posteriors is flatter than they are and yet more often right: votes
+# tend to lie above the line.
 
 # %%
 voting = f"{p['voters']} voters"
@@ -219,7 +221,7 @@ pd.DataFrame({"calibration error": {name: error for name, (_, error) in calibrat
 # %% [markdown]
 # ## What can go wrong
 #
-# A table of predictions has sets of test segments; asking for a unit that does not exist is refused.
+# A unit of decision that does not exist is refused.
 
 # %%
 try:
@@ -267,7 +269,7 @@ session.saw(
     f"The interval over recordings is {wide['low']:.1%} to {wide['high']:.1%}, {wide['width'] / narrow['width']:.1f} times "
     f"as wide as the one over segments. The accuracies of recordings have a standard deviation of {here:.2f}; where it was "
     f"{nearest} in the simulation, the interval over segments held the truth in {covered['over segments'][nearest]:.0%} of "
-    f"tests, that over recordings in {covered['over recordings'][nearest]:.0%}.",
+    f"tests, that over recordings in {covered['over recordings'][nearest]:.0%} (promised: 95%).",
     f"The expected calibration error is {single:.3f} for single segments and {several:.3f} for votes of {p['voters']}; on "
     f"average, confidence minus accuracy is {100 * gaps['segment']:+.1f} points for segments and "
     f"{100 * gaps[voting]:+.1f} for votes.",

@@ -110,11 +110,11 @@ print(f"{n} points, perplexity {wanted:g}: sigma from {sigma.min():.2f} to {sigm
 # with a probability $q_{ij}$ that falls off more slowly than a Gaussian, and the points are moved until both agree:
 #
 # $$ q_{ij} = \frac{w_{ij}}{\sum_{k \ne l} w_{kl}}, \quad w_{ij} = \frac{1}{1 + \lVert y_i - y_j \rVert^2}, \qquad
-# \min_y \sum_{i \ne j} p_{ij} \log \frac{p_{ij}}{q_{ij}}, \qquad
-# \frac{\partial}{\partial y_i} = 4 \sum_j (p_{ij} - q_{ij}) w_{ij} (y_i - y_j) $$
+# \mathrm{KL} = \sum_{i \ne j} p_{ij} \log \frac{p_{ij}}{q_{ij}}, \qquad
+# \frac{\partial\, \mathrm{KL}}{\partial y_i} = 4 \sum_j (p_{ij} - q_{ij}) w_{ij} (y_i - y_j) $$
 #
-# The sum costs much where $p_{ij}$ is large and $q_{ij}$ small: neighbours torn apart. Strangers placed side by side cost
-# little. So neighbourhoods are kept, and long distances are left to chance. In numpy, by gradient descent with momentum;
+# The sum $\mathrm{KL}$ is large where $p_{ij}$ is large and $q_{ij}$ small: neighbours torn apart. Strangers placed side by
+# side add little. So neighbourhoods are kept; what is kept of long distances is measured below. In numpy, by gradient descent with momentum;
 # at first $p$ is exaggerated fourfold, so that clusters form before they block each other's way:
 
 
@@ -143,8 +143,8 @@ np.testing.assert_allclose(cost["scikit-learn's"], library.kl_divergence_, rtol=
 print("sum of p log p / q:", ", ".join(f"{name} plane {value:.3f}" for name, value in cost.items()))
 
 # %% [markdown]
-# scikit-learn reports the same cost for its plane as our $p_{ij}$ give it, so they agree. From here on its faster
-# Barnes-Hut version places the points, after a reduction to fifty principal components where there are more, as van der
+# scikit-learn reports the same cost for its plane as our $p_{ij}$ give it: the same sum, though the planes may differ. From
+# here on its faster Barnes-Hut version places the points, after a reduction to fifty principal components where there are more, as van der
 # Maaten and Hinton advise.
 
 
@@ -174,7 +174,7 @@ session.save_figure(ax, "last-hidden", "t-SNE of the last hidden layer of the pe
 
 # %% [markdown]
 # A cloud of one colour is a set of segments that are each other's neighbours. A point of one colour in a cloud of another
-# has neighbours of another device; notebook 08 counts such errors.
+# has neighbours of another device, which need not be an error of the classifier: notebook 08 counts those.
 #
 # ## What perplexity does
 #
@@ -317,18 +317,25 @@ own[["system", "variant", "unit", "metric", "value", "low", "high", "chance"]]
 # %% [markdown]
 # ## What we saw
 
+# %%
+tests = {
+    among: evaluation.paired_difference(neighbours["last hidden layer", among], neighbours["features", among])
+    for among in ("test", "training")
+}
+adjusted = dict(zip(tests, evaluation.holm([test["p"] for test in tests.values()]), strict=True))
+
 
 # %%
 def layers(among):
     """Say how the share of neighbours of the same device changes from the features to the last hidden layer."""
-    before, after = neighbours["features", among], neighbours["last hidden layer", among]
-    test = evaluation.paired_difference(after, before)
+    before, after, test = neighbours["features", among], neighbours["last hidden layer", among], tests[among]
     word = evaluation.verdict(test, better="brings them together", worse="parts them")
+    word = word if adjusted[among] <= 0.05 else "is not told apart"
     word = word.replace("told apart", "told apart from the features")
     return (
         f"Among {among} segments the nearest neighbour is of the same device for {evaluation.correct(before).mean():.1%} in the "
         f"features, {evaluation.correct(after).mean():.1%} in the last hidden layer ({100 * test['difference']:+.1f} points, "
-        f"95 % interval {100 * test['low']:+.1f} to {100 * test['high']:+.1f}): that layer {word}."
+        f"95 % interval {100 * test['low']:+.1f} to {100 * test['high']:+.1f}, adjusted p = {adjusted[among]:.2g}): that layer {word}."
     )
 
 
@@ -342,12 +349,14 @@ bullets = [
     f"{reach['sigma'].iloc[-1] / reach['sigma'].iloc[0]:.1f}. The planes of the last hidden layer have a trustworthiness of "
     f"{span(measured['trustworthiness'])} and keep {span(measured['neighbours kept'])} of the nearest neighbours.",
     f"Of three clouds made with a ratio of 5 in distance and in size, the planes show {span(shown['distance AC / AB'])} and "
-    f"{span(shown['size C / A'])}.",
+    f"{span(shown['size C / A'])}: "
+    + ("here they may be believed." if shown.sub(5).abs().max(axis=None) < 1 else "such ratios are not to be believed."),
 ]
 if measured.notna().all(axis=None):
     bullets.append(
         f"The rank correlation between space and plane is {span(measured['distances of clouds'])} for the distances between "
-        f"devices and {span(measured['sizes of clouds'])} for their spreads (1: the same order, 0: none)."
+        f"devices and {span(measured['sizes of clouds'])} for their spreads (1: the same order, 0: none): so far, and no farther, "
+        "may the order of clouds be believed."
     )
 session.saw(layers("test"), layers("training"), *bullets)
 

@@ -69,6 +69,8 @@ def apart(what, vectors):
 
 
 # %% [markdown]
+# ## The systems
+#
 # ### [4] Which cepstra?
 #
 # X. Valero and F. Alias, *Gammatone cepstral coefficients*, IEEE Trans. Multimedia 14(6), 2012. A cepstrum is the cosine
@@ -222,7 +224,7 @@ ax.set(xlabel="MFCC 1, standardised", ylabel="MFCC 2, standardised")
 session.save_figure(ax, "mixtures", "[2] Frames and the mixtures fitted to them: half axes are standard deviations.")
 
 # %% [markdown]
-# Dots are frames, ellipses the components, in the colours of the devices. The dots of all devices overlap: no single
+# Dots are frames, ellipses the components, in the colours of the devices, dashed for a device's second recording. The dots of all devices overlap: no single
 # frame names one. Where the ellipses of one device, from two recordings, lie closer together than those of different
 # devices, the template does.
 #
@@ -291,10 +293,11 @@ session.save_figure(ax, "likelihood-ratios", "[3] Evidence for each device in a 
 #
 # [3] compares MFCC with PNCC, *power-normalised* cepstra (Kim and Stern, 2016). They are made to forget what is steady:
 # the lower envelope of the power in every band is taken for noise and subtracted, what follows a louder onset is
-# lowered as well, and a power law takes the place of the logarithm. Envelope and masking run along time:
+# lowered as well, and a power law takes the place of the logarithm. Envelope and masking of the rest
+# $D_t = \max(Q_t - \hat Q_t, 0)$ run along time:
 #
 # $$ \hat Q_t = \lambda \hat Q_{t-1} + (1 - \lambda)\, Q_t, \quad \lambda = \begin{cases} 0.999 & Q_t \ge \hat Q_{t-1} \\ 0.5 & \text{else} \end{cases} \qquad
-# R_t = \begin{cases} Q_t & Q_t \ge 0.85\, P_{t-1} \\ 0.2\, P_{t-1} & \text{else} \end{cases}, \quad P_t = \max(0.85\, P_{t-1}, Q_t) $$
+# R_t = \begin{cases} D_t & D_t \ge 0.85\, P_{t-1} \\ 0.2\, P_{t-1} & \text{else} \end{cases}, \quad P_t = \max(0.85\, P_{t-1}, D_t) $$
 
 # %%
 options = {"frame_s": 0.0256, "hop_s": 0.01}  # as opened above: emphasised frames, power, gammatones from 200 Hz
@@ -338,7 +341,7 @@ figure, ax = plt.subplots(figsize=(10, 3.2))
 for curve, what in ((Q, "power over 50 ms"), (steady, "taken for noise"), (R, "kept")):
     ax.plot(time_s, 10 * np.log10(np.maximum(curve[:, band], 1e-12)), label=what)
 lowest = 10 * np.log10(steady[:, band].min())
-ax.set(xlabel="time [s]", ylabel="power [dB]", title=f"band {band} of 40", ylim=(lowest - 25, None))
+ax.set(xlabel="time [s]", ylabel="power [dB]", title=f"band {band + 1} of 40", ylim=(lowest - 25, None))
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))
 session.save_figure(ax, "pncc", "[3] Noise suppression of PNCC in one band.")
 apart("Mean PNCC", [frames.cepstra(x, feature="pncc").mean(axis=0) for x in train])
@@ -430,7 +433,7 @@ true = [signal.freqz(*filters, 1000 * khz, fs=sr)[1] for filters in (peak, low)]
 true = 2 * np.log(np.abs((1 + 4 * true[0]) * true[1]))
 
 # %%
-figure, axes = plt.subplots(2, 1, figsize=(10, 6))
+figure, axes = plt.subplots(2, 1, figsize=(10, 6), sharex=True)
 planted_curves = {"true": true - true.mean(), "estimated": estimates[1], "less that of clean speech": estimates[1] - estimates[0]}
 for (what, curve), style in zip(planted_curves.items(), ("0.2", "C0", "C1"), strict=True):
     axes[0].plot(khz, 10 / np.log(10) * curve, color=style, label=what)

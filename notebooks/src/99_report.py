@@ -61,7 +61,7 @@ rows = rows.drop_duplicates(["system", "variant", "corpus", "unit", "metric", "v
 # ## Names and numbers as text
 #
 # A name is followed by what sets its line apart: its variant, another corpus, that its epoch was chosen on the test
-# set. Only what is exact is printed as 100.0 or 0.0.
+# set. Only what is exact is printed as 100.0 or 0.0. Differences are in points.
 
 # %%
 UNITS = {"segment": "One segment", "recording": "Whole recording"}
@@ -69,9 +69,12 @@ VARIANTS = {"wavelet": "", "none": "no noise extraction"}
 OPTIMISTIC = "optimistic: epoch chosen on the test set"
 
 
+def labelled(text):
+    return re.sub("|".join(sorted(SYSTEMS, reverse=True)), lambda found: SYSTEMS[found[0]].label, text)
+
+
 def name_of(row):
-    known = SYSTEMS.get(row["system"])
-    words = [known.label if known else row["system"], VARIANTS.get(row["variant"], row["variant"])]
+    words = [labelled(row["system"]), VARIANTS.get(row["variant"], labelled(row["variant"]))]
     words += [f"corpus {row['corpus']}"] * (row["corpus"] not in ("", loaded.get("name")))
     chosen = row["system"].removeprefix("paper ") in SYSTEMS and not row["system"].endswith("softmax")
     words += [OPTIMISTIC] * ("published recipe" in row["variant"] or (params.get("recipe") == "published" and chosen))
@@ -93,6 +96,9 @@ def percent(value):
 
 
 def figure_of(row):
+    if row["metric"].startswith("difference"):
+        value, *bounds = (f"{100 * row[key]:+.1f}" for key in ("value", "low", "high"))
+        return over(f"{value} points", " to ".join(bounds) * pd.notna(row["low"]))
     return over(percent(row["value"]), f"{percent(row['low'])} – {percent(row['high'])}" * pd.notna(row["low"]))
 
 
@@ -108,8 +114,7 @@ def duration(unit):
 for column, text_of in {"name": name_of, "figure": figure_of}.items():
     rows[column] = pd.Series([text_of(row) for row in rows.to_dict("records")], rows.index, dtype=str)
 is_probe = rows["system"].eq("leakage probe")
-probe = rows[is_probe].replace({"unit": {"excerpt": "segment"}}).assign(name="Leakage probe (six trivial numbers)")
-rows = rows[~is_probe]
+probe, rows = rows[is_probe].assign(name="Leakage probe (six trivial numbers)"), rows[~is_probe]
 accuracy = rows[rows["metric"].eq("accuracy")]
 
 # %% [markdown] tags=["lab-only"]
@@ -200,12 +205,14 @@ boxes(*map(without_folders, loaded.get("notes", [])), *(text for text, true in w
 # %% [markdown] tags=["lab-only"]
 # For every unit of decision the best system, and whether it stands clear of chance (its interval lies above) and of the
 # leakage probe (the interval of the paired difference over recordings lies above zero; where the answers to pair are
-# not there, the two intervals must not touch). Every system that was scored counts, but for those whose epoch was
-# chosen on the test set.
+# not there, the two intervals must not touch). The probe decides recordings and tenths of them, so it stands beside
+# recordings only. Every system that was scored on as many decisions counts once, whatever its variants, but for those
+# whose epoch was chosen on the test set.
 
 # %%
 judged = accuracy[accuracy["low"].notna() & accuracy["corpus"].isin(["", name])]
 judged = judged[~judged["name"].str.contains(OPTIMISTIC, regex=False)]
+judged["kind"] = judged["system"].str.replace(r"^paper (voting, \d+ x )?", "", regex=True)
 voted = judged.loc[judged["table"].eq("V") & judged["unit"].str.startswith("vote"), "unit"]
 
 
@@ -224,17 +231,19 @@ def beats(best, other):
 verdict, found = {True: "stands clear", False: "not told apart"}, []
 for unit in ("segment", *sorted(voted, key=duration)[-1:], "recording"):
     systems, others = judged[judged["unit"].eq(unit)], probe[probe["unit"].eq(unit)].to_dict("records")
+    systems = systems[systems["n"].eq(systems["n"].max())]
     for best in systems.nlargest(1, "value").to_dict("records"):
-        alike = int(systems["value"].eq(best["value"]).sum()) - 1
-        line = {"Decision by": unit_name(unit), "Systems": len(systems)}
-        line |= {"Best": best["name"] + f" and {alike} alike" * (alike > 0), "Accuracy [%]": best["figure"]}
+        alike = systems.loc[systems["value"].eq(best["value"]), "kind"].nunique() - 1
+        line = {"Decision by": unit_name(unit), "Best [%]": best["figure"]}
         line["Chance [%]"] = over(percent(best["chance"]), verdict[best["low"] > best["chance"]])
-        for other in others[:1]:
-            line["Leakage probe [%]"] = over(other["figure"], verdict[beats(best, other)])
+        probed = (over(other["figure"], verdict[beats(best, other)]) for other in others)
+        line["Leakage probe [%]"] = next(probed, None)
+        line |= {"Reached by": best["name"] + f" and {alike} alike" * (alike > 0)}
+        line |= {"Systems": systems["kind"].nunique(), "Decisions": int(best["n"])}
         found.append(line)
 
 # %%
-ours = ["Accuracy [%]", "Chance [%]", "Leakage probe [%]"]
+ours = ["Best [%]", "Chance [%]", "Leakage probe [%]"]
 plain(pd.DataFrame(found), ours=ours) if found else HTML("<p>This run has no accuracy yet.</p>")
 
 # %%
@@ -252,10 +261,16 @@ if n:
 if (whole["value"] == 1).any():
     low = whole.loc[whole["value"].eq(1), "low"].min()
     said.append(f"No error in {n} recordings still agrees with an error rate of up to {percent(1 - low)} %.")
+
+# %%
 if found:
+    tenths = probe.loc[probe["unit"].eq("excerpt"), "value"]
     said += [
-        "The leakage probe knows six trivial numbers: level, three noise floors, digital zeros, DC offset. Where a "
-        "system does not stand clear of it, part or all of its accuracy may come from such traces.",
+        "The leakage probe knows six trivial numbers: level, three noise floors, digital zeros, DC offset. It decides "
+        "whole recordings" + "".join(f" and, {percent(value)} % right, tenths of them" for value in tenths[:1]) + ". "
+        "Where a system does not stand clear of it, part or all of its accuracy may come from such traces.",
+        "“Stands clear”: of chance, if the 95 % interval lies above it; of the probe, if that of the paired difference "
+        "over recordings lies above zero (where the answers to pair were not kept, if the two intervals do not touch).",
         "“Best” was picked on the same test recordings that it is quoted for, which flatters it.",
         "Every test recording is from a device known from training. What happens with another device, in another place "
         "or after another codec, these figures do not show.",
@@ -335,8 +350,8 @@ heads = {"path": "File", "device": "Device", "decision": "Decision", "right": "I
 heads |= {"file_sha256": "SHA-256 of the file"} if len(recordings) else {"recording": "Recording"}
 listing = listing.reindex(columns=[key for key in heads if key in listing]).rename(columns=heads)
 if main:
-    wrong = f"{(listing['It is'] == 'WRONG').sum()} of {len(listing)} decisions of {main} are wrong. The score is"
-    display(bullets(f"{wrong} the mean posterior, over the segments of a recording, of the device decided for."))
+    wrong = f"{(listing['It is'] == 'WRONG').sum()} of {len(listing)} decisions of {labelled(main.removesuffix('-wavelet'))}"
+    display(bullets(f"{wrong} are wrong. The score is the mean posterior of the device decided for, over all segments."))
 if not len(recordings):
     display(Markdown("Files and checksums are not known: `recordings.csv` is not in this run."))
 sums = {"font-family": "monospace", "font-size": "x-small", "overflow-wrap": "anywhere", "min-width": "33ch"}
@@ -356,7 +371,11 @@ if len(board):
     for (unit, metric), part in whole.sort_values("unit", ascending=False).groupby(["unit", "metric"], sort=False):
         table[unit_name(unit), metric] = part.set_index("name")["value"]
     display(styled(table, grey=[published]))
-    display(Markdown("Published: on recordings of the systems’ authors, other devices and other numbers of them."))
+    display(Markdown(
+        "Published: on recordings of the systems’ authors, other devices and other numbers of them; [1], [5] and [8] "
+        "print a lower bound. Other figures are of whole recordings. The networks decide other segments here than in the "
+        "tables above, and fewer."
+    ))  # fmt: skip
 else:
     display(Markdown("Not in this run: it comes from notebook 10."))
 
@@ -388,6 +407,12 @@ def title_of(notebook):
         return notebook
 
 
+def place_in(notebook, figure):
+    path = run / "notebooks" / f"{notebook}.ipynb"
+    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
+    return text.find(rf', \"{figure}\"')  # where the notebook saves it
+
+
 def picture(path):
     caption, full = path.with_suffix(".txt"), path.with_suffix(".svg")
     text = escape(caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else path.stem)
@@ -401,10 +426,11 @@ def picture(path):
 
 # %%
 def further(part):
-    share = part["metric"].eq("accuracy") | part["chance"].notna()  # fractions, printed in percent
-    figures = part["figure"].str.replace("(?=<br>)|(?<!>)$", " %", n=1, regex=True)
+    percents = part["metric"].eq("accuracy") | part["chance"].notna()  # fractions
+    share = percents | part["metric"].str.startswith("difference")
+    figures = part["figure"].where(~percents, part["figure"].str.replace("(?=<br>)|(?<!>)$", " %", n=1, regex=True))
     numbers = part["value"].map(lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}")
-    table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name), "Metric": part["metric"]})
+    table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name), "Metric": part["metric"].map(labelled)})
     table["Value"], table["Chance [%]"] = figures.where(share, numbers), part["chance"].map(percent)
     ours, keys = ["Value"], ["System", "Unit"]
     grid = table.pivot_table("Value", keys, "Metric", aggfunc="first", sort=False).rename_axis(columns=None)
@@ -418,6 +444,8 @@ conclusions = {path.stem: path for path in sorted((run / "conclusions").glob("[!
 pictures = {}
 for path in sorted((run / "figures").glob("[!.]*.png"), key=lambda path: path.stem):
     pictures.setdefault(path.stem.partition("-")[0], []).append(path)
+for notebook, paths in pictures.items():
+    paths.sort(key=lambda path: place_in(notebook, path.stem.partition("-")[2]))
 executed = {path.stem for path in (run / "notebooks").glob("[0-9]*.ipynb")} - {"99_report"}
 for notebook in sorted({*conclusions, *pictures, *executed, *rows["notebook"]}):
     display(Markdown(f"### [{title_of(notebook)}]({quote(notebook)}.ipynb)"))
