@@ -122,10 +122,10 @@ figure.colorbar(image, ax=axes, label="level [dB]")
 session.save_figure(axes, "spectrograms", "Three seconds of a test recording of two devices, at equal loudness.")
 
 # %% [markdown]
-# Speech is a stack of stripes that comes and goes. (The voice of the simulated corpus is synthetic and ends near 11
-# kHz.) What stays all the time is what the room and the recorder add: how bright the floor is, where it ends at the
-# top, in other recordings the thin line of a hum. What the room adds changes from one recording to the next. What the
-# recorder adds does not: that is what we are after.
+# Speech is a stack of stripes that comes and goes. (The voice of the simulated corpus is synthetic and ends near
+# 11.5 kHz.) What stays all the time is what the room and the recorder add: how bright the floor is, where it ends at
+# the top, in other recordings the thin line of a hum. What the room adds changes from one recording to the next. What
+# the recorder adds does not: that is what we are after.
 #
 # ## The idea, in one line
 #

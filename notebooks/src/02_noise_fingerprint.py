@@ -108,8 +108,8 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 #
 # Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small
 # counts as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the
-# finest scale, where there is least speech. (In the simulated corpus nearly none: its synthetic voice ends near 11 kHz,
-# as the spectrograms of notebook 00 show.)
+# finest scale, where there is least speech. (In the simulated corpus nearly none: its synthetic voice ends near 11.5
+# kHz, as the spectrograms of notebook 00 show.)
 #
 # $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
 #
