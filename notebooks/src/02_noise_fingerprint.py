@@ -589,7 +589,8 @@ session.save_figure(ax, "log-scale", "The two features against the magnitude, an
 # dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the
 # same ones with magnitudes 20 dB lower, as if they were played back more quietly. (With noise levels measured in the
 # segment, `sln` or `mln`, a quieter segment has just a quieter noise.) The *leakage probe* in the table gets six
-# trivial numbers of an excerpt, a tenth of a recording, such as its level, and no spectrum (notebook 01).
+# trivial numbers of an excerpt, a tenth of a recording, such as its level, and no spectrum (notebook 01); `n` counts
+# decisions.
 
 # %%
 if p["rescale"] != "one":
