@@ -5,7 +5,7 @@ import time
 from tqdm.auto import tqdm
 
 STYLE = "none"  # "bar" or "lines"; set by whoever sits in front of it, see `workbook.session`
-PATIENCE_S = 5.0  # between two lines
+PATIENCE_S = 30.0  # before the first line and between two: what is over sooner says nothing
 
 
 def progress(items, *, label, total=None):
@@ -33,9 +33,10 @@ def progress(items, *, label, total=None):
     if STYLE == "bar":
         yield from tqdm(items, desc=label, total=total, leave=False)
         return
-    said = time.perf_counter()
+    said = started = time.perf_counter()
     for done, item in enumerate(items, 1):
         yield item
-        if STYLE == "lines" and time.perf_counter() - said > PATIENCE_S:
+        late = time.perf_counter() - said > PATIENCE_S or (said > started and done == total)  # a log ends whole
+        if STYLE == "lines" and late:
             print(f"{label}: {done} of {total}", flush=True)
             said = time.perf_counter()

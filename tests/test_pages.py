@@ -223,6 +223,7 @@ def test_reading_copy(tmp_path):
     assert page.title.text == "02 · Noise" and page.source["src"].startswith("data:audio") and "x = 1" in page.text
     assert page.table.parent["class"] == ["scroll"]
     assert [tag["href"] for tag in page.main("a", href=True)] == ["03_softmax.html", "https://doi.org/1"]
+    assert "notebooks/solutions" in page.text and "notebooks/solutions" not in index.text
     assert "$x$ and <b>text</b>" in page.text and "gone (not in this run)" in page.text and '"data"' in page.text
     for word in ("alert", "x.org", "ann", "for Lab"):
         assert word not in page.main.decode()

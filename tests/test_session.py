@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -11,7 +12,7 @@ import pytest
 import soundfile as sf
 from papermill.translators import PythonTranslator
 
-from devid_lib import evaluation, training
+from devid_lib import evaluation, progress, training
 from devid_lib.errors import CorpusError, DevidError, ParameterError
 from devid_lib.workbook import describe, folder, joined, percent, session, show
 from devid_lib.workbook.parameters import check_params
@@ -429,3 +430,13 @@ def test_finish_saves_metrics_time_and_memory(small, predictions):
 def test_peak_memory_where_the_system_does_not_count_it(monkeypatch):
     monkeypatch.setitem(sys.modules, "resource", None)
     assert session.peak_memory() is None
+
+
+@pytest.mark.parametrize(
+    ("clock", "said"), [([0, 1, 20, 29], ""), ([0, 1, 40, 40, 41, 41], "letters: 2 of 3\nletters: 3 of 3\n")]
+)
+def test_lines_of_progress_are_for_what_takes_long(clock, said, monkeypatch, capsys):
+    monkeypatch.setattr(progress, "STYLE", "lines")
+    monkeypatch.setattr(progress, "time", SimpleNamespace(perf_counter=iter(clock).__next__))
+    assert list(progress.progress("abc", label="letters")) == [*"abc"]
+    assert capsys.readouterr().out == said

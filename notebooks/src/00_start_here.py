@@ -52,8 +52,8 @@ session = start("00_start_here", globals())
 # ```
 #
 # Papermill adds a cell behind ours, whose values win. `devid run` does that for all notebooks and writes a report.
-# There are more parameters than one notebook lists; each can be set in each notebook, and `devid run --help` explains
-# them all. A misspelt name is refused.
+# There are more parameters than one notebook lists, such as `recording_minutes` or `train_segments`; each can be set in
+# each notebook, and `devid run --help` explains them all. A misspelt name is refused.
 #
 # ## Inputs
 #
@@ -122,9 +122,10 @@ figure.colorbar(image, ax=axes, label="level [dB]")
 session.save_figure(axes, "spectrograms", "Three seconds of a test recording of two devices, at equal loudness.")
 
 # %% [markdown]
-# Speech is a stack of stripes that comes and goes. What stays all the time, a floor, a hum, a thin line, a dark band at
-# the top, is what the room and the recorder add. What the room adds changes from one recording to the next. What the
-# recorder adds does not: that is what we are after.
+# Speech is a stack of stripes that comes and goes. (The voice of the simulated corpus is synthetic and ends near
+# 11.5 kHz.) What stays all the time is what the room and the recorder add: how bright the floor is, where it ends at
+# the top, in other recordings the thin line of a hum. What the room adds changes from one recording to the next. What
+# the recorder adds does not: that is what we are after.
 #
 # ## The idea, in one line
 #
@@ -180,7 +181,7 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # - **Learner**, who wants to understand the method: [01](01_build_dataset.ipynb), [02](02_noise_fingerprint.ipynb),
 #   [03](03_softmax.ipynb), [04](04_mlp.ipynb), [07](07_voting.ipynb), [08](08_confusion_matrix.ipynb),
 #   [09](09_tsne.ipynb), then [05](05_without_noise_extraction.ipynb) and [06](06_model_averaging.ipynb). Do the
-#   exercises; the answers are in the last column.
+#   exercises; their answers are notebooks, too (last column).
 # - **Researcher**, who wants to compare or to build: [02](02_noise_fingerprint.ipynb),
 #   [05](05_without_noise_extraction.ipynb), [10](10_cited_systems.ipynb), [10a](10a_cepstra_and_mixtures.ipynb),
 #   [10b](10b_spectra_sketches_sparse_codes.ipynb), [10c](10c_noise_residuals_and_one_class.ipynb),

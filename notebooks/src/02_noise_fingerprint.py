@@ -5,7 +5,7 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how wavelet shrinkage splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what in the noise belongs to the device | a corpus | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps | seconds at size `quick` |
+# | how shrinking wavelet coefficients splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what in the noise belongs to the device | a corpus | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps | seconds at size `quick` |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
@@ -38,6 +38,7 @@ from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
 from devid_lib.noise import RULES, select_threshold, wavelet_noise
 from devid_lib.segments import regular_segments
+from devid_lib.simulate import RECORDERS
 from devid_lib.workbook import percent, show, start
 from devid_lib.workbook.paper import PAPER
 
@@ -68,8 +69,9 @@ print(f"{row['device']}, recording {row['recording']}: segment {loudest} of {len
 #
 # ## A wavelet transform
 #
-# It splits a signal into a coarse half and the *details* that the coarse half lacks. The coarse half is split again,
-# and so on:
+# It splits a signal into a coarse half, the *approximation* $a$, and the *details* $d$ that this half lacks. Two short
+# *filters* do it, a low-pass and a high-pass, of 16 numbers each for the paper's wavelet `sym8`. Of what comes out of
+# them every second value is kept. The coarse half is split again, and so on:
 #
 # $$ s \rightarrow (a_1, d_1), \qquad a_1 \rightarrow (a_2, d_2), \qquad \dots \qquad a_{J-1} \rightarrow (a_J, d_J) $$
 #
@@ -106,12 +108,14 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 #
 # Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small
 # counts as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the
-# finest scale, where there is least speech:
+# finest scale, where there is least speech. (In the simulated corpus nearly none: its synthetic voice ends near 11.5
+# kHz, as the spectrograms of notebook 00 show.)
 #
 # $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
 #
 # The median does not mind a few large values of speech. Half of all values of Gaussian noise are within 0.6745 standard
-# deviations, hence the number. Then the *threshold*, here by the rule `minimaxi`:
+# deviations, hence the number. Then the *threshold*, one for all levels, here by the rule `minimaxi`; $n$ counts the
+# samples of the segment:
 #
 # $$ t = \hat\sigma \left( 0.3936 + 0.1829 \log_2 n \right) $$
 #
@@ -154,9 +158,9 @@ for ax, j in zip(axes.flat, [j for j in (1, 2, 3, 5) if j <= len(details)], stri
     style = {"lw": np.clip(400 / len(d), 0.5, 2), "rasterized": True}
     ax.vlines(place, np.clip(d, -t, t), d, color="0.6", label="speech", **style)
     ax.vlines(place, 0, np.clip(d, -t, t), color=plots.ORANGE, label="noise", **style)
-    ax.hlines([-t, t], 0, place[-1], color=plots.DARK, ls="--", lw=0.8, label="threshold")
+    ax.hlines([-t, t], 0, place[-1], color=plots.DARK, ls="--", lw=0.8, label="threshold t")
     largest = np.abs(d).max() / max(t, 1e-12)
-    ax.set(ylim=(-6 * t - 1e-9, 6 * t + 1e-9), title=f"level {j}, largest {largest:.0f} thresholds")
+    ax.set(ylim=(-6 * t - 1e-9, 6 * t + 1e-9), title=f"level {j}, the largest is {largest:.1f} t")
     ax.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
 for ax in axes[1]:
     ax.set_xlabel("time [ms]")
@@ -194,18 +198,19 @@ peak = max(np.abs(left).max(), gain * np.abs(taken).max())
 
 print("Estimated speech")
 display(Audio(0.9 * left / peak, rate=rate, normalize=False))
-print(f"Noise, amplified by {20 * np.log10(gain):.0f} dB")
+share = np.mean(taken**2) / np.mean(several**2)
+print(f"Noise, in these seconds {share:.2%} of the energy, amplified by {20 * np.log10(gain):.0f} dB")
 display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
 
 # %% [markdown]
 # Can you still tell when somebody speaks, or even what? Then the extraction is not clean, and some of the speech went
-# into the noise. Why, is the next question but one.
+# into the noise. *Which frequencies are noise?* below tells how.
 #
 # ## What a threshold rule does
 #
 # A *rule* says where the line is between noise and speech, in units of $\hat\sigma$. A coefficient below the line is
-# noise. For those above there are two ways: *soft* takes the threshold's worth from them, *hard* leaves them whole.
-# Four coefficients and a threshold of 1:
+# noise. For those above there are two ways: *soft* takes the threshold's worth from them, as the authors' program
+# does, *hard* leaves them whole. Four coefficients and a threshold of 1:
 
 # %%
 d = np.array([0.4, -0.8, 3.0, -5.0])
@@ -231,20 +236,23 @@ session.save_figure(axes, "thresholding", "Soft and hard thresholding: what is k
 # %% [markdown]
 # The rules differ in where they draw the line:
 #
-# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it. Nothing of the
-#   noise is left in the speech, and much of the speech goes with the noise.
-# - `minimaxi`: $0.3936 + 0.1829 \log_2 n$. Lower: of all thresholds the one whose error is smallest in the worst case.
-# - `rigrsure`: looks at the coefficients. For every line that could be drawn it estimates the error (Stein's unbiased
-#   risk estimate) and takes the best. Where a level is full of speech the line falls.
+# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it. Hardly any noise
+#   is left in the speech, but each coefficient of speech loses more than by `minimaxi`.
+# - `minimaxi`: $0.3936 + 0.1829 \log_2 n$. Lower: the line whose *error*, of the estimated speech against the true one,
+#   is smallest in the worst case.
+# - `rigrsure`: looks at the coefficients of a level. For every line that could be drawn it estimates that error
+#   (Stein's unbiased risk estimate) and takes the best. Where a level is full of speech the line falls.
 # - `heursure`: `sqtwolog` at a level that looks like pure noise, else the lower of `sqtwolog` and `rigrsure`.
 #
-# So the rule decides how much goes into the fingerprint: the higher the line, the more.
+# So the rule decides how much goes into the fingerprint: the higher the line of a level, the more of that level. The
+# last two columns add all levels up. (In the deepest, of a dozen coefficients, `rigrsure` may stop anywhere.)
 
 # %%
 lines = {}
 for rule in RULES:
     lines[rule] = {}
-    for j, d in enumerate(details[:3], 1):
+    for j in sorted({1, min(3, len(details)), len(details)}):
+        d = details[j - 1]
         asked = d / max(sigma, 1e-12) if rule in ("rigrsure", "heursure") else s  # the others just count samples
         lines[rule][f"line at level {j}"] = float(select_threshold(asked, rule=rule))
     for kind in ("soft", "hard"):
@@ -256,22 +264,25 @@ lines.style.format("{:.2f}").format("{:.2%}", subset=["energy taken, soft", "ene
 # %% [markdown]
 # ## Which frequencies are noise?
 #
-# Level $j$ holds the frequencies from $r / 2^{j+1}$ to $r / 2^j$, $r$ being the sample rate. (Roughly: the filters of a
-# wavelet are short, so each band leaks into its neighbours.) The noise level $\hat\sigma$ is measured in the finest
-# band alone, and the threshold made of it is used for *all* bands. Does it fit them? For every level, over all segments
-# of the recording: its own noise level $\hat\sigma_j$ against that of the finest, the share of coefficients beyond the
-# threshold, which are *clipped* to $\pm t$, and the share of energy that is taken for noise.
+# Level $j$ holds the frequencies from $r / 2^{j+1}$ to $r / 2^j$, $r$ being the sample rate. (Roughly: short filters
+# let a band leak into its neighbours.) $\hat\sigma$ is measured in the finest band alone, and the threshold made of it
+# is used for *all* bands. Does it fit them? For every level, over the segments of the recording: its own $\hat\sigma_j$
+# against that of the finest, in all segments and in the quietest tenth, mostly pauses; the share of coefficients beyond
+# the threshold, which are *clipped* to $\pm t$; the share of energy that is taken for noise.
 
 # %%
 bands = pywt.wavedec(segments, p["wavelet"], mode="symmetric", level=p["level"], axis=-1)[:0:-1]  # the finest first
 sigmas = np.stack([np.median(np.abs(d), axis=1) / 0.6745 for d in bands])  # [shape=(level, segments)]
 limits = (sigmas[0] * (0.3936 + 0.1829 * np.log2(n)))[:, np.newaxis]  # one for each segment
+loudness = (segments**2).sum(axis=1)
+pauses = sigmas[:, loudness <= np.quantile(loudness, 0.1)].mean(axis=1)
 levels = pd.DataFrame(
     {
         "from [Hz]": [rate / 2 ** (j + 1) for j in range(1, p["level"] + 1)],
         "to [Hz]": [rate / 2**j for j in range(1, p["level"] + 1)],
         "coefficients": [d.shape[1] for d in bands],
-        "noise level, finest = 1": sigmas.mean(axis=1) / max(sigmas[0].mean(), 1e-12),
+        "sigma": sigmas.mean(axis=1) / max(sigmas[0].mean(), 1e-12),
+        "sigma in the quietest tenth": pauses / max(pauses[0], 1e-12),
         "clipped": [np.mean(np.abs(d) > limits) for d in bands],
         "energy taken": [np.sum(np.minimum(np.abs(d), limits) ** 2) / np.sum(d**2) for d in bands],
     },
@@ -282,25 +293,27 @@ levels.style.format("{:.1f}").format("{:d}", subset="coefficients").format("{:.2
 # %%
 filter_length = pywt.Wavelet(p["wavelet"]).dec_len
 deepest = pywt.dwt_max_level(n, filter_length)  # see below
-heights = 20 * np.log10(levels["noise level, finest = 1"] + 1e-9)
-ax = heights.rename("noise level of the band").plot.bar(figsize=(9, 3.2), width=0.8, rot=0)
+heights = 20 * np.log10(levels[["sigma", "sigma in the quietest tenth"]] + 1e-9)
+ax = heights.plot(figsize=(9, 3.2), marker="o", xticks=levels.index)
 ax.axhline(20 * np.log10(0.3936 + 0.1829 * np.log2(n)), color=plots.DARK, ls="--", lw=1.2, label="threshold")
 if deepest < p["level"]:
-    ax.axvspan(deepest - 0.5, p["level"] - 0.5, color="0.92", zorder=0, label="deeper than useful")
+    ax.axvspan(deepest + 0.5, p["level"] + 0.5, color="0.92", zorder=0, label="deeper than useful")
 ax.set(ylabel="[dB, finest = 0]", title=f"level 1: above {rate / 4000:g} kHz, each further level an octave lower")
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(ax, "levels", "The noise level of every band against the one threshold, made of the finest.")
+session.save_figure(ax, "levels", "Sigma of every level against the one threshold, both in dB above the finest level.")
 
 # %% [markdown]
-# The threshold is right for the finest band and too low for all bands that stand above the dashed line. There the
-# typical coefficient is larger than $t$, so the noise gets $+t$ or $-t$ of it: hardly more than its sign. Whatever the
-# device does at low frequencies, its strength is cut off at a height that was measured at the highest ones. The
-# rescaling `mln` measures $\hat\sigma_j$ at every level instead (exercise 2).
+# In a level above the dashed line the typical coefficient is larger than $t$, and the noise gets $+t$ or $-t$ of it:
+# hardly more than its sign. Where blue stands far above orange, blue is speech, so much of it that the median no longer
+# measures noise. To spare it is right. But its sign goes into the noise, $t$ high, and that is how you could hear
+# somebody speak. Where orange, too, is above the line, the threshold is too low: noise of room and device is taken for
+# speech, and its strength is cut off at a height that was measured at the highest frequencies. The rescaling `mln`
+# measures $\hat\sigma_j$ at every level instead (exercise 2).
 #
 # ## Why 17 levels?
 #
-# They are the paper's, and more than useful. A level halves the number of coefficients until the filter of the wavelet
-# is as long as what it filters. `pywt.dwt_max_level` says when:
+# They are the paper's, and more than useful. A level halves the number of coefficients until the filter is as long as
+# what it filters. `pywt.dwt_max_level` says when:
 
 # %%
 assert deepest == max(0, int(np.log2(n / (filter_length - 1))))  # where a band is as long as the filter
@@ -314,10 +327,10 @@ print(
 print(f"Noise of {p['level']} instead of {max(1, deepest)} levels: {change:.1%} of its energy is different.")
 
 # %% [markdown]
-# Below the useful depth the number of coefficients no longer halves: they describe the mirror images with which the
-# transform continues the segment beyond its ends. The frequencies in the table are then names, not facts. What the
-# further levels do to the fingerprint: the lowest frequencies, which a shallow transform leaves in the approximation
-# and so calls speech, are clipped as well.
+# Below the useful depth the number of coefficients no longer halves: they describe the continuation of the segment
+# beyond its ends (`symmetric`: as in a mirror), which the filters need. The frequencies in the table are then names,
+# not facts. What the further levels do to the fingerprint: the lowest frequencies, which a shallow transform leaves in
+# the approximation and so calls speech, are clipped as well.
 #
 # ## The spectrum, equations (2) and (3)
 #
@@ -339,8 +352,8 @@ print(f"{n} samples -> {len(x)} features, from {x.min():.4f} to {x.max():.4f}")
 # %% [markdown]
 # ## Try it
 #
-# Move the segment, choose a rule, a wavelet, a number of levels. What moves in the noise, and what in its spectrum? The
-# player brings the noise of this and the following segments to full scale.
+# In JupyterLab move the segment, choose a rule, a wavelet, a number of levels (on a page they stand still). What moves
+# in the noise, and what in its spectrum? The player brings the noise of this and the following segments to full scale.
 
 # %%
 frequency = np.fft.rfftfreq(n, 1 / rate)  # [Hz]
@@ -369,13 +382,13 @@ wavelets = list(dict.fromkeys([p["wavelet"], "haar", "db4", "sym4", "sym8", "coi
 session.interact(draw, rule=list(dict.fromkeys([p["threshold"], *RULES])), wavelet=wavelets, **sliders)
 
 # %% [markdown]
-# In the finest band, shaded, little is clipped, and the noise follows the recording. Below, a floor is left of it, all
-# the way down. Two things to be seen there were never recorded:
+# In the finest band, shaded, little is clipped, and the noise follows the recording. Far below, where the
+# levels are clipped to the same $t$, it is flat, whatever the recording does. Two things may show that nobody recorded:
 #
-# - A flat grey floor at the top. The FFT takes the segment for one period of a sound without end. The jump from its end
-#   to its start puts something into every frequency.
-# - Orange above grey. Each band holds mirror images of its neighbours, which cancel when all bands are put together
-#   again. Once some are clipped and others are not, they no longer cancel.
+# - A flat grey floor at the top, high above the noise. The FFT takes the segment for one period of a sound without end.
+#   The jump from its end to its start puts something into every frequency.
+# - Orange above grey. To keep every second value folds other frequencies into a band (*aliases*). They cancel when all
+#   bands are put together again. Once some are clipped and others are not, they no longer cancel.
 #
 # ## Why does it name the device?
 #
@@ -394,8 +407,8 @@ ax = plots.device_spectra(spectra.rolling(9, center=True, min_periods=1).mean(),
 session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise of every device, over nine bins.")
 
 # %% [markdown]
-# Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band. How much of an
-# echo of the highest frequencies are the low ones? Over all training segments, with and without extraction:
+# Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band. How much do the
+# low frequencies still tell that the highest do not? Over all training segments, with and without extraction:
 
 # %%
 raw = session.dataset(recordings, noise="none")
@@ -404,20 +417,29 @@ echo = {}
 for source, data in (("noise", dataset), ("recording", raw)):
     X = np.array(data.X[train])
     echo[source] = np.corrcoef(X[:, low].mean(axis=1), X[:, high].mean(axis=1))[0, 1]
-    print(f"{source}: levels below {rate / 16:.0f} and above {rate / 4:.0f} Hz have the correlation {echo[source]:.2f}")
+    print(f"{source}: levels below {rate / 16:.0f} and above {rate / 4:.0f} Hz correlate with {echo[source]:.2f},")
+    print(f"    and one tells {echo[source] ** 2:.0%} of the variance of the other")
 
 # %% [markdown]
+# As far as that share of the noise is near 100 %, the level of its low bands is an echo that says once more how loud
+# the finest band is. What else they tell is the shape of the spectrum; the next sections ask how much that is.
+#
 # ## Device or recording?
 #
 # The curves differ. But do they differ because of the devices, or would two recordings of *one* device differ as much?
-# Take the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, at each frequency. If $D$ devices have
-# $N$ recordings in all, the *mean squares* are
+# Take at each frequency the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, the mean $\bar x_d$
+# of a device's recordings and the mean $\bar x$ of all. If $D$ devices have $N$ recordings, the *mean squares* are
 #
 # $$ B = \frac{1}{D - 1} \sum_{d,r} (\bar x_d - \bar x)^2, \qquad
 # W = \frac{1}{N - D} \sum_{d,r} (\bar x_{dr} - \bar x_d)^2 $$
 #
-# $B$ is made of the differences between devices, $W$ of those between recordings of one device. If the device had no
-# say, $B / W$ would be about one at every frequency. Statisticians call it $F$.
+# $B$ is made of the differences between devices, $W$ of those between recordings of one device. These move the means of
+# devices, too: if the device had no say, $B / W$ (statisticians call it $F$) would be about one. What devices differ by
+# is the rest, shared by the $N / D$ recordings of each. As standard deviations:
+#
+# $$ \text{devices: } \sqrt{(B - W)\, D / N}, \qquad \text{recordings: } \sqrt{W} $$
+#
+# The first is the larger one where $B / W$ is above $1 + N / D$.
 
 # %%
 groups = dataset.segments[dataset.segments["draw"] == 0].groupby(["device", "recording"]).indices
@@ -445,18 +467,33 @@ spread.rolling(wide, center=True, min_periods=1).mean().plot(ax=axes[0], color=[
 axes[0].set(ylabel="standard deviation [dB]")
 axes[0].legend(title="differences between", loc="upper left", bbox_to_anchor=(1.01, 1))
 ratio = pd.Series((B / W).to_numpy(), spread.index).rolling(wide, center=True, min_periods=1).median()
-ratio.plot(ax=axes[1], color=plots.DARK, logy=True)
-axes[1].axhline(1, color=plots.DARK, ls="--", lw=1.2)
+ratio.plot(ax=axes[1], color=plots.DARK, logy=True, label="B / W")
+axes[1].axhline(1, color=plots.DARK, ls="--", lw=1.2, label="no device: 1")
+axes[1].axhline(1 + N / D, color=plots.BLUE, ls=":", lw=1.5, label=f"blue = orange: {1 + N / D:.1f}")
+axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 axes[1].set(xlabel="frequency [kHz]", ylabel="B / W", xlim=(0, rate / 2000))
 session.save_figure(axes, "between-within", "How far devices, recordings and segments differ, over frequency.")
 
 # %% [markdown]
-# Where blue stands above orange, devices differ more than the recordings of one do: there the spectrum names the
-# device. (If all recordings of a device were made in one place on one day, place and day count as the device here.)
-# What lies there was built into it: the resonances of microphone and housing, the filter before the converter, the
-# self-noise of the amplifier, what a codec leaves out. What varies from recording to recording is the gain, the room,
-# the traffic outside. Grey is what a classifier of single segments has to look through. The higher it stands, the more
-# features it needs, or the more segments.
+# Where blue is above orange, devices differ more than the recordings of one do; elsewhere above the dashed line the
+# device has a say, too, but a smaller one. (If all recordings of a device were made in one place on one day, place and
+# day count as the device here.) What belongs to the device was built into it: the resonances of microphone and housing,
+# the filter before the converter, the self-noise of the amplifier, what a codec adds and leaves out. What varies from
+# recording to recording is the gain, the room, the traffic outside. Grey is what a classifier of single segments has to
+# look through. The higher it stands, the more features it needs, or the more segments.
+#
+# One of these causes can be checked, since of simulated recorders we know the codec. How far do the spectra fall at
+# 20 kHz?
+
+# %%
+if recordings.attrs["name"] == "simulated" and rate > 42000:
+    fall = spectra[(frequency > 19000) & (frequency < 20000)].mean() - spectra[frequency > 20500].mean()
+    coding = pd.Series({recorder.name: recorder.codec for recorder in RECORDERS}, name="coding").to_frame()
+    display(coding.assign(**{"fall [dB]": fall}).sort_values("fall [dB]", ascending=False).T.style.format(precision=0))
+
+# %% [markdown]
+# The simulated MP3 files end there. ADPCM and mu-law have few bits, and their rounding noise fills the top of the
+# spectrum. A codec does that in every recording: hence the leap of $B / W$.
 #
 # ## Which part of the spectrum names it?
 #
@@ -485,19 +522,21 @@ def answers(model, x):
 
 parts = np.array_split(np.arange(len(frequency)), 8)  # bands of equally many features
 by_band = {}
-for source, data in (("noise", dataset), ("recording", raw)):
+for source, X, off in (("noise", dataset.X, 0), ("noise, its level off", dataset.X, 1), ("recording", raw.X, 0)):
     for i, part in enumerate(parts):
-        known, asked = (np.array(data.X[rows][:, part]) for rows in (train, test))
+        known, asked = (np.array(X[rows][:, part]) for rows in (train, test))
+        known, asked = (x - off * x.mean(axis=1, keepdims=True) for x in (known, asked))
         by_band[source, i] = evaluation.accuracy(answers(reader(known), asked))
 by_band = pd.DataFrame(by_band).T
 
 # %%
 centre, half = np.arange(8) * rate / 16000 + rate / 32000, rate / 32000  # [kHz]
 fig, ax = plt.subplots(figsize=(9, 3.6))
-for source, color, shift in (("noise", plots.ORANGE, -0.2), ("recording", "0.6", 0.2)):
-    table = 100 * by_band.loc[source].astype(float)
-    ax.bar(centre + shift * 2 * half, table["value"], 0.8 * half, color=color, label=f"{source}, one band")
-    ax.vlines(centre + shift * 2 * half, table["low"], table["high"], color=plots.DARK, lw=1.2)
+looks = ((-0.5, plots.ORANGE), (0, plots.BLUE), (0.5, "0.6"))
+for source, (shift, color) in zip(by_band.index.unique(0), looks, strict=True):
+    table = by_band.loc[source].astype(float)
+    ax.bar(centre + shift * half, 100 * table["value"], 0.45 * half, color=color, label=source)
+    ax.vlines(centre + shift * half, 100 * table["low"], 100 * table["high"], color=plots.DARK, lw=1.2)
 ax.axhline(100 * by_band["chance"].iloc[0], color=plots.DARK, ls="--", lw=1.2, label="chance")
 ax.set(xlabel="frequency [kHz]", ylabel="accuracy [%]", xlim=(0, rate / 2000), ylim=(0, 100))
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
@@ -505,13 +544,16 @@ session.save_figure(ax, "bands", "What one eighth of the spectrum tells ridge re
 
 # %% [markdown]
 # No single band need tell all devices apart: one has its resonance here, another there. (95 % intervals over
-# recordings.)
+# recordings.) Nor need the best one be where $B / W$ is largest: that looks at the mean of a recording, at one
+# frequency. A classifier has a single segment, and may use the *difference* of two frequencies, in which the gain of
+# the recording cancels. The middle bar shows what that is worth: there the mean of the band is taken off each segment.
 #
 # ## The scale before the logarithm
 #
 # $\log(1 + m)$ is *linear* for $m \ll 1$ and *logarithmic* only for $m \gg 1$. The published feature takes samples of
-# full scale 1, so the noise of a quiet device falls in the linear part: its features are tiny, and half the level is
-# half the feature. For a loud device a change of level is a mere shift. Quiet and loud devices are not treated alike.
+# full scale 1. Where the magnitudes of a noise stay below $m = 1$, 0 dB in the picture, its features are tiny, and half
+# the level is half the feature; far above, a change of level would be a mere shift. The quieter a device, the less of
+# it is logarithmic.
 #
 # The way out is to count magnitudes in a unit below which a file holds nothing: the rounding noise of 16-bit audio.
 # Rounding to steps of $2^{-15}$ adds noise of variance $2^{-30}/12$, whose root-mean-square spectrum over $n$ samples
@@ -526,6 +568,8 @@ unit = 2**15 * np.sqrt(12 / n)
 magnitudes = {name: np.expm1(dataset.X[np.flatnonzero(train & (label_of == name))[:100]]) / c for name in devices}
 order = sorted(devices, key=lambda name: np.median(magnitudes[name]))
 ends = {name: 20 * np.log10(np.quantile(magnitudes[name], [0.05, 0.95]) + 1e-6) for name in (order[0], order[-1])}
+for name in ends:
+    print(f"{name}: {np.mean(magnitudes[name] > 1):.1%} of the magnitudes are above 1")
 db = np.linspace(min(low for low, _ in ends.values()) - 10, max(high for _, high in ends.values()) + 10, 300)
 fig, ax = plt.subplots(figsize=(8, 3.8))
 for factor, style, name in ((1, "-", "published, c = 1"), (unit, "--", f"default, c = {unit:.0f}")):
@@ -543,10 +587,10 @@ session.save_figure(ax, "log-scale", "The two features against the magnitude, an
 #
 # Ridge regression sees each version of the feature, with and without noise extraction. The magnitudes come out of the
 # dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the
-# same ones with magnitudes 20 dB lower, as if they were played back more quietly. That is the sharper test. Where a
-# feature is logarithmic, a gain adds the same number to all of it, and a difference of features does not notice. Where
-# it is linear, every weight is wrong at once. (With noise levels measured in the segment, `sln` or `mln`, a quieter
-# segment has just a quieter noise.)
+# same ones with magnitudes 20 dB lower, as if they were played back more quietly. (With noise levels measured in the
+# segment, `sln` or `mln`, a quieter segment has just a quieter noise.) The *leakage probe* in the table gets six
+# trivial numbers of an excerpt, a tenth of a recording, such as its level, and no spectrum (notebook 01); `n` counts
+# decisions.
 
 # %%
 if p["rescale"] != "one":
@@ -554,12 +598,14 @@ if p["rescale"] != "one":
     np.testing.assert_allclose(softly, wavelet_noise(s, **session.wavelet) / 10, atol=1e-9)
 
 versions = {"c=1": (1, False), "c=1, standardised": (1, True), f"c={unit:.0f}, standardised": (unit, True)}
-tables, quieter = {}, {}
-for source, data in (("noise", dataset), ("raw", raw)):
+plain, scaled, default = versions
+tables, quieter, shifted = {}, {}, {}
+for source, data in (("noise", dataset), ("recording", raw)):
     known, asked = (np.expm1(data.X[rows]) / np.float32(c) for rows in (train, test))  # magnitudes
     for version, (factor, standardised) in versions.items():
         model = reader(np.log1p(np.float32(factor) * known), standardised=standardised)
         tables[source, version] = answers(model, np.log1p(np.float32(factor) * asked))
+        shifted[source, version] = answers(model, np.log1p(np.float32(factor) * asked) - np.float32(np.log(10)))
         quieter[source, version] = answers(model, np.log1p(np.float32(factor / 10) * asked))
 
 # %%
@@ -583,28 +629,34 @@ percent(rows[["variant"]].assign(accuracy=rows["value"], quieter=rows_quieter["v
 ))  # fmt: skip
 
 # %% [markdown]
-# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.paired_difference`).
-# The three p-values are corrected for being three (Holm), and a verdict needs both, an interval without zero and a
-# corrected p below 5 %.
+# Where a feature is linear, a gain makes every weight wrong at once. Where it is logarithmic, a gain adds the same
+# number to all of it: 20 dB are $\log 10$. A classifier of differences alone would not notice, but ridge regression may
+# use the level, too. What does that number alone cost it? Only the rest of the loss is the bend of the logarithm.
 
 # %%
-plain, _, default = versions
+alike = {source: evaluation.correct(shifted[source, default]).mean() for source in ("noise", "recording")}
+print(f"{default}, log 10 taken from every feature:", *[f"{source} {value:.1%}" for source, value in alike.items()])
+
+# %% [markdown]
+# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.paired_difference`).
+# The p-values are adjusted for being several (Holm), the intervals are not: one may be clear of zero where the adjusted
+# p is above 5 %. A verdict needs both. *Not told apart* means that such a difference may be luck, not that there is
+# none.
+
+# %%
 pairs = {
-    "extraction, c=1": (("noise", plain), ("raw", plain)),
-    f"extraction, {default}": (("noise", default), ("raw", default)),
-    "scale and standardising, with extraction": (("noise", default), ("noise", plain)),
+    "extraction, c=1": (tables["noise", plain], tables["recording", plain]),
+    f"extraction, {default}": (tables["noise", default], tables["recording", default]),
+    "scale, with extraction": (tables["noise", default], tables["noise", scaled]),
+    "scale, with extraction, 20 dB quieter": (quieter["noise", default], quieter["noise", scaled]),
 }
-tests = {name: evaluation.paired_difference(tables[a], tables[b]) for name, (a, b) in pairs.items()}
+tests = {name: evaluation.paired_difference(a, b) for name, (a, b) in pairs.items()}
 comparison = pd.DataFrame(tests).T
 comparison["p, Holm"] = evaluation.holm(comparison["p"])
 sure = comparison["p, Holm"] < 0.05
 comparison["verdict"] = [evaluation.verdict(tests[name]) if sure[name] else "is not told apart" for name in tests]
-formats = {name: "{:+.1%}" for name in ("difference", "low", "high")} | {
-    "p": "{:.3f}",
-    "p, Holm": "{:.3f}",
-    "n": "{:.0f}",
-}
-comparison.style.format(formats)
+signed = comparison.style.format("{:+.1%}", subset=["difference", "low", "high"])
+signed.format("{:.3f}", subset=["p", "p, Holm"]).format("{:.0f}", subset="n")
 
 # %% [markdown]
 # ## What can go wrong
@@ -643,26 +695,29 @@ gap = (100 * comparison[["difference", "low", "high"]]).assign(p=comparison["p, 
 points = [
     f"{v.difference:+.1f} points, {v.low:+.1f} to {v.high:+.1f}, corrected p = {v.p:.2f}" for v in gap.itertuples()
 ]
-verdicts = list(comparison["verdict"])
+verdicts = [f"{words} {'from' if words.endswith('apart') else 'against'}" for words in comparison["verdict"]]
+unknown = f"{comparison['n'].iloc[1]:.0f} test recordings cannot say whether extraction helps"
+answer = {word: f"Here extraction {word}" for word in ("helps", "hurts")}.get(comparison["verdict"].iloc[1], unknown)
 apart = np.mean(spread["devices"] > spread["recordings of one device"])
-quiet = {version: evaluation.correct(quieter["noise", version]).mean() for version in (plain, default)}
+shape, recording = (by_band.loc[name, "value"].astype(float) for name in ("noise, its level off", "recording"))
 
 # %%
 session.saw(
     f"Of the energy of the segment shown, {np.sum(e**2) / np.sum(s**2):.2%} is taken for noise.",
     f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level "
     f"{deepest} is the deepest useful one, {p['level']} were asked for.",
-    f"The levels of the lowest and of the highest frequencies have the correlation {echo['noise']:.2f} in the noise "
-    f"and {echo['recording']:.2f} in the recording itself.",
+    f"The level of the highest frequencies tells {echo['noise'] ** 2:.0%} of the variance of the level of the low ones "
+    f"in the noise, {echo['recording'] ** 2:.0%} in the recording itself.",
     f"Devices differ more than recordings of one device at {apart:.0%} of the frequencies; B / W has the median "
     f"{np.median(B / W):.1f}.",
     f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to "
-    f"{most['value'][best]:.0%} (band {best + 1}) of the test segments, all of it "
-    f"{evaluation.correct(tables['noise', default]).mean():.0%}.",
-    f"Noise extraction, compared with none: with {plain} it {verdicts[0]} ({points[0]}), with {default} it "
-    f"{verdicts[1]} ({points[1]}). The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
-    f"On extracted noise {default}, compared with {plain}: it {verdicts[2]} ({points[2]}). Played back 20 dB quieter, "
-    f"{quiet[default]:.0%} and {quiet[plain]:.0%} of the segments are still right.",
+    f"{most['value'][best]:.0%} (band {best + 1}; {shape[best]:.0%} with its level taken off) of the test segments, "
+    f"all of it {evaluation.correct(tables['noise', default]).mean():.0%}. The noise names more than the recording itself "
+    f"in {np.sum(most['value'] > recording)} of 8 bands.",
+    f"Noise extraction, with {plain}, {verdicts[0]} none ({points[0]}), with {default}, {verdicts[1]} none "
+    f"({points[1]}). {answer}. The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
+    f"On extracted noise c={unit:.0f} {verdicts[2]} c=1 ({points[2]}); played back 20 dB quieter it {verdicts[3]} c=1 "
+    f"({points[3]}).",
 )
 
 # %% [markdown]

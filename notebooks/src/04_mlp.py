@@ -59,17 +59,18 @@ print(f"{len(train)} training segments of {X.shape[1]} frequencies, {len(devices
 # %%
 hidden = models.SYSTEMS["mlp-3"].hidden
 layers = [("spectrum", X.shape[1]), *((f"tanh {i}", units) for i, units in enumerate(hidden, 1)), ("devices", len(devices))]
+print("units in hidden layers:", {name: models.SYSTEMS[name].hidden for name in ("mlp-1", "mlp-2", "mlp-3")})
 ax = plots.network(layers)
 session.save_figure(ax, "network", "The perceptron with three hidden layers, after figure 2 of the paper.")
 
 # %% [markdown]
 # ## What goes in
 #
-# Log spectra swing together: where the noise gets louder, all features rise. Such a swing drives every hidden unit from
-# the first step on, though it says little of the device. *Whitening* takes it out (what that is worth is exercise 1).
-# First every feature gets mean zero and variance one, $z = (x - \mu) / \sigma$. The correlation matrix of $z$ has
-# eigenvectors $U$, the directions in which features swing together, and eigenvalues $v_i$, how much. Each direction is
-# shrunk by what it swings:
+# Log spectra swing together: where the noise gets louder, all features rise. How loud it is may tell of the device, but
+# so large a swing drives every hidden unit from the first step on, and drowns the small ones, of which there are many.
+# *Whitening* makes them equal (what that is worth is exercise 1). First every feature gets mean zero and variance one,
+# $z = (x - \mu) / \sigma$. The correlation matrix of $z$ has eigenvectors $U$, the directions in which features swing
+# together, and eigenvalues $v_i$, how much. Each direction is shrunk by what it swings:
 #
 # $$ x' = U \,\mathrm{diag}\left(\frac{1}{\sqrt{v_i + v_0}}\right) U^\top z $$
 #
@@ -79,46 +80,55 @@ session.save_figure(ax, "network", "The perceptron with three hidden layers, aft
 
 # %%
 def whitening(x, v0=2.0):
-    """Return mean and matrix, so that (x - mean) @ matrix is white, and the eigenvalues."""
+    """Return mean and matrix, so that (x - mean) @ matrix is white, eigenvalues and directions."""
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation = np.maximum(deviation, 0.01 * np.median(deviation) + 1e-6)  # of a frequency that never changes
     z = (x - mean) / deviation
     v, U = np.linalg.eigh(z.T @ z / len(z))
     matrix = U / np.sqrt(np.maximum(v, 0) + v0) @ U.T
     matrix /= np.std(z @ matrix)
-    return mean, matrix / deviation[:, np.newaxis], v
+    return mean, matrix / deviation[:, np.newaxis], v, U
 
 
 every8th = X[:, ::8]  # quick to check
 for ours, library in zip(whitening(every8th), training.whitening(every8th), strict=False):
     np.testing.assert_allclose(ours, library, rtol=1e-3, atol=1e-4)
 
-mean, matrix, v = whitening(X)
+mean, matrix, v, U = whitening(X)
 white = (X - mean) @ matrix
 shares = {"spectra": v[::-1] / v.sum(), "whitened": np.sort(v / (v + 2))[::-1] / np.sum(v / (v + 2))}
-pd.DataFrame(shares, index=range(1, len(v) + 1)).rename_axis("direction").head(4).style.format("{:.1%}")
+largest = pd.DataFrame(white @ U[:, :-5:-1])  # how far each segment goes in the four largest directions
+shares["between devices"] = largest.groupby(y).transform("mean").var() / largest.var()
+table = pd.DataFrame({name: values[:4] for name, values in shares.items()})
+table.set_axis(range(1, len(table) + 1)).rename_axis("direction").style.format("{:.1%}")
+
+# %% [markdown]
+# In the first direction lies the swing in common, that of loudness. The last column says how much of a direction's
+# variance is differences between devices: those that follow hold little of all that varies, but the device may say more
+# in them. How the frequencies correlate:
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 for ax, (name, values) in zip(axes, {"spectra": X, "whitened": white}.items(), strict=True):
     corner = [0, samplerate / 2000, samplerate / 2000, 0]
-    image = ax.imshow(np.corrcoef(values[:, ::16].T), vmin=-1, vmax=1, cmap="RdBu_r", extent=corner)
-    ax.set(title=name, xlabel="frequency [kHz]", ylabel="frequency [kHz]")
+    correlation = np.corrcoef(values[:, ::16].T)
+    image = ax.imshow(correlation, vmin=-1, vmax=1, cmap="RdBu_r", extent=corner)
+    ax.set(title=f"{name}, median {np.median(correlation):.2f}", xlabel="frequency [kHz]", ylabel="frequency [kHz]")
     ax.grid(False)
 figure.colorbar(image, ax=axes, label="correlation", shrink=0.8)
 session.save_figure(axes, "whitening", "How frequencies of the training segments swing together, before and after whitening.")
 
 # %% [markdown]
-# Left, red everywhere: one frequency tells what the others do. Right, each goes its own way, and a network can weigh
-# them one by one. (With noise extraction a second diagonal shows faintly. It joins frequencies that mirror each other at a
+# Left, the redder, the more one frequency tells of another. Right, each goes its own way, and a network can weigh them
+# one by one. (With noise extraction a second diagonal shows faintly. It joins frequencies that mirror each other at a
 # quarter of the sample rate: a threshold in the finest octave of the wavelet transform leaves aliases.)
 #
 # ## A perceptron, built, compiled and fitted
 #
 # One hidden layer of 200 units. The last layer starts near zero, as published, so that at first all devices are about
-# equally likely. `compile` names the cost and the way downhill, `fit` goes: it takes a batch of segments, follows the chain
-# rule back from the cost to every weight (*backpropagation*), moves the weights a little, and takes the next batch. An
-# epoch is once through all segments.
+# equally likely. `compile` names the cost and the way downhill, `fit` goes: it takes a batch of segments, follows the
+# chain rule back from the cost to every weight (*backpropagation*), moves the weights a little, and takes the next
+# batch. An epoch is once through all segments.
 
 # %%
 keras.utils.set_random_seed(p["seed"])
@@ -133,9 +143,10 @@ curve = net.fit(white, y, batch_size=64, epochs=5, verbose=0)
 pd.DataFrame(curve.history, index=range(1, 6)).rename_axis("epoch").T.style.format("{:.3f}")
 
 # %% [markdown]
-# What has been fitted is a handful of matrices, and what it answers is two lines of numpy. The library's `models.mlp` is
-# the same network. And since whitening is linear, it can be folded into the first layer,
-# $W^{(1)} x' = W^{(1)} M^\top (x - \mu)$: then the network takes spectra as they are. The library does that, too.
+# What has been fitted is a handful of matrices, and what it answers is two lines of numpy. The library's `models.mlp`
+# is the same network. And since whitening is linear, it can be folded into the first layer, $W^{(1)} x' = W^{(1)}
+# M^\top (x - \mu)$, $M$ being the matrix of `whitening`: then the network takes spectra as they are. The library does
+# that, too.
 
 
 # %%
@@ -161,10 +172,10 @@ np.testing.assert_allclose(by_hand, folded.predict_on_batch(X), atol=1e-3)
 # %% [markdown]
 # ## Training
 #
-# The paper's largest perceptron on all training segments. When training accuracy goes on rising and validation does not,
-# the network learns its segments by heart. The epoch with the smallest validation loss is kept. The stretches that
-# validate are cut from the *training* recordings: they hear the same rooms and the same day, so they are easier
-# than a test recording. The loss that is drawn holds the weight decay, too.
+# The paper's largest perceptron on all training segments. When training accuracy goes on rising and validation does
+# not, the network learns its segments by heart. The epoch with the smallest validation loss is kept. The stretches that
+# validate are cut from the *training* recordings: they hear the same rooms and the same day, so they are easier than a
+# test recording. The loss that is drawn holds the weight decay, too.
 
 # %%
 model, history = session.fitted("mlp-3", recordings)
@@ -175,16 +186,16 @@ print(describe(history))
 # %% [markdown]
 # ## How many layers?
 #
-# A fit starts from random weights and takes the segments in random order. Another seed gives another network and another
-# accuracy. So one fit each of one, two and three layers says little: the next seed may turn their order round.
+# A fit starts from random weights and takes the segments in random order. Another seed gives another network and
+# another accuracy. So one fit each of one, two and three layers says little: the next seed may turn their order round.
 #
-# We train every network from five seeds, all on the same small training set for the same number of epochs. No hidden layer
-# is softmax regression. Wider layers take smaller steps, since all their units move a score together. At size `quick` the
-# layers are a quarter as wide as published.
+# We train every network from five seeds, all on the same small training set for the same number of epochs. No hidden
+# layer is softmax regression. Wider layers take smaller steps, since all their units move a score together. At size
+# `quick` the layers are a quarter as wide as published.
 #
-# In the same way we try equation (6). The paper's text writes the cost of the perceptron as half the squared distance
-# between the posterior $y_i$ and the true device's unit vector $d_i$; its program minimises the cross-entropy of
-# equation (5).
+# In the same way we try equation (6). The paper's text writes the cost of a segment as half the squared distance
+# between the posterior, there called $y$, and the unit vector $d$ of the true device, summed over the devices $i$; its
+# program minimises the cross-entropy of equation (5).
 #
 # $$ \varepsilon = \frac{1}{2} \sum_i (d_i - y_i)^2 $$
 
@@ -249,10 +260,11 @@ ax.set(xlabel=f"test segments named right [%], {len(few)} training segments", ti
 session.save_figure(ax, "seeds", "Perceptrons of several depths, each trained from five seeds on the same small set.")
 
 # %% [markdown]
-# The spread along a row is what a seed can do. Other test recordings would move whole rows, and that is the larger doubt.
-# So the test pairs two networks recording by recording, over all their seeds, and asks whether the mean difference is
-# clear of zero. Of several tests one may come out by luck: the p-values are adjusted for their number (Holm), and only what
-# stays below 5 % is called a difference.
+# The spread along a row is what a seed can do. Other test recordings would move whole rows, and that is the larger
+# doubt. So the test pairs two networks recording by recording, over all their seeds. Of several tests one may come out
+# by luck: the p-values are adjusted for their number (Holm), the intervals are not. One may be clear of zero where the
+# adjusted p is above 5 %, and only both together are called a difference. *Not told apart* means that it may be luck,
+# not that there is none.
 
 
 # %%
@@ -278,7 +290,8 @@ styled(tests)
 # %% [markdown]
 # ## Result
 #
-# Table II: all training segments, layers as wide as published, one seed. Softmax regression of notebook 03 stands beside.
+# Table II: all training segments, layers as wide as published, one seed. Softmax regression of notebook 03 stands
+# beside.
 
 # %%
 posteriors = {system: session.predictions(system, recordings) for system in systems}
@@ -301,8 +314,8 @@ styled(full)
 # %% [markdown]
 # ## What can go wrong
 #
-# A network trained on whitened spectra takes spectra that are not whitened without a word. Its answers are worthless, and
-# nothing says so. A network whose hidden layer has no unit is refused.
+# A network trained on whitened spectra accepts others without complaint. Nothing says how much worse its answers are
+# then. A network whose hidden layer has no unit is refused.
 
 # %%
 forgotten = forward(np.asarray(dataset.X[test]), net.get_weights()).argmax(axis=1) == dataset.y[test]
@@ -336,11 +349,15 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].hea
 # ## What we saw
 
 # %%
-said = [
-    f"{name} {row['verdict']} ({100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, "
-    f"adjusted p = {row['p']:.2g})"
-    for name, row in [*tests.iterrows(), ("three hidden layers against softmax", full.loc["mlp-3 against softmax"])]
-]
+said, found = [], []
+for name, row in [*tests.iterrows(), *full.tail(1).iterrows()]:
+    words = name.replace("against", f"{row['verdict']} against").replace("apart against", "apart from")
+    said.append(
+        f"{words} ({100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, "
+        f"adjusted p = {row['p']:.2g})"
+    )
+    found += [words] * (row["verdict"] != "is not told apart" and "error" not in name)
+answer = "; ".join(found) or f"{full['n'].iloc[0]:.0f} test recordings cannot say"
 wide = "a quarter as wide as published" if narrow > 1 else "as wide as published"
 paper = {system: PAPER["II", system, "wavelet", "segment"] for system in ("mlp-3", "softmax")}
 session.saw(
@@ -350,6 +367,7 @@ session.saw(
     f"A seed alone moves the accuracy by {100 * right.std().max():.1f} points (largest s.d. between seeds).",
     f"On all {len(train)} training segments, one seed, {said[-1]}; the paper prints {paper['mlp-3']:.0%} against "
     f"{paper['softmax']:.0%}.",
+    f"Do hidden layers help, and how many? In short: {answer}.",
 )
 
 # %% [markdown]
@@ -357,8 +375,8 @@ session.saw(
 #
 # 1. Train the perceptron of 200 units on spectra that are standardised but not whitened, and with Keras's own start for
 #    the last layer in place of one near zero. What are the two worth, alone and together?
-# 2. Dropout switches hidden units off at random while the network learns. Put `keras.layers.Dropout(0.5)` behind the hidden
-#    layer. What becomes of the gap between training and validation?
+# 2. Dropout switches hidden units off at random while the network learns. Put `keras.layers.Dropout(0.5)` behind the
+#    hidden layer. What becomes of the gap between training and validation?
 #
 # Worked answers: [solutions](solutions/04_mlp.ipynb)
 #
