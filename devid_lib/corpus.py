@@ -33,6 +33,7 @@ def load_corpus(
     *,
     samplerate=None,
     test_recordings="",
+    test_sessions="",
     segment_length=4096,
     on_error="raise",
     seed=0,
@@ -51,7 +52,9 @@ def load_corpus(
         Rate that all recordings will be brought to [Hz]; ``None`` or 0 = the lowest in the corpus.
     test_recordings : str or sequence of str
         Names, separated by commas, held out for every device. Empty = the CSV's ``split`` or, without one, the last
-        recording of each device (clip10 comes after clip9).
+        session of each device that has several, else its last recording (clip10 comes after clip9).
+    test_sessions : str or sequence of str
+        The same with names of sessions.
     segment_length : int
         A recording has to hold at least one segment [samples at the common rate].
     on_error : {"raise", "skip"}
@@ -89,7 +92,10 @@ def load_corpus(
     Traceback (most recent call last):
     devid_lib.errors.CorpusError: no_such_folder: no such folder or CSV, and not one of simulated, simulated-control
     """
-    samplerate, held_out = check_samplerate(samplerate or None), _names(test_recordings)
+    samplerate = check_samplerate(samplerate or None)
+    held_out = {"recording": _names(test_recordings), "session": _names(test_sessions)}
+    if all(held_out.values()):
+        raise ParameterError(f"test_recordings={test_recordings!r}, test_sessions={test_sessions!r}: give one of them")
     if on_error not in ("raise", "skip"):
         raise ParameterError(f"on_error={on_error!r} is not one of raise, skip")
     if isinstance(segment_length, bool) or not isinstance(segment_length, Integral) or segment_length < 1:
@@ -108,7 +114,7 @@ def load_corpus(
     table = _without(table, refused, by="path", on_error=on_error, error=AudioError)
     table = table.assign(**{column: table["path"].map(known[column]) for column in known})
     table = _split(_in_order(table), held_out)
-    lacking = _lacking(table, held_out if on_error == "raise" else [])
+    lacking = _lacking(table, held_out["recording"] if on_error == "raise" else [])
     table = _without(table, lacking, by="device", on_error=on_error, error=CorpusError)
     table.attrs["notes"] += _check_copies(table) + _remarks(table)
     return table[COLUMNS]
@@ -133,8 +139,8 @@ def corpus_checksum(table):
     >>> corpus_checksum(table) == corpus_checksum(table[::-1].assign(path="elsewhere"))
     True
     """
-    columns = [name for name in ("device", "recording", "split", "samplerate", "native_samplerate", "checksum")
-               if name in table]
+    columns = [name for name in ("device", "recording", "split", "session", "samplerate", "native_samplerate",
+                                  "checksum") if name in table]
     rows = sorted(table[columns].astype(str).to_numpy().tolist())
     return blake2b(json.dumps([columns, rows]).encode(), digest_size=8).hexdigest()
 
@@ -327,17 +333,26 @@ def _usable(infos, samplerate, segment_length):
 def _split(table, held_out):
     """Return an ordered table with its column ``split`` filled."""
     name, notes, given = table.attrs["name"], table.attrs["notes"], table["split"].ne("").any()
-    if unknown := [recording for recording in held_out if recording not in set(table["recording"])]:
-        there = sorted(set(table["recording"]), key=_natural)
-        raise CorpusError(f"{name}: test_recordings: no device has a recording named {', '.join(unknown)}; "
+    by, names = next(((by, names) for by, names in held_out.items() if names), ("", []))
+    if unknown := [one for one in names if one not in set(table[by])]:
+        there = sorted(set(table[by]) - {""}, key=_natural)
+        raise CorpusError(f"{name}: test_{by}s: no device has a {by} named {', '.join(unknown)}; "
                           f"there are {', '.join(there[:10])}{' ...' if len(there) > 10 else ''}")
-    if held_out and given:
-        notes.append(f"The split given in the CSV was replaced by test_recordings={','.join(held_out)}.")
-    if given and not held_out:
+    if names and given:
+        notes.append(f"The split given in the CSV was replaced by test_{by}s={','.join(names)}.")
+    if given and not names:
         return table
-    if not held_out:
-        notes.append("No split is given: the last recording of each device is the test set.")
-    test = table["recording"].isin(held_out) if held_out else ~table["device"].duplicated(keep="last")
+    if names:
+        test = table[by].isin(names)
+    else:  # the last session of a device that has several, else its last recording
+        known = table[table["session"].ne("")].groupby("device")["session"].unique()
+        last = {device: max(sessions, key=_natural) for device, sessions in known.items() if len(sessions) > 1}
+        of_several = table["device"].isin(list(last))
+        in_last = table["session"] == table["device"].map(last)
+        test = np.where(of_several, in_last, ~table["device"].duplicated(keep="last"))
+        mixed = "session, or recording where it has one session," if last else "recording"
+        what = "session" if of_several.all() else mixed
+        notes.append(f"No split is given: the last {what} of each device is the test set.")
     return table.assign(split=np.where(test, "test", "train"))
 
 

@@ -188,6 +188,35 @@ def test_split_column_wins_unless_recordings_are_named(load_corpus, folder):
     assert any("test_recordings=clip2" in note for note in table.attrs["notes"])
 
 
+def with_sessions(folder, **of_device):
+    rows = [f"{d}/clip{i}.wav,{d},{s}" for d, names in of_device.items() for i, s in enumerate(names, 1)]
+    write_csv(folder / "manifest.csv", rows, "path,device,session")
+
+
+@pytest.mark.parametrize(("ash", "beech", "split", "note"), [
+    (("s2", "s10", "s2"), ("s1", "s2", "s2"), "train test train train test test", "the last session of"),
+    (("s1", "s1", "s1"), ("s1", "s2", "s1"), "train train test train test train", "has one session"),
+    (("", "s1", "s2"), ("", "", ""), "train train test train train test", "has one session"),
+    (("s1", "s1", "s1"), ("", "s9", "s9"), "train train test train train test", "the last recording of"),
+])  # fmt: skip
+def test_last_session_is_the_test_where_there_are_several(load_corpus, folder, ash, beech, split, note):
+    with_sessions(folder, ash=ash, beech=beech)
+    table = load_corpus(folder)
+    assert list(table["split"]) == split.split()
+    assert any(note in one for one in table.attrs["notes"])
+
+
+def test_named_sessions_are_held_out(load_corpus, folder):
+    with_sessions(folder, ash=("mon", "tue", "mon"), beech=("tue", "wed", "mon"))
+    assert list(load_corpus(folder, test_sessions="mon,wed")["split"]) == "test train test train test test".split()
+    with pytest.raises(CorpusError, match="test_sessions: no device has a session named sun; there are mon, tue, wed"):
+        load_corpus(folder, test_sessions="sun")
+    with pytest.raises(CorpusError, match="ash: no test recording"):
+        load_corpus(folder, test_sessions="wed")
+    with pytest.raises(ParameterError, match="give one of them"):
+        load_corpus(folder, test_sessions="mon", test_recordings="clip1")
+
+
 def test_unknown_name_is_refused(load_corpus, folder):
     with pytest.raises(CorpusError, match="clip7.*clip1, clip2, clip3"):
         load_corpus(folder, test_recordings="clip1,clip7")
@@ -631,10 +660,10 @@ def test_checksum_depends_on_content_and_not_on_place_or_order(load_corpus, tmp_
     assert corpus_checksum(load_corpus(tmp_path / "elsewhere")) == reference
     assert corpus_checksum(load_corpus(folder, test_recordings="clip1")) != reference
     assert corpus_checksum(load_corpus(folder, samplerate=12000, segment_length=1024)) != reference
-    for column in ("device", "recording", "split", "samplerate", "checksum"):
+    for column in ("device", "recording", "split", "session", "samplerate", "checksum"):
         other = table.copy()
         other[column] = other[column].map(lambda value: f"{value}0")
         assert corpus_checksum(other) != reference
     assert corpus_checksum(table.assign(native_samplerate=8000)) != reference  # the same samples sound different
-    for column in ("path", "session", "speaker", "duration_s"):
+    for column in ("path", "speaker", "duration_s"):
         assert corpus_checksum(table.drop(columns=column)) == reference

@@ -53,6 +53,7 @@ PARAMETERS = {
     "batch_size": Parameter(0, "segments per step, 0 for what the recipe says", 0),
     "voters": Parameter(5, "independent sets of test segments", 1),
     "test_recordings": Parameter("", "names held out for every device, separated by commas"),
+    "test_sessions": Parameter("", "sessions held out, separated by commas"),
     "predictions": Parameter("", "folder of the authors' predictions, or download"),
     "on_error": Parameter("raise", "bad recordings, raise or skip (left out and listed)", ("raise", "skip")),
 }

@@ -25,7 +25,7 @@ from .parameters import PARAMETERS, SHORT, check_names, check_params, differing
 PROJECT = Path(__file__).resolve().parents[2]
 WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
 DATASET = ("segment_length", "train_segments", "test_segments", "noise", *WAVELET, "seed")
-CORPUS = ("samplerate", "test_recordings", "segment_length", "on_error", "seed", "recording_minutes")
+CORPUS = ("samplerate", "test_recordings", "test_sessions", "segment_length", "on_error", "seed", "recording_minutes")
 
 
 def start(notebook, namespace):

@@ -362,7 +362,7 @@ networks = {
     ("cnn", "mlp-3"): (alone["cnn", "raw"], alone["mlp-3", "raw"]),
     ("cnn-random", "cnn"): (alone["cnn-random", "raw"], alone["cnn", "raw"]),
     ("filterbank", "cnn"): (alone["filterbank", "raw"], alone["cnn", "raw"]),
-    ("filterbank", "mlp-3, window"): (alone["filterbank", "raw"], alone["mlp-3", "raw, window"]),
+    ("filterbank", "softmax, window"): (alone["filterbank", "raw"], alone["softmax", "raw, window"]),
     ("filterbank, filters trained", "filterbank"): (learned, alone["filterbank", "raw"]),
 }
 networks = compared(networks, better="is ahead", worse="is behind").rename_axis(["on raw samples", "against"])
