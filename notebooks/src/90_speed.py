@@ -221,8 +221,7 @@ bullets = [
     f"A ten-minute recording is identified {value.iloc[2]:.0f} times faster than it was recorded.",
     f"The default recipe takes {recipes.loc['default', 'seconds']:.0f} s and reaches "
     f"{recipes.loc['default', 'accuracy']:.1%} of the test segments.",
-    f"Of {len(ratios)} targets, which are for two idle cores, {len(missed)} are missed"
-    + (f": {'; '.join(missed)}." if len(missed) else "."),
+    f"Targets, for two idle cores, that were missed: {'; '.join(missed) or 'none'}.",
 ]
 if "published" in recipes.index:
     epochs_run, took = recipes.loc["published", ["epochs", "seconds"]]
