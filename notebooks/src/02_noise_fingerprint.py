@@ -408,10 +408,11 @@ session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise 
 
 # %% [markdown]
 # Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band. How much do the
-# low frequencies still tell that the highest do not? Over all training segments, with and without extraction:
+# low frequencies still tell that the highest do not? Over all training segments, with and without extraction (and
+# without a window before the FFT, as published; notebook 05 asks what a window does):
 
 # %%
-raw = session.dataset(recordings, noise="none")
+raw = session.dataset(recordings, noise="none", window="none")
 low, high = frequency < rate / 16, frequency >= rate / 4
 echo = {}
 for source, data in (("noise", dataset), ("recording", raw)):

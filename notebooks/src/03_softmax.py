@@ -156,13 +156,14 @@ layer.summary(line_length=80)
 # the test set" is true of the other networks.) The `default` keeps the first term of equation (5) and changes the rest,
 # so it does not minimise equation (5):
 #
-# - The penalty acts on the weights of whitened spectra, $x' = M^\top (x - \mu)$, where $\mu$ is the mean of the training
-#   segments and $M$ the matrix that whitens them (notebook 04). With $\theta_k = M \theta'_k$ it is
+# - The penalty acts on the weights of whitened spectra, $x' = M^\top (x - \mu)$, where $\mu$ is the mean of the
+#   training segments and $M$ the matrix that whitens them (notebook 04). With $\theta_k = M \theta'_k$ it is
 #   $\frac{\lambda}{2} \sum_k \|M^{-1} \theta_k\|^2$ in place of $\frac{\lambda}{2} \sum_k \|\theta_k\|^2$: a weight is
 #   dear where the segments vary much, not everywhere the same. Afterwards $M$ is folded into the weights.
 # - Adam goes downhill in small batches, by the gradient alone.
-# - It does not go to the bottom. After every epoch the cost is measured on stretches of the *training* recordings that
-#   were held out, and the weights of the best epoch are kept.
+# - It does not go to the bottom. After every epoch the cost is measured on *training* recordings that were left out,
+#   one of each device (or a stretch of its only one). Then the layer is fitted anew to all, for as many epochs as were
+#   best there.
 
 # %%
 model, history = session.fitted("softmax", recordings)

@@ -173,9 +173,9 @@ np.testing.assert_allclose(by_hand, folded.predict_on_batch(X), atol=1e-3)
 # ## Training
 #
 # The paper's largest perceptron on all training segments. When training accuracy goes on rising and validation does
-# not, the network learns its segments by heart. The epoch with the smallest validation loss is kept. The stretches that
-# validate are cut from the *training* recordings: they hear the same rooms and the same day, so they are easier than a
-# test recording. The loss that is drawn holds the weight decay, too.
+# not, the network learns its segments by heart. So training recordings are left out, one of each device (or a stretch
+# of its only one), and after every epoch the validation loss is measured on them. Then the network is fitted anew to
+# all, for as many epochs as were best there. The loss that is drawn holds the weight decay, too.
 
 # %%
 model, history = session.fitted("mlp-3", recordings)
