@@ -198,10 +198,10 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # my_folder/phone_a/1.wav   my_folder/phone_a/2.m4a   my_folder/phone_b/interview.mp3   ...
 # ```
 #
-# or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last recording of every device becomes
-# the test; `test_recordings` holds out others. If the files lie elsewhere, write a CSV with the columns `path` and
-# `device`, and, if you like, `recording`, `split`, `session` and `speaker`. Set `corpus` above to the folder or the
-# CSV. Here is such a CSV, made of recordings of two devices:
+# or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last session of a device that has several,
+# else its last recording, becomes the test; `test_sessions` or `test_recordings` hold out others. If the files lie
+# elsewhere, write a CSV with the columns `path` and `device`, and, if you like, `recording`, `split`, `session` and
+# `speaker`. Set `corpus` above to the folder or the CSV. Here is such a CSV, made of recordings of two devices:
 
 # %%
 temporary = TemporaryDirectory()
