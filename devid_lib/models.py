@@ -292,8 +292,8 @@ def filterbank(
     n_devices,
     *,
     filters=256,
-    kernel=512,
-    stride=32,
+    kernel=0,
+    stride=0,
     pool=8,
     hidden=(300,),
     weight_decay=1e-4,
@@ -307,8 +307,9 @@ def filterbank(
     n_samples, n_devices : int
         Samples of a segment, number of classes.
     filters, kernel, stride : int
-        Number of filters, their taps and their step [samples]: Hann-windowed cosines whose frequencies cover the band
-        evenly. They are fixed (``filters`` is a layer that is not trainable) until one says otherwise.
+        Number of filters, their taps and their step [samples], 0 for an eighth and the 128th part of a segment:
+        Hann-windowed cosines whose frequencies cover the band evenly. They are fixed (``filters`` is a layer that is
+        not trainable) until one says otherwise.
     pool : int
         Steps whose powers are averaged before the logarithm.
     hidden : tuple of int
@@ -337,6 +338,7 @@ def filterbank(
     (None, 512)
     """
     keras = import_keras()
+    kernel, stride = kernel or max(1, n_samples // 8), stride or max(1, n_samples // 128)
     sizes = {"filters": filters, "kernel": kernel, "stride": stride, "pool": pool}
     check_sizes(n_devices=n_devices, hidden=min(hidden, default=1), **sizes)
     least = kernel + stride * (2 * pool - 1)

@@ -143,7 +143,7 @@ def test_filter_bank_by_hand():
     assert not model.get_layer("filters").trainable
 
 
-@pytest.mark.parametrize(("n", "options"), [(991, {}), (599, {"kernel": 64, "stride": 30, "pool": 10})])
+@pytest.mark.parametrize(("n", "options"), [(633, {"kernel": 64, "stride": 30, "pool": 10}), (15, {})])
 def test_filter_bank_of_a_segment_that_is_too_short(n, options):
     with pytest.raises(ParameterError, match=f"n_samples={n} is below"):
         models.filterbank(n, 3, **options)

@@ -65,7 +65,8 @@ rows = rows.drop_duplicates(["system", "variant", "corpus", "unit", "metric", "v
 
 # %%
 UNITS = {"segment": "One segment", "recording": "Whole recording"}
-VARIANTS = {"wavelet": "", "none": "no noise extraction"}
+VARIANTS = {"wavelet": "", "none": "no noise extraction", "none+hann": "a window, no noise extraction"}
+VARIANTS |= {"wavelet+hann": "noise extraction and a window"}
 OPTIMISTIC = "optimistic: epoch chosen on the test set"
 
 
