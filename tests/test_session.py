@@ -166,21 +166,22 @@ def test_workspace_is_the_project_from_everywhere(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", ["phones", "simulated-phones"])
-def test_corpus_source_is_looked_for_here_then_in_the_project(monkeypatch, tmp_path, name):
+def test_source_is_looked_for_here_then_in_the_project(monkeypatch, tmp_path, name):
     monkeypatch.setenv("DEVID_HOME", str(tmp_path / "home"))
     (tmp_path / "home" / name).mkdir(parents=True)
     (tmp_path / "here").mkdir()
     monkeypatch.chdir(tmp_path / "here")
-    assert session.corpus_source(name) == str(tmp_path / "home" / name)
+    assert session.source_path(name) == str(tmp_path / "home" / name)
     (tmp_path / "here" / name).mkdir()
-    assert session.corpus_source(name) == str(tmp_path / "here" / name)
+    assert session.source_path(name) == str(tmp_path / "here" / name)
+    assert session.source_path(name, names=("download", name)) == name
 
 
 @pytest.mark.parametrize("name", ["simulated", "simulated-control", ""])
 def test_simulated_corpora_are_names_even_where_a_folder_is_called_so(monkeypatch, tmp_path, name):
     monkeypatch.setenv("DEVID_HOME", str(tmp_path))
     (tmp_path / name).mkdir(exist_ok=True)
-    assert session.corpus_source(name) == name
+    assert session.source_path(name) == name
 
 
 # --- Inputs ----------------------------------------------------------------------------------------------------------

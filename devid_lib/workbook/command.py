@@ -21,7 +21,7 @@ from ..files import atomic_path, read_json, sweep, write_json
 from . import folder as run_folder
 from .lab import open_lab
 from .parameters import PARAMETERS, check_names, check_params, described, differing, parsed
-from .session import CORPUS, PROJECT, corpus_source, in_workspace
+from .session import CORPUS, PROJECT, in_workspace, source_path
 
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
 ALONE = ("90_speed",)  # what measures time runs last and alone
@@ -137,7 +137,8 @@ def merged_parameters(preset, corpus, parameters):
         known = ", ".join(sorted(found.stem for found in PRESETS.glob("*.yaml")))
         raise ParameterError(f"unknown preset {preset!r}: known are {known}")
     params = check_params(yaml.safe_load(path.read_text(encoding="utf-8")) | parameters)
-    return params | {"corpus": corpus_source(corpus or params["corpus"])}
+    predictions = source_path(params["predictions"], names=("download",))
+    return params | {"corpus": source_path(corpus or params["corpus"]), "predictions": predictions}
 
 
 def check_same_run(folder, params):

@@ -94,9 +94,9 @@ def in_workspace(path):
     return workspace() / path
 
 
-def corpus_source(source):
-    """Return the corpus as given if it is a name, else its absolute path, seen from here or from the project."""
-    if source in SIMULATED or not source.strip():
+def source_path(source, *, names=SIMULATED):
+    """Return a source as given if it is one of the names, else its absolute path, seen from here or from the project."""
+    if source in names or not source.strip():
         return source
     return str((Path(source) if Path(source).exists() else in_workspace(source)).absolute())
 
@@ -150,7 +150,7 @@ class Session:
             From `corpus.load_corpus`; ``recordings.csv`` of the run folder keeps it.
         """
         options = {name: self.params[name] for name in CORPUS}
-        data_dir, source = in_workspace(self.params["data_dir"]), corpus_source(self.params["corpus"])
+        data_dir, source = in_workspace(self.params["data_dir"]), source_path(self.params["corpus"])
         recordings = load_corpus(source, data_dir=data_dir, **options)
         name, notes, skipped = (recordings.attrs[key] for key in ("name", "notes", "skipped"))
         for note in notes:

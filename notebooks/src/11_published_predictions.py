@@ -28,7 +28,7 @@ from devid_lib.errors import DevidError
 from devid_lib.workbook import percent, show, start
 from devid_lib.workbook.paper import PAPER, PAPER_TABLE_VI
 from devid_lib.workbook.published import CORPUS, DEVICES, load_published
-from devid_lib.workbook.session import in_workspace
+from devid_lib.workbook.session import in_workspace, source_path
 
 session = start("11_published_predictions", globals())
 p = session.params
@@ -37,7 +37,8 @@ p = session.params
 # ## Inputs
 
 # %%
-authors = load_published(p["predictions"], data_dir=in_workspace(p["data_dir"]))
+source = source_path(p["predictions"], names=("download",))
+authors = load_published(source, data_dir=in_workspace(p["data_dir"]))
 models = [table.assign(draw=0) for _, table in authors.groupby("draw")]
 print(f"{len(models)} models, {len(models[0])} segments of {models[0]['device'].nunique()} recordings, one per device")
 authors.iloc[:3, :8].round(3)
