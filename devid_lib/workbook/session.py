@@ -95,7 +95,7 @@ def in_workspace(path):
 
 
 def source_path(source, *, names=SIMULATED):
-    """Return a source as given if it is one of the names, else its absolute path, seen from here or from the project."""
+    """Return a source as given if it is one of the names, else its absolute path, from here or from the project."""
     if source in names or not source.strip():
         return source
     return str((Path(source) if Path(source).exists() else in_workspace(source)).absolute())
