@@ -101,7 +101,8 @@ table, names_said = named(recordings)
 table, left_out = comparable(table)
 units = sorted(set(table["unit"]), key=natural)
 if len(units) > 8:  # enough to tell near from far
-    table, more = comparable(table[table["unit"].isin([units[i] for i in np.linspace(0, len(units) - 1, 8).round().astype(int)])])
+    spread = np.linspace(0, len(units) - 1, 8).round().astype(int)
+    table, more = comparable(table[table["unit"].isin([units[i] for i in spread])])
     left_out += [*more, f"Of {len(units)} sessions some, evenly spread, are enough: {listed(table['unit'])}."]
 devices, units = sorted(set(table["device"])), sorted(set(table["unit"]), key=natural)
 said_of_sessions, enough = names_said + left_out, len(units) > 1
@@ -152,11 +153,11 @@ pieces = pd.concat([pd.DataFrame(columns=columns), *(rows for _, rows in cut)], 
 pieces["place"] = pieces["unit"].map(units.index)
 y = pieces["device"].map(devices.index).to_numpy(int)
 learnt, asked = (pieces["part"] == part for part in ("learnt", "asked"))
-loud = pd.Series(np.square(s).sum(axis=1))
+loud = pd.Series(np.einsum("ij,ij->i", s, s))
 quiet = loud <= loud.groupby([pieces[name] for name in ("device", "recording", "part")]).transform("median")
 del cut
 if enough:
-    print(f"{len(devices)} devices, {len(units)} sessions, T = {T:.1f} s, {numbers[0]} segments of it to learn from, {numbers[1]} to ask")
+    print(f"{len(devices)} devices, {len(units)} sessions, T = {T:.1f} s; {numbers[0]} segments of it are learnt, {numbers[1]} asked")
 
 # %% [markdown]
 # ## Features that might travel
@@ -164,16 +165,16 @@ if enough:
 # - **raw**, **noise**, each without and with a **window**: as in notebook 05.
 # - **quiet parts**: raw with a window, but only the quieter half of the segments of every recording, to learn and to ask.
 #   There is less speech in them, and more of the device's own noise (and of the room's).
-# - **ripple**: short frames $S_q$ of the segment, windowed, their log spectra averaged, and the *difference* of neighbouring
-#   frequencies. A gain cancels, and so does most of what is broad, the voice and the slope of the room:
+# - **ripple**: frames $S_q$ of some 8 ms, too short to show the partials of a voice, windowed; their log spectra averaged;
+#   and of that the *difference* of neighbouring frequencies. A gain cancels, and most of what is broad, such as a tilt:
 #
 # $$ r(k) = \bar x(k + 1) - \bar x(k), \qquad \bar x(k) = \operatorname{mean}_q \log\left(|S_q(k)|^2 + \varepsilon\right) $$
 
 
 # %%
-def ripple(s, frame=512):
+def ripple(s):
     """Return the differences over frequency of the mean log spectra of segments."""
-    frame = min(frame, s.shape[1])
+    frame = min(2 ** int(np.log2(0.008 * recordings["samplerate"].iloc[0])), s.shape[1])
     window, rows = np.hanning(frame).astype(np.float32), []
     for block in np.array_split(s, 1 + len(s) // 500):
         frames = np.lib.stride_tricks.sliding_window_view(block, frame, axis=1)[:, :: frame // 2] * window
@@ -264,7 +265,8 @@ figures = [
 rows = session.figures(figures or pd.DataFrame(columns=["unit", "metric", "value", "low", "high", "n", "chance"]))
 right = pd.DataFrame({key: evaluation.accuracy(one) for key, one in alone.items()}, index=["value", "low", "high", "chance"])
 text = {where: {} for where in places.values()}
-for row, (unit, (name, where)) in zip(figures, [(unit, key) for unit in ("segment", "recording") for key in alone], strict=True):
+keys = [(unit, *key) for unit in ("segment", "recording") for key in alone]
+for row, (unit, name, where) in zip(figures, keys, strict=True):
     text[places[where]][unit, name] = f"{100 * row['value']:.1f} ({100 * row['low']:.0f}-{100 * row['high']:.0f})"
 pd.DataFrame(text).dropna(axis=1)
 
@@ -284,7 +286,7 @@ for ax, wanted in zip(axes[0], panels, strict=True):
     ax.set(xlabel="segments named right [%]", xlim=(0, 100), ylim=(len(features) - 0.5, -0.5))
     ax.legend(title="learnt from", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
 axes[0, 0].set_yticks(range(len(features)), list(features))
-session.save_figure(axes, "sessions", "Segments named right after learning the same, the next, a far session, one or all others.")
+session.save_figure(axes, "sessions", "Segments named right, learnt from the same, the next, a far session, one or all others.")
 
 # %% [markdown]
 # Left, one session was learnt: the distance from the first to the last marker of a row is what another day costs. Right, the
@@ -292,6 +294,7 @@ session.save_figure(axes, "sessions", "Segments named right after learning the s
 # is chance.
 #
 # What is told apart? Recordings are compared in pairs, and the p-values adjusted for their number (Holm), as in notebook 05.
+# (A session in the middle may have no far one. Each test takes the recordings that both of its sides were asked about.)
 
 
 # %%
@@ -299,8 +302,9 @@ def compared(pairs, names, **words):
     """Return what the paired test says of each pair of prediction tables, p adjusted for their number."""
     tests = []
     for pair in pairs.values():
-        of = [evaluation.recording_names(one) for one in pair]
-        tests.append(evaluation.paired_difference(*(one[np.isin(own, np.intersect1d(*of))] for one, own in zip(pair, of, strict=True))))
+        asked_of = [evaluation.recording_names(one) for one in pair]
+        both = [one[np.isin(own, np.intersect1d(*asked_of))] for one, own in zip(pair, asked_of, strict=True)]
+        tests.append(evaluation.paired_difference(*both))
     index = pd.MultiIndex.from_tuples(list(pairs), names=names)
     table = pd.DataFrame(tests, index, ["difference", "low", "high", "p", "n"])
     table["p"] = evaluation.holm(table["p"])
@@ -322,9 +326,11 @@ print(f"learnt from the {places[away]}")
 styled(tests)
 
 # %%
-steps = [(away, "same"), ("all others", "one other")][: 1 + (last > 1)]
-costs = {(name, b, a): (alone[name, b], alone[name, a]) for b, a in steps for name in features if alone}
-changes = compared(costs, ["features", "learnt", "against"], better="gains", worse="loses")
+changes = []
+for b, a in [(away, "same"), ("all others", "one other")][: 1 + (last > 1)]:  # two questions, adjusted each for itself
+    pairs = {(name, b, a): (alone[name, b], alone[name, a]) for name in features if alone}
+    changes.append(compared(pairs, ["features", "learnt", "against"], better="gains", worse="loses"))
+changes = pd.concat(changes)
 styled(changes)
 
 # %% [markdown]
@@ -394,7 +400,8 @@ if enough:
     parts["log spectrum, window"] = components(windowed)
     parts["its level taken off"] = components(windowed - windowed.mean(axis=1, keepdims=True))
     parts["ripple"] = components(keep["ripple"])
-shares = pd.DataFrame({name: part.sum(axis=1) / part.sum() for name, part in parts.items()}, index=["device", "session", "segment"])
+sources = ["device", "session", "segment"]
+shares = pd.DataFrame({name: part.sum(axis=1) / part.sum() for name, part in parts.items()}, index=sources)
 lasting = pd.Series({name: part[0].sum() / part[:2].sum() for name, part in parts.items()}, dtype=float)
 shares.T.assign(**{"device, of device and session": lasting}).style.format("{:.0%}")
 
@@ -404,7 +411,8 @@ khz = int(recordings["samplerate"].iloc[0]) / 2000
 for ax, (name, part) in zip(axes, parts.items(), strict=False):
     wide = max(1, part.shape[1] // 100)
     smooth = pd.DataFrame(part.T / part.sum(axis=0)[:, None]).rolling(wide, center=True, min_periods=1).mean()
-    ax.stackplot(np.linspace(0, khz, len(smooth)), 100 * smooth.T, colors=[plots.BLUE, plots.ORANGE, "0.85"], labels=shares.index)
+    colors = [plots.BLUE, plots.ORANGE, "0.85"]
+    ax.stackplot(np.linspace(0, khz, len(smooth)), 100 * smooth.T, colors=colors, labels=sources, lw=0)
     ax.set(title=name, xlabel="frequency [kHz]", xlim=(0, khz), ylim=(0, 100))
     ax.grid(False)
 axes[0].set_ylabel("share of variance [%]")

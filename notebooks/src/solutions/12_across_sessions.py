@@ -97,5 +97,5 @@ shortest, longest = min(read), max(read)
 print(f"{longest} samples, against {shortest}: {against(read[longest], read[shortest])}")
 
 # %% [markdown]
-# Short frames see only broad slopes of the spectrum, few numbers that are well measured. Long ones resolve what a desk adds,
-# and the partials of a voice, in many numbers of which each is an average of few frames.
+# Short frames see only what is broad, in few numbers that are well measured: each is an average of many frames. Long ones
+# resolve the comb that a reflection from a desk draws, and the partials of a voice, in many numbers, each of few frames.
