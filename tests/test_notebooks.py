@@ -62,7 +62,7 @@ taught = pytest.mark.parametrize("path", NOTEBOOKS[:-1], ids=NAMES[:-1])  # the 
 # --- form ------------------------------------------------------------------------------------------------------------
 def test_all_notebooks_are_there():
     numbers = [name.split("_")[0] for name in NAMES]
-    expected = [*(f"{i:02}" for i in range(11)), "10a", "10b", "10c", "11", "90", "99"]
+    expected = [*(f"{i:02}" for i in range(11)), "10a", "10b", "10c", "11", "12", "90", "99"]
     assert numbers == expected
     assert [path.stem for path in SOLUTIONS] == NAMES[:-1]
     assert sorted(command.NOTEBOOKS.rglob("*.ipynb")) == sorted(SOURCES.values())

@@ -173,6 +173,7 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # | [10b Spectra, sketches and sparse codes](10b_spectra_sketches_sparse_codes.ipynb) | how do those work that average spectra? | | [10b](solutions/10b_spectra_sketches_sparse_codes.ipynb) |
 # | [10c Noise residuals and one class](10c_noise_residuals_and_one_class.ipynb) | how do those work that take the speech away first? | | [10c](solutions/10c_noise_residuals_and_one_class.ipynb) |
 # | [11 Published predictions](11_published_predictions.ipynb) | what do the authors' own outputs say? | tables V-VI, fig. 7 | [11](solutions/11_published_predictions.ipynb) |
+# | [12 Across sessions](12_across_sessions.ipynb) | does a fingerprint survive another day, room, position? | | [12](solutions/12_across_sessions.ipynb) |
 # | [90 Speed](90_speed.ipynb) | how fast and how large is it? | | [90](solutions/90_speed.ipynb) |
 # | [99 The report](99_report.ipynb) | what did a run find, on one page? | | |
 #
@@ -185,10 +186,11 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # - **Researcher**, who wants to compare or to build: [02](02_noise_fingerprint.ipynb),
 #   [05](05_without_noise_extraction.ipynb), [10](10_cited_systems.ipynb), [10a](10a_cepstra_and_mixtures.ipynb),
 #   [10b](10b_spectra_sketches_sparse_codes.ipynb), [10c](10c_noise_residuals_and_one_class.ipynb),
-#   [11](11_published_predictions.ipynb), [90](90_speed.ipynb).
+#   [11](11_published_predictions.ipynb), [12](12_across_sessions.ipynb), [90](90_speed.ipynb).
 # - **Examiner**, who wants to know what such an answer is worth: [01](01_build_dataset.ipynb) (easier answers than the
 #   device), [07](07_voting.ipynb) (whole recordings), [08](08_confusion_matrix.ipynb) (how sure),
-#   [10](10_cited_systems.ipynb) (device or recording?), [99](99_report.ipynb) (every recording with its decision).
+#   [10](10_cited_systems.ipynb) (device or recording?), [12](12_across_sessions.ipynb) (another day),
+#   [99](99_report.ipynb) (every recording with its decision).
 #
 # ## Your own recordings
 #

@@ -244,4 +244,4 @@ session.saw(
 #
 # Worked answers: [solutions](solutions/11_published_predictions.ipynb)
 #
-# Next: [90 · Speed](90_speed.ipynb)
+# Next: [12 · Across sessions](12_across_sessions.ipynb)

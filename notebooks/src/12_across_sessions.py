@@ -1,0 +1,530 @@
+# %% [markdown]
+# # 12 · Across sessions
+#
+# **Does a fingerprint survive another day, another room, another position?**
+#
+# | you will learn | it needs | it makes | it takes |
+# |---|---|---|---|
+# | how to ask a classifier about another session than it learnt from, which features travel, how to split a variance into device and session | a corpus, best one whose column `session` says what was recorded together | accuracy in the same, the next and a far session, shares of variance over frequency | half a minute; at size `paper` some minutes |
+
+# %% tags=["parameters"]
+corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+seed: int = 0  # one seed gives one result
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
+segment_length: int = 4096  # length of a segment [samples]
+recipe: str = "default"  # default, or published (selects on the test set)
+
+# %%
+import re
+import zlib
+from tempfile import TemporaryDirectory
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from sklearn.linear_model import RidgeClassifier
+from sklearn.neighbors import NearestCentroid
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
+
+from devid_lib import evaluation, plots, training
+from devid_lib.audio import load_recording
+from devid_lib.corpus import load_corpus
+from devid_lib.errors import DevidError
+from devid_lib.features import extract_features
+from devid_lib.segments import random_segments
+from devid_lib.workbook import start
+
+session = start("12_across_sessions", globals())
+p = session.params
+
+# %% [markdown]
+# ## Inputs
+#
+# A *session* is what was recorded together: one day, one room, the device in one place. All recordings take part, and what
+# is training and what is test is set anew below: the split of the other notebooks plays no part, and nothing is tuned here.
+#
+# Devices are compared in the sessions that they share. Where names of sessions belong to one device each, its first is put
+# beside the first of the others, and so on. Where devices have one session each, recordings stand in for sessions.
+
+
+# %%
+def natural(name):
+    """Return a key that puts session 10 after session 9."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
+
+
+def listed(names):
+    """Return names as words, not too many of them."""
+    names = sorted(set(names), key=natural)
+    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+
+
+def named(recordings):
+    """Return the recordings with a column ``unit``, what stands for a session in them, and what to say of that."""
+    several = recordings[recordings["session"] != ""].groupby("device")["session"].nunique().gt(1)
+    by = "session" if several.sum() > 1 else "recording"
+    said = [] if by == "session" else ["Devices have one session each: their recordings stand in for sessions."]
+    table = recordings[recordings[by] != ""].assign(unit=lambda rows: rows[by])
+    blank = len(recordings) - len(table)
+    said += [f"Left out, without a session: {blank} of {len(recordings)} recordings."] if blank else []
+    if table.groupby("unit")["device"].nunique().gt(1).sum() < 2:
+        order = {device: sorted(set(rows), key=natural) for device, rows in table.groupby("device")["unit"]}
+        table["unit"] = [f"no. {order[row.device].index(row.unit) + 1}" for row in table.itertuples()]
+        said.append(f"Devices share no names of {by}s: the first of each device are put side by side, and so on.")
+    return table, said
+
+
+# %%
+def comparable(table):
+    """Return the recordings of sessions that devices share, and what was left out."""
+    said = []
+    while True:
+        length = table["duration_s"] * table["samplerate"]
+        reasons = {
+            "too short to be halved": (length < 4 * p["segment_length"], "recording"),
+            "sessions of one device": (table.groupby("unit")["device"].transform("nunique") < 2, "unit"),
+            "devices of one session": (table.groupby("device")["unit"].transform("nunique") < 2, "device"),
+        }
+        reason = next((reason for reason, (rows, _) in reasons.items() if rows.any()), None)
+        if reason is None:
+            return table, said
+        rows, column = reasons[reason]
+        said.append(f"Left out, {reason}: {listed(table[column][rows])}.")
+        table = table[~rows]
+
+
+# %%
+recordings = session.recordings()
+table, names_said = named(recordings)
+table, left_out = comparable(table)
+units = sorted(set(table["unit"]), key=natural)
+if len(units) > 8:  # enough to tell near from far
+    spread = np.linspace(0, len(units) - 1, 8).round().astype(int)
+    table, more = comparable(table[table["unit"].isin([units[i] for i in spread])])
+    left_out += [*more, f"Of {len(units)} sessions some, evenly spread, are enough: {listed(table['unit'])}."]
+devices, units = sorted(set(table["device"])), sorted(set(table["unit"]), key=natural)
+said_of_sessions, enough = names_said + left_out, len(units) > 1
+for line in said_of_sessions:
+    print(line)
+if not enough:
+    print("No two sessions are shared by two devices, nothing can be compared: what follows stays empty.")
+pd.crosstab(table["device"], table["unit"]).reindex(columns=units)
+
+# %% [markdown]
+# ## Equal seconds
+#
+# Let $T$ be half of the shortest session. The first $T$ seconds of every session are to learn from, the last $T$ seconds to
+# be asked about. So a device is always learnt from as many seconds, and the same segments are asked whichever session was
+# learnt: also within a session no sample is on both sides. Only the session that was learnt differs.
+#
+# $$ \text{learnt: } 0 \le t < T \text{ of session } a, \qquad \text{asked: } D_b - T \le t < D_b \text{ of session } b $$
+
+
+# %%
+def halves(row, seconds, numbers):
+    """Return segments of the first and of the last seconds of a recording, and their rows of a table."""
+    y, _ = load_recording(row.path, samplerate=row.samplerate)
+    edge = max(int(seconds * row.samplerate), p["segment_length"])
+    rng = np.random.default_rng([p["seed"], zlib.crc32(f"{row.device}/{row.recording}".encode())])
+    keys = {"device": row.device, "recording": row.recording, "unit": row.unit, "draw": 0}
+    segments, rows = [], []
+    for part, (left, number) in {"learnt": (0, numbers[0]), "asked": (len(y) - edge, numbers[1])}.items():
+        found, starts = random_segments(y[left : left + edge], n=number, length=p["segment_length"], rng=rng)
+        segments.append(found)
+        rows.append(pd.DataFrame(keys | {"part": part, "start": starts + left}))
+    return np.concatenate(segments), pd.concat(rows)
+
+
+together = table.groupby(["device", "unit"])["duration_s"].agg(["size", "min"])  # of several recordings each gives a share
+T = (together["size"] * together["min"]).min() / 2
+most = {"quick": 600, "paper": 4000}[p["size"]] // max(1, len(devices))
+numbers = min(p["train_segments"], most), min(p["test_segments"], most)
+cut = []
+for row in table.itertuples():
+    share = together.loc[(row.device, row.unit), "size"]
+    cut.append(halves(row, T / share, [max(1, number // share) for number in numbers]))
+
+# %%
+columns = ["device", "recording", "unit", "draw", "part", "start"]
+s = np.concatenate([np.empty((0, p["segment_length"]), np.float32), *(segments for segments, _ in cut)])
+pieces = pd.concat([pd.DataFrame(columns=columns), *(rows for _, rows in cut)], ignore_index=True)
+pieces["place"] = pieces["unit"].map(units.index)
+y = pieces["device"].map(devices.index).to_numpy(int)
+learnt, asked = (pieces["part"] == part for part in ("learnt", "asked"))
+loud = pd.Series(np.einsum("ij,ij->i", s, s))
+quiet = loud <= loud.groupby([pieces[name] for name in ("device", "recording", "part")]).transform("median")
+del cut
+if enough:
+    print(f"{len(devices)} devices, {len(units)} sessions, T = {T:.1f} s; {numbers[0]} segments of it are learnt, {numbers[1]} asked")
+
+# %% [markdown]
+# ## Features that might travel
+#
+# - **raw**, **noise**, each without and with a **window**: as in notebook 05.
+# - **quiet parts**: raw with a window, but only the quieter half of the segments of every recording, to learn and to ask.
+#   There is less speech in them, and more of the device's own noise (and of the room's).
+# - **ripple**: frames $S_q$ of some 8 ms, too short to show the partials of a voice, windowed; their log spectra averaged;
+#   and of that the *difference* of neighbouring frequencies. A gain cancels, and most of what is broad, such as a tilt:
+#
+# $$ r(k) = \bar x(k + 1) - \bar x(k), \qquad \bar x(k) = \operatorname{mean}_q \log\left(|S_q(k)|^2 + \varepsilon\right) $$
+
+
+# %%
+def ripple(s):
+    """Return the differences over frequency of the mean log spectra of segments."""
+    frame = min(2 ** int(np.log2(0.008 * recordings["samplerate"].iloc[0])), s.shape[1])
+    window, rows = np.hanning(frame).astype(np.float32), []
+    for block in np.array_split(s, 1 + len(s) // 500):
+        frames = np.lib.stride_tricks.sliding_window_view(block, frame, axis=1)[:, :: frame // 2] * window
+        power = np.square(np.abs(np.fft.rfft(frames))) + frame * 2.0**-30 / 12  # the rounding noise of 16 bit
+        rows.append(np.diff(np.log(power).mean(axis=1)).astype(np.float32))
+    return np.concatenate(rows)
+
+
+def spectrum(noise, window):
+    """Return what makes log spectra of segments."""
+    scale = training.feature_scale(p["recipe"], p["segment_length"])
+    return lambda s: extract_features(s, noise=noise, window=window, scale=scale, **session.wavelet)
+
+
+features = {
+    "raw": spectrum("none", "none"),
+    "noise": spectrum("wavelet", "none"),
+    "raw, window": spectrum("none", "hann"),
+    "noise, window": spectrum("wavelet", "hann"),
+    "quiet parts": spectrum("none", "hann"),
+    "ripple": ripple,
+    "ripple, nearest mean": ripple,
+}
+
+# %% [markdown]
+# The reader is ridge regression, equation and all in notebook 02: quick, and nothing in it is random. Ripple is also read in
+# the simplest way there is, by the device whose mean is nearest.
+
+
+# %%
+def answers(x, known, wanted, nearest=False):
+    """Learn from some segments and return what is said of others, of devices that were learnt."""
+    reader = NearestCentroid() if nearest else RidgeClassifier(alpha=0.1 * known.sum(), solver="cholesky")
+    reader = make_pipeline(StandardScaler(), reader).fit(x[known], y[known])
+    wanted = wanted & pieces["device"].isin(set(pieces["device"][known]))
+    decided = np.eye(len(devices))[reader.predict(x[wanted])]
+    return evaluation.predictions_table(decided, pieces[wanted], devices).set_index(pieces.index[wanted])
+
+
+last = len(units) - 1
+far = max(2, len(units) // 2)
+near = {"same": (0, 0), "next": (1, 1), "far": (far, last)}  # from, to sessions away
+near |= {"one other": (1, last)} if last > 1 else {}
+if enough:
+    print(f"far is at least {far} sessions away, in the order of their names: {', '.join(units)}")
+
+# %% [markdown]
+# ## The experiment
+#
+# Every session is learnt alone, and all are asked. Then all but one are learnt together and that one is asked, with a share
+# of each so small that it is as many segments as before: from every session its first ones, so it is about $T$ seconds, too.
+
+# %%
+place, found, keep = pieces["place"], {}, {}
+of_recording = [pieces[name] for name in ("device", "recording", "part")]
+for name, feature in features.items() if enough else ():
+    x = keep["ripple"] if name == "ripple, nearest mean" else feature(s)
+    chosen = quiet if name == "quiet parts" else np.ones(len(s), bool)
+    nearest, known, wanted = "nearest" in name, learnt & chosen, asked & chosen
+    order = pieces["start"].where(chosen).groupby(of_recording).rank(method="first")
+    few = order <= np.maximum(1, order.groupby(of_recording).transform("max") // last)
+    for a in range(len(units)):
+        one = answers(x, known & (place == a), wanted, nearest)
+        steps = (place[one.index] - a).abs()
+        parts = {where: one[steps.between(*reach)] for where, reach in near.items()}
+        if last > 1:
+            parts["all others"] = answers(x, known & few & (place != a), wanted & (place == a), nearest)
+        for where, part in parts.items():
+            found.setdefault((name, where), []).extend([part] if len(part) else [])
+    if name in ("raw, window", "ripple"):
+        keep[name] = x
+
+# %%
+variants = ("none", "wavelet", "none+hann", "wavelet+hann", "none+hann, quiet parts", "ripple", "ripple")
+variants = dict(zip(features, variants, strict=True))
+places = {"same": "same session", "next": "next session", "far": "far session", "one other": "one other session"}
+places["all others"] = "all other sessions"
+found = {key: tables for key, tables in found.items() if tables}
+alone = {key: pd.concat(tables) for key, tables in found.items()}
+whole = {key: pd.concat([evaluation.voted(one, unit="recording") for one in tables]) for key, tables in found.items()}
+figures = [
+    {"system": "nearest mean" if "nearest" in name else "ridge", "variant": f"{variants[name]}, {places[where]}"}
+    | {"unit": unit, "metric": "accuracy"}
+    | evaluation.accuracy(tables[name, where])
+    for unit, tables in {"segment": alone, "recording": whole}.items()
+    for name, where in tables
+]
+rows = session.figures(figures or pd.DataFrame(columns=["unit", "metric", "value", "low", "high", "n", "chance"]))
+right = pd.DataFrame({key: evaluation.accuracy(one) for key, one in alone.items()}, index=["value", "low", "high", "chance"])
+text = {where: {} for where in places.values()}
+keys = [(unit, *key) for unit in ("segment", "recording") for key in alone]
+for row, (unit, name, where) in zip(figures, keys, strict=True):
+    text[places[where]][unit, name] = f"{100 * row['value']:.1f} ({100 * row['low']:.0f}-{100 * row['high']:.0f})"
+pd.DataFrame(text).dropna(axis=1)
+
+# %%
+panels = [("same", "next", "far"), ("one other", "all others")][: 1 + (last > 1)]
+fig, axes = plt.subplots(1, len(panels), figsize=(10, 4.4), sharex=True, sharey=True, squeeze=False, layout="constrained")
+looks = {"same": "o", "next": "s", "far": "D", "one other": "s", "all others": "*"}
+colors = dict(zip(looks, plots.PALETTE, strict=False))
+for ax, wanted in zip(axes[0], panels, strict=True):
+    for shift, where in zip((-0.22, 0, 0.22), wanted, strict=False):
+        for i, name in enumerate(features):
+            if (name, where) in right:
+                value, low, high, chance = 100 * right[name, where]
+                ax.hlines(i + shift, low, high, color=colors[where], lw=2)
+                ax.plot(value, i + shift, looks[where], color=colors[where], label=places[where] if name == "raw" else "")
+                ax.vlines(chance, -0.5, len(features) - 0.5, color=plots.DARK, ls="--", lw=0.8)
+    ax.set(xlabel="segments named right [%]", xlim=(0, 100), ylim=(len(features) - 0.5, -0.5))
+    ax.legend(title="learnt from", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
+axes[0, 0].set_yticks(range(len(features)), list(features))
+session.save_figure(axes, "sessions", "Segments named right, learnt from the same, the next, a far session, one or all others.")
+
+# %% [markdown]
+# Left, one session was learnt: the distance from the first to the last marker of a row is what another day costs. Right, the
+# same number of segments from one other session, whichever, and from all others together. Lines are 95 % intervals, dashed
+# is chance.
+#
+# What is told apart? Recordings are compared in pairs, and the p-values adjusted for their number (Holm), as in notebook 05.
+# (A session in the middle may have no far one. Each test takes the recordings that both of its sides were asked about.)
+
+
+# %%
+def compared(pairs, names, **words):
+    """Return what the paired test says of each pair of prediction tables, p adjusted for their number."""
+    tests = []
+    for pair in pairs.values():
+        asked_of = [evaluation.recording_names(one) for one in pair]
+        both = [one[np.isin(own, np.intersect1d(*asked_of))] for one, own in zip(pair, asked_of, strict=True)]
+        tests.append(evaluation.paired_difference(*both))
+    index = pd.MultiIndex.from_tuples(list(pairs), names=names)
+    table = pd.DataFrame(tests, index, ["difference", "low", "high", "p", "n"])
+    table["p"] = evaluation.holm(table["p"])
+    verdicts = [evaluation.verdict(row, **words) for row in table.to_dict("records")]
+    return table.assign(verdict=np.where(table["p"] < 0.05, verdicts, "is not told apart"))
+
+
+def styled(table):
+    """Return such a table for the eye."""
+    signed = table.style.format("{:+.1%}", subset=["difference", "low", "high"])
+    return signed.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
+
+
+away = "far" if ("raw", "far") in alone else "next"
+steps = [("noise", "raw"), ("raw, window", "raw"), ("raw, window", "noise"), ("noise, window", "raw, window")]
+steps += [(name, "raw, window") for name in ("quiet parts", "ripple")] + [("ripple, nearest mean", "ripple")]
+tests = compared({(b, a): (alone[b, away], alone[a, away]) for b, a in steps if alone}, ["features", "against"])
+print(f"learnt from the {places[away]}")
+styled(tests)
+
+# %%
+changes = []
+for b, a in [(away, "same"), ("all others", "one other")][: 1 + (last > 1)]:  # two questions, adjusted each for itself
+    pairs = {(name, b, a): (alone[name, b], alone[name, a]) for name in features if alone}
+    changes.append(compared(pairs, ["features", "learnt", "against"], better="gains", worse="loses"))
+changes = pd.concat(changes)
+styled(changes)
+
+# %% [markdown]
+# ## How much is device, how much session?
+#
+# At one frequency let $x_{dst}$ be the feature of segment $t$ in session $s$ of device $d$, and take it for a sum of a mean,
+# something of the device, something of this session of it, and something of the segment:
+#
+# $$ x_{dst} = \mu + a_d + b_{ds} + c_{dst}, \qquad \operatorname{var} x = \sigma_a^2 + \sigma_b^2 + \sigma_c^2 $$
+#
+# With $D$ devices, $S_d$ sessions of device $d$, $C = \sum_d S_d$ and $n$ segments in each, the mean squares are
+#
+# $$ M_a = \frac{n}{D - 1} \sum_d S_d (\bar x_d - \bar x)^2, \qquad M_b = \frac{n}{C - D} \sum_{d,s} (\bar x_{ds} - \bar x_d)^2,
+# \qquad M_c = \frac{1}{C (n - 1)} \sum_{d,s,t} (x_{dst} - \bar x_{ds})^2 $$
+#
+# A session's mean of few segments varies by itself, a device's mean of few sessions, too. Each mean square expects
+# what lies below it and a multiple of its own, so differences of them are unbiased (below zero counts as zero):
+#
+# $$ \hat\sigma_c^2 = M_c, \quad \hat\sigma_b^2 = \frac{M_b - M_c}{n}, \quad \hat\sigma_a^2 = \frac{M_a - M_b}{n S_0}, \quad
+# S_0 = \frac{1}{D - 1} \left(C - \frac{1}{C} \sum_d S_d^2\right) $$
+
+# %%
+cell = pieces[["device", "unit"]].agg("\t".join, axis=1)[learnt]
+n = int(cell.value_counts().min()) if enough else 0
+cells = {key: cell.index[cell == key][:n] for key in sorted(set(cell))}
+owner = pd.Series([key.split("\t")[0] for key in cells], dtype=object)
+S = owner.value_counts()
+D, C = len(S), len(owner)
+
+
+def components(x):
+    """Return the variances of device, session and segment, np.ndarray [shape=(3, features)]."""
+    means = pd.DataFrame([x[rows].mean(axis=0, dtype=float) for rows in cells.values()])
+    of_device = means.groupby(owner.to_numpy()).transform("mean")
+    M_a = n * ((of_device - means.to_numpy().mean(axis=0)) ** 2).sum() / (D - 1)
+    M_b = n * ((means - of_device) ** 2).sum() / (C - D)
+    M_c = np.mean([x[rows].var(axis=0, ddof=1, dtype=float) for rows in cells.values()], axis=0)
+    S_0 = (C - (S**2).sum() / C) / (D - 1)
+    return np.maximum([(M_a - M_b) / (n * S_0), (M_b - M_c) / n, M_c], 0)
+
+
+# %% [markdown]
+# In closed form for one frequency, term by term, with the variance of all that is there as a check: the three sums of squares
+# must add up to it.
+
+# %%
+if enough:
+    k = keep["raw, window"].shape[1] // 3
+    values = {key: [float(value) for value in keep["raw, window"][rows, k]] for key, rows in cells.items()}
+    mean_of = {key: sum(own) / n for key, own in values.items()}
+    of_owner = {name: np.mean([mean_of[key] for key in cells if key.split("\t")[0] == name]) for name in S.index}
+    mu, of_cell = np.mean(list(mean_of.values())), {key: of_owner[key.split("\t")[0]] for key in cells}
+    squares = np.zeros(3)
+    for key, own in values.items():
+        for one in own:
+            squares += (of_cell[key] - mu) ** 2, (mean_of[key] - of_cell[key]) ** 2, (one - mean_of[key]) ** 2
+    np.testing.assert_allclose(squares.sum(), np.var(np.concatenate(list(values.values()))) * n * C)
+    M_a, M_b, M_c = squares / [D - 1, C - D, C * (n - 1)]
+    S_0 = (C - sum(number**2 for number in S) / C) / (D - 1)
+    by_hand = np.maximum([(M_a - M_b) / (n * S_0), (M_b - M_c) / n, M_c], 0)
+    np.testing.assert_allclose(components(keep["raw, window"])[:, k], by_hand, rtol=1e-4, atol=1e-9)
+
+# %%
+parts = {}
+if enough:
+    windowed = keep["raw, window"]
+    parts["log spectrum, window"] = components(windowed)
+    parts["its level taken off"] = components(windowed - windowed.mean(axis=1, keepdims=True))
+    parts["ripple"] = components(keep["ripple"])
+sources = ["device", "session", "segment"]
+shares = pd.DataFrame({name: part.sum(axis=1) / part.sum() for name, part in parts.items()}, index=sources)
+lasting = pd.Series({name: part[0].sum() / part[:2].sum() for name, part in parts.items()}, dtype=float)
+shares.T.assign(**{"device, of device and session": lasting}).style.format("{:.0%}")
+
+# %%
+fig, axes = plt.subplots(1, 3, figsize=(10, 3.4), sharex=True, sharey=True, layout="constrained")
+khz = int(recordings["samplerate"].iloc[0]) / 2000
+for ax, (name, part) in zip(axes, parts.items(), strict=False):
+    wide = max(1, part.shape[1] // 100)
+    smooth = pd.DataFrame(part.T / part.sum(axis=0)[:, None]).rolling(wide, center=True, min_periods=1).mean()
+    colors = [plots.BLUE, plots.ORANGE, "0.85"]
+    ax.stackplot(np.linspace(0, khz, len(smooth)), 100 * smooth.T, colors=colors, labels=sources, lw=0)
+    ax.set(title=name, xlabel="frequency [kHz]", xlim=(0, khz), ylim=(0, 100))
+    ax.grid(False)
+axes[0].set_ylabel("share of variance [%]")
+axes[-1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(axes, "variance", "Shares of device, session and segment in the variance of features, over frequency.")
+
+# %% [markdown]
+# Blue is what all sessions of a device have in common, orange what changes from one of its sessions to another: room, place,
+# gain, and also what was said and who spoke, as far as that differs. Grey is what segments of one session differ by. Votes
+# of many segments take the grey away, but not the orange: where it is wide, no number of segments of one session will do,
+# and it takes other sessions. (If a device was always used by the same person or in the same place, these are blue, too.)
+#
+# ## What can go wrong
+#
+# Learn one device from another session than all others. A session is then on one side only, with that device, and
+# whatever belongs to the session is a mark of it. Of the *other* devices' segments from that session, how many get its
+# name, beside what it gets when all devices were learnt from one session?
+
+# %%
+drawn = {}
+for device in devices[:: max(1, len(devices) // 6)][:6] if enough else ():
+    of_device = pieces["device"] == device
+    for name, odd in {"all from one session": 0, "this one from another": last}.items():
+        known = learnt & (place == np.where(of_device, odd, 0))
+        if known.any() and (wanted := asked & ~of_device & (place == last)).any() and of_device[known].any():
+            said_of = answers(keep["raw, window"], known, wanted)
+            drawn[device, name] = np.mean(evaluation.decisions(said_of) == device)
+drawn = pd.Series(drawn, dtype=float)
+drawn.rename("share").to_frame().style.format("{:.1%}")
+
+# %% [markdown]
+# A corpus in which a session belongs to a single device is made that way throughout, which is why such sessions were left
+# out above, by name. So are devices that are left with one:
+
+# %%
+names = pd.DataFrame({"device": [*"AAABBBC"], "session": ["may", "june", "july", "may", "june", "", "may"]})
+names["recording"], names["duration_s"], names["samplerate"] = names["session"] + "-1", 60.0, 16000
+table_of_names, said_of_names = named(names)
+print(*said_of_names, *comparable(table_of_names)[1], sep="\n")
+with TemporaryDirectory() as folder:
+    recordings[["path", "device", "recording", "session"]].to_csv(f"{folder}/own.csv", index=False)
+    try:
+        load_corpus(f"{folder}/own.csv", data_dir=folder, test_sessions="someday")
+    except DevidError as error:
+        print(type(error).__name__, "-", error)
+
+# %% [markdown]
+# ## Results of this notebook
+
+# %%
+differences = {(b, f"against {variants[a]}, {places[away]}"): row for (b, a), row in tests.to_dict("index").items()}
+for (name, b, a), row in changes.to_dict("index").items():
+    differences[name, f"{places[b]} against {places[a]}"] = row
+more = [
+    {"system": "nearest mean" if "nearest" in name else "ridge", "variant": f"{variants[name]}, {against}", "unit": "segment"}
+    | {"metric": "difference of accuracies", "value": row["difference"], "low": row["low"], "high": row["high"], "n": row["n"]}
+    for (name, against), row in differences.items()
+]
+rows_of_tests = session.figures(more) if more else rows.iloc[:0]
+own = session.finish(rows, rows_of_tests)
+own[["system", "variant", "unit", "metric", "value", "low", "high", "chance"]]
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+def told(row):
+    """Return a paired test as words."""
+    return f"{100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, p = {row['p']:.2g}"
+
+
+def of_features():
+    """Return a sentence for every feature, one for the tests between them, one for several sessions."""
+    shown = [where for where in ("same", "next", "far") if ("raw", where) in right]
+    for name in features:
+        levels = ", ".join(f"{right.loc['value', (name, where)]:.1%} from the {places[where]}" for where in shown)
+        row = changes.loc[(name, away, "same")]
+        yield f"{name}: {levels}; from the {places[away]}, against the same, it {row['verdict']} ({told(row)})."
+    lines = [f"{b}, against {a}, {row['verdict']} ({told(row)})" for (b, a), row in tests.to_dict("index").items()]
+    yield f"Learnt from the {places[away]}: {'; '.join(lines)}."
+    gained = changes[changes.index.get_level_values(1) == "all others"].to_dict("index")
+    gained = [f"{key[0]} {row['verdict']} ({told(row)})" for key, row in gained.items()]
+    if gained:
+        yield f"{last} other sessions in place of one, as many segments in all: {'; '.join(gained)}."
+
+
+# %%
+said = [" ".join(said_of_sessions)] if said_of_sessions else []
+if not enough:
+    said += ["No two sessions are shared by two devices: whether a fingerprint survives cannot be told here."]
+    said += ["Nothing was learnt.", "Nothing was asked."]
+else:
+    said += of_features()
+    for name, (device, of_session, of_segment) in shares.T.iterrows():
+        said.append(
+            f"{name}: of the variance {device:.0%} is device, {of_session:.0%} session, {of_segment:.0%} segment; of what does "
+            f"not go away in a vote within a session, {lasting[name]:.0%} is device."
+        )
+    drew = drawn.groupby(level=1, sort=False).mean()
+    said.append(
+        f"A device that is learnt from another session than all others gets {drew.iloc[-1]:.1%} of the others' segments of that "
+        f"session, and {drew.iloc[0]:.1%} when all are learnt from one session (mean of {len(drawn) // 2} devices)."
+    )
+session.saw(*said)
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Do more sessions help because they are several, or would more of one do? Learn a whole session, half of it, and a
+#    quarter of each of two.
+# 2. What of a voice travels? Compare ripple with the differences of the log spectrum of shorter and of longer frames.
+#
+# Worked answers: [solutions](solutions/12_across_sessions.ipynb)
+#
+# Next: [90 · Speed](90_speed.ipynb)
