@@ -426,7 +426,8 @@ def planted(tmp_path_factory):
     folder, rng = tmp_path_factory.mktemp("planted"), np.random.default_rng(0)
     taps = {"ash": [1, 0.9, 0.5], "beech": [1, 0, 0], "cedar": [1, -0.9, 0.5]}
     settings = {"segment_length": LENGTH, "noise": "wavelet", "window": "none", "wavelet": "sym4", "level": 5,
-                "threshold": "minimaxi", "mode": "soft", "rescale": "sln", "scale": 1000.0, "representation": "spectrum"}
+                "threshold": "minimaxi", "mode": "soft", "rescale": "sln", "scale": 1000.0,
+                "representation": "spectrum"}  # fmt: skip
     segments, tables = [], []
     for device in DEVICES:
         sf.write(folder / f"{device}.wav", 0.01 * np.convolve(rng.standard_normal(9001), taps[device], "same"), 8000)
