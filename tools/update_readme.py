@@ -68,7 +68,7 @@ def markdown(columns, rows):
 def paper_tables(rows):
     """Return tables II to V of a run: our figure, its interval, the paper's figure."""
     rows = rows[rows["table"].isin(["II", "III", "IV", "V"]) & (rows["metric"] == "accuracy")]
-    columns = ["table", "system", "noise extraction", "decision by", "ours [%]", "95 % interval", "paper [%]"]
+    columns = ["table", "system", "features", "decision by", "ours [%]", "95 % interval", "paper [%]"]
     lines = []
     for row in rows.itertuples():
         paper = "" if row.paper != row.paper else f"{100 * row.paper:.0f}"
