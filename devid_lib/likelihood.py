@@ -1,4 +1,4 @@
-"""How strong the evidence is and whether the number is honest: likelihood ratios of pairs of recordings (notebook 15).
+"""How strong the evidence is and whether the number is honest: likelihood ratios of pairs of recordings (casework).
 
 Everywhere ``same`` and ``different`` are the log10 likelihood ratios, or scores that grow with likeness, of pairs made
 by one device and by two, np.ndarray [shape=(n,)] and [shape=(m,)]. They may be infinite unless a function says that it

@@ -302,7 +302,7 @@ def calibration(tables, *, ax=None):
 
 
 def tippett(same, different, *, ax=None):
-    """Draw which share of the pairs has at least the log10 likelihood ratio on the axis (notebooks 15 and 20).
+    """Draw which share of the pairs has at least the log10 likelihood ratio on the axis (casework).
 
     Right of 0, what stands of different devices misleads; left of 0, what is missing of the same device does.
     """
@@ -317,7 +317,7 @@ def tippett(same, different, *, ax=None):
 
 
 def pav(same, different, *, ax=None):
-    """Draw log10 likelihood ratios as the best monotone calibration would have them (notebooks 15 and 20).
+    """Draw log10 likelihood ratios as the best monotone calibration would have them (casework).
 
     Below the diagonal right of 0, and above it left of 0, ratios overstate; infinite ones stand at the edge.
     """
@@ -337,7 +337,7 @@ def _edge(same, different):
 
 
 def ece(same, different, *, ax=None):
-    """Draw what is unknown with likelihood ratios, with the best of their order, and without (notebooks 15 and 20).
+    """Draw what is unknown with likelihood ratios, with the best of their order, and without (casework).
 
     Above the curve of the prior alone, the ratios do harm; Cllr and Cllr_min stand at prior odds of 1, that is at 0.
     """

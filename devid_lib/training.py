@@ -8,10 +8,9 @@ import pandas as pd
 import scipy.linalg
 
 from .audio import load_recording
-from .dataset import held_out
+from .dataset import held_out, represent
 from .errors import AudioError, ParameterError
 from .evaluation import predictions_table, vote
-from .features import extract_features
 from .models import SYSTEMS, import_keras
 from .progress import progress
 from .segments import regular_segments
@@ -19,7 +18,6 @@ from .segments import regular_segments
 DEFAULT_SCALE = 2**15 * 12**0.5
 SHRINKAGE = 2.0  # of whitening: components that vary much more than this many average features shrink to the rest
 ANSWER = 0.2  # standard deviation of a filter's first answers, so that their maxima do not saturate the tanh behind
-NOISE_SETTINGS = ("noise", "window", "wavelet", "level", "threshold", "mode", "rescale", "scale")
 
 
 @dataclass(frozen=True)
@@ -59,20 +57,21 @@ class Recipe:
 
 
 AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": "once", "whiten": False}
+FILTERBANK = Recipe("adam", 1e-3, 256, 15, patience=3)  # not of the paper
 RECIPES = {
     "published": {
         "softmax": Recipe("lbfgs", 1.0, 0, 400, select_on="nothing", whiten=False),
         "mlp": Recipe("rmsprop", 1e-4, 9000, 300, **AS_PUBLISHED),
         "averaged": Recipe("rmsprop", 1e-4, 3000, 500, **AS_PUBLISHED),
         "cnn": Recipe("rmsprop", 1e-4, 500, 3000, **AS_PUBLISHED),
-        "filterbank": Recipe("adam", 1e-3, 256, 15, patience=3),  # not of the paper: as by default
+        "filterbank": FILTERBANK,
     },
     "default": {
         "softmax": Recipe("adam", 1e-3, 256, 20, patience=3),
         "mlp": Recipe("adam", 1e-3, 512, 8, patience=3),
         "averaged": Recipe("adam", 1e-3, 512, 8, patience=3),
         "cnn": Recipe("adam", 3e-4, 128, 4, patience=3),  # still rising: a question of time
-        "filterbank": Recipe("adam", 1e-3, 256, 15, patience=3),
+        "filterbank": FILTERBANK,
     },
 }
 
@@ -520,6 +519,5 @@ def identify(model, path, *, devices, settings, samplerate):
     if len(y) < settings["segment_length"]:
         raise AudioError(f"{path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
     segments, _ = regular_segments(y, length=settings["segment_length"])
-    x = extract_features(segments, **{name: settings[name] for name in NOISE_SETTINGS})
-    posterior = vote(model.predict(x, batch_size=1024, verbose=0))
+    posterior = vote(model.predict(represent(segments, settings), batch_size=1024, verbose=0))
     return pd.Series(posterior, index=list(devices)).sort_values(ascending=False)

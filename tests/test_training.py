@@ -436,7 +436,7 @@ def planted(tmp_path_factory):
             segments.append(y.reshape(60, LENGTH))
             tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "draw": 0,
                                         "session": "", "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
-    options = {name: settings[name] for name in training.NOISE_SETTINGS}
+    options = {name: value for name, value in settings.items() if name not in ("segment_length", "representation")}
     X = extract_features(np.concatenate(segments).astype(np.float32), **options)
     dataset = Dataset(X, pd.concat(tables, ignore_index=True), DEVICES, settings)
     model = models.softmax(LENGTH // 2 + 1, 3)
@@ -452,7 +452,8 @@ def test_identify_names_the_device(planted, device):
     assert posterior.is_monotonic_decreasing
     assert posterior.sum() == pytest.approx(1)
     y = sf.read(folder / f"{device}.wav", dtype="float32")[0][: 9001 // LENGTH * LENGTH].reshape(-1, LENGTH)
-    x = extract_features(y, **{name: settings[name] for name in training.NOISE_SETTINGS})
+    options = {name: value for name, value in settings.items() if name not in ("segment_length", "representation")}
+    x = extract_features(y, **options)
     expected = model.predict(x, verbose=0).mean(axis=0)
     np.testing.assert_allclose(posterior[list(DEVICES)], expected, atol=1e-5)
 

@@ -263,7 +263,7 @@ class Session:
         dataset = self.dataset(recordings, **{"representation": models.SYSTEMS[system].representation} | changes)
         options = {name: self.params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
         family = models.SYSTEMS[system].family
-        if self.params["size"] == "quick":
+        if self.params["size"] == "quick" and options["recipe"] == "default":  # the published one is not cut
             options["epochs"] = options["epochs"] or SHORT.get(family, 0)
         sizes = {name: options[name] for name in ("epochs", "batch_size")}
         recipe = training.recipe_for(family, options["recipe"], **sizes)

@@ -24,7 +24,7 @@ from sklearn.linear_model import RidgeClassifier
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from devid_lib import evaluation, models, plots, training
+from devid_lib import evaluation, models, plots
 from devid_lib.errors import DevidError
 from devid_lib.workbook import describe, joined, show, start
 from devid_lib.workbook.paper import PAPER
@@ -68,8 +68,8 @@ features = {
 
 def ridge(options):
     """Return what a linear reader of standardised features decides: quick, and nothing in it is random."""
-    dataset = session.dataset(recordings, draws=1, **options)
-    train, test = dataset.mask("train"), dataset.mask("test")
+    dataset = session.dataset(recordings, **options)
+    train, test = dataset.mask("train"), dataset.mask("test", draw=0)
     reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)).fit(dataset.X[train], dataset.y[train])
     decided = np.eye(len(devices))[reader.predict(dataset.X[test])]
     return evaluation.predictions_table(decided, dataset.segments[test], dataset.devices)
@@ -332,7 +332,8 @@ tuned.get_layer("filters").trainable = True
 tuned.compile(models.import_keras().optimizers.Adam(1e-5), "sparse_categorical_crossentropy")
 some = np.flatnonzero(waves.mask("train"))[:: 1 + n_train // 6000]
 tuned.fit(np.asarray(waves.X[some]), waves.y[some], batch_size=64, verbose=0)
-learned = evaluation.voted(training.predict(tuned, waves), unit="segment")
+test = waves.mask("test", draw=0)
+learned = evaluation.predictions_table(tuned.predict(waves.X[test], verbose=0), waves.segments[test], devices)
 
 # %% [markdown]
 # ## Result
