@@ -1,0 +1,292 @@
+"""Public recordings: what there is, how to get it, and how `corpus.load_corpus` reads it.
+
+Nothing is downloaded unless it is asked for, with `get` or ``devid corpora get NAME``. What was got lies in
+``<data_dir>/corpora/<name>/files`` as its authors pack it, and, once it has been loaded, its list in ``prepared``.
+"""
+
+import csv
+import re
+import shutil
+import time
+from pathlib import Path, PurePosixPath
+from urllib.parse import urlsplit
+
+import numpy as np
+import soundfile as sf
+
+from ..errors import CorpusError, ParameterError
+from ..files import atomic_path, locked, read_json, remove, write_json
+from ..progress import progress
+from . import layouts
+from .download import contents, fetch, megabytes, unpack
+from .registry import CORPORA
+
+FORMAT = 1  # raise it when lists or joined recordings are made differently
+FACTS = ("title", "licence", "citation", "page", "shows", "cannot", "checked")
+FLAC = ("PCM_16", "PCM_24")  # codings that FLAC keeps to the bit
+SPARE = 1.05  # sizes in the registry are rounded
+
+
+def known(name):
+    """Return what is known of a public corpus.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CORPORA`.
+
+    Returns
+    -------
+    corpus : registry.Corpus
+
+    Raises
+    ------
+    ParameterError
+        If there is none of this name.
+
+    Examples
+    --------
+    >>> known("dspspeech-20").licence
+    'MIT'
+    """
+    if name not in CORPORA:
+        raise ParameterError(f"unknown corpus {name!r}: known are {', '.join(CORPORA)}")
+    return CORPORA[name]
+
+
+def described(name):
+    """Return what is known of a public corpus, one fact a line, with what it would take to get it.
+
+    Examples
+    --------
+    >>> print(described("micirp").splitlines()[0])
+    micirp: MicIRP, microphone impulse responses
+    """
+    corpus = known(name)
+    facts = {"what": corpus.what, "devices": f"{corpus.devices}: {corpus.units}", "sessions": corpus.sessions}
+    facts |= {"rate": corpus.rate, "size": _sizes(corpus), "licence": corpus.licence, "cite": corpus.citation}
+    facts |= {"page": corpus.page, "shows": corpus.shows, "cannot": corpus.cannot, "checked": corpus.checked}
+    facts |= {"left out": corpus.left_out} if corpus.left_out else {}
+    facts |= {"by hand": corpus.by_hand} if corpus.by_hand else {"address": corpus.base or ", ".join(corpus.archives)}
+    return "\n".join([f"{name}: {corpus.title}", *(f"  {key:10} {fact}" for key, fact in facts.items())])
+
+
+def _sizes(corpus):
+    """Return how large a corpus is, in words."""
+    if corpus.by_hand:
+        return "by hand"
+    return f"up to {megabytes(corpus.size or corpus.unpacked)} to download, {megabytes(corpus.unpacked)} on disk"
+
+
+def get(name, *, data_dir="data"):
+    """Download and unpack a public corpus, unless it is there already.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CORPORA`.
+    data_dir : str or Path
+        It goes to ``<data_dir>/corpora/<name>/files``, whole or not at all.
+
+    Returns
+    -------
+    folder : Path
+
+    Raises
+    ------
+    CorpusError
+        If it can only be got by hand, the disk has no room, the download breaks off (a second call goes on from
+        there), or what arrived is not what it should be.
+    """
+    corpus = known(name)
+    folder = Path(data_dir) / "corpora" / name
+    with locked(Path(data_dir) / "locks" / f"corpus-{name}.lock"):
+        if not (folder / "files").is_dir():
+            if corpus.by_hand:
+                raise CorpusError(f"{name}: {corpus.by_hand}. Put them into {folder / 'files'}. See {corpus.page}")
+            _download(corpus, folder)
+    return folder / "files"
+
+
+def _download(corpus, folder):
+    """Fetch the archives of a corpus and make its folder ``files`` of them."""
+    archives = folder / "archives"
+    try:
+        archives.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise CorpusError(f"{archives}: cannot be made: {error.strerror}") from error
+    limit = int(SPARE * corpus.unpacked)
+    there = sum(file.stat().st_size for file in archives.iterdir())
+    free, needed = shutil.disk_usage(folder).free, (corpus.size or corpus.unpacked) + corpus.unpacked - there
+    if free < needed:
+        raise CorpusError(f"{folder}: {megabytes(free)} are free, {corpus.name} needs {megabytes(needed)}")
+    paths = []
+    for name, checksum in corpus.archives.items():
+        url = corpus.base + name
+        paths.append(archives / PurePosixPath(urlsplit(url).path).name)
+        fetch(url, paths[-1], checksum=checksum, limit=int(SPARE * (corpus.size or corpus.unpacked)))
+    try:
+        with atomic_path(folder / "files") as temporary:
+            temporary.mkdir()
+            for path in paths:
+                unpack(path, temporary, keep=corpus.keep, strip=corpus.strip, limit=limit)
+            if corpus.contents and contents(temporary, corpus.keep) != corpus.contents:
+                raise CorpusError(f"{url}: what arrived is not what it should be: contents are not {corpus.contents}")
+    except CorpusError:  # not what it should be, so that it is no use to keep it; a full disk is another error
+        remove(archives)
+        raise
+    told = {"name": corpus.name, "got": time.strftime("%Y-%m-%d"), "archives": corpus.archives}
+    write_json(folder / "source.json", told | {fact: getattr(corpus, fact) for fact in FACTS})
+    remove(archives)
+
+
+def listed(name, *, data_dir="data"):
+    """Return the list of recordings of a public corpus that is in ``data_dir``, made if it is not there yet.
+
+    Parameters
+    ----------
+    name : str
+        A key of `CORPORA`.
+    data_dir : str or Path
+
+    Returns
+    -------
+    manifest : Path
+        A CSV with path, device, recording, session, speaker.
+    notes : list of str
+        Licence and citation, and what a reader of any result on this corpus should know.
+
+    Raises
+    ------
+    CorpusError
+        If it is not there; the message says how large it is, under which licence, and how to get it. If it is half
+        there, or its files are not what they should be.
+    """
+    corpus = known(name)
+    folder = Path(data_dir) / "corpora" / name
+    if not corpus.layout:
+        raise CorpusError(f"{name}: holds impulse responses, not recordings: use corpora.impulse_responses")
+    if not (folder / "files").is_dir():
+        how = f"  {corpus.by_hand}. Put them into {folder / 'files'}" if corpus.by_hand else (
+            f"  nothing was downloaded. To get it: devid corpora get {name}, or corpora.get({name!r}, data_dir=...)")
+        raise CorpusError(f"{name}: is not in {folder}\n  {corpus.what}\n  {_sizes(corpus)}\n  "
+                          f"licence: {corpus.licence}\n{how}")
+    prepared = folder / f"prepared-{FORMAT}"
+    with locked(Path(data_dir) / "locks" / f"corpus-{name}.lock"):
+        if not (prepared / "manifest.csv").is_file():
+            _prepare(corpus, folder / "files", prepared)
+    notes = [f"{corpus.title}. Licence: {corpus.licence}. Cite: {corpus.citation}.", f"It cannot show {corpus.cannot}."]
+    notes += [f"Left out: {corpus.left_out}."] if corpus.left_out else []
+    return prepared / "manifest.csv", notes + read_json(prepared / "notes.json").get("notes", [])
+
+
+def _prepare(corpus, files, prepared):
+    """Write the list of a corpus, and every recording that comes in several clips, into a folder."""
+    rows = list(getattr(layouts, corpus.layout)(files))
+    devices = len({row[1] for row in rows})
+    if devices != corpus.devices or len(rows) != (corpus.files or len(rows)):
+        of = f" of {corpus.files}" if corpus.files else ""
+        raise CorpusError(f"{files}: half there, or not {corpus.title}: {devices} of {corpus.devices} devices, "
+                          f"{len(rows)}{of} audio files. Remove the folder and get it again")
+    clips, notes = {}, []
+    for row in rows:
+        clips.setdefault(row[1:3], []).append(row)
+    with atomic_path(prepared) as temporary:
+        temporary.mkdir()
+        lines = []
+        for (device, recording), group in progress(clips.items(), label=f"{corpus.name}, recordings"):
+            path = f"../files/{group[0][0]}"
+            if len(group) > 1:
+                path = re.sub(r"[^\w./-]+", "_", f"{device}/{recording}.flac")
+                _join([files / row[0] for row in group], temporary / path, seconds=corpus.seconds)
+            lines.append([path, *group[0][1:]])
+        with open(temporary / "manifest.csv", "w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([["path", "device", "recording", "session", "speaker"], *lines])
+        if joined := [len(group) for group in clips.values() if len(group) > 1]:
+            most = f", at most {corpus.seconds:g} s each" if corpus.seconds else ""
+            notes.append(f"{len(joined)} recordings are {sum(joined)} clips laid end to end{most}: a segment across a "
+                         "joint holds two clips.")
+        write_json(temporary / "notes.json", {"notes": notes})
+
+
+def _join(clips, path, *, seconds):
+    """Write clips of one kind end to end as a FLAC, up to a length [s]; every sample stays as it is."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        infos = [sf.info(clip) for clip in clips]
+        kinds = [(info.samplerate, info.channels, info.subtype) for info in infos]
+        if odd := [clip for clip, kind in zip(clips, kinds, strict=True) if kind != kinds[0] or kind[2] not in FLAC]:
+            raise CorpusError(f"{odd[0]}: its rate, channels or coding do not let it be joined to {clips[0].name}")
+        rate, channels, coding = kinds[0]
+        left = int(seconds * rate) if seconds else sum(info.frames for info in infos)
+        with sf.SoundFile(path, "w", rate, channels, coding, format="FLAC") as joined:
+            for clip in clips:
+                y, _ = sf.read(clip, frames=left, dtype="int32", always_2d=True)
+                joined.write(y)
+                left -= len(y)
+    except sf.LibsndfileError as error:
+        raise CorpusError(f"{clips[0].parent}: cannot be read: {error}") from None
+
+
+def impulse_responses(name="micirp", *, samplerate, data_dir="data", taps=4096):
+    """Return the measured responses of microphones as filters, for the simulator.
+
+    Parameters
+    ----------
+    name : str
+        A corpus of impulse responses.
+    samplerate : int
+        Rate of the filters [Hz].
+    data_dir : str or Path
+        Where `get` put them.
+    taps : int
+        Length of a filter, from 1 ms before its largest sample, faded out at its end [samples].
+
+    Returns
+    -------
+    responses : dict of str: np.ndarray [shape=(taps,)]
+        By microphone. The mean power response between 300 and 3400 Hz is 1, so that a filter changes the colour of
+        speech and not its level.
+
+    Raises
+    ------
+    CorpusError
+        If they are not there, or half there.
+
+    Notes
+    -----
+    A filter is used as ``scipy.signal.oaconvolve(y, response)[: len(y)]``. With 2048 taps at 44.1 kHz all of the 66
+    responses keep 99.6 % of their energy.
+    """
+    import soxr
+
+    corpus, folder = known(name), Path(data_dir) / "corpora" / name / "files"
+    paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
+    if corpus.layout or len(paths) != corpus.files:
+        raise CorpusError(f"{folder}: {len(paths)} of {corpus.files} impulse responses; {_sizes(corpus)}, licence: "
+                          f"{corpus.licence}. To get them: devid corpora get {name}")
+    responses = {}
+    for path in paths:
+        h, rate = sf.read(path)
+        h = soxr.resample(h, rate, samplerate)
+        h = h[max(0, np.abs(h).argmax() - samplerate // 1000) :][:taps]
+        h = np.pad(h, (0, taps - len(h))) * np.minimum(1, np.arange(taps, 0, -1) / (taps // 8))
+        f = np.fft.rfftfreq(taps, 1 / samplerate)
+        power = np.abs(np.fft.rfft(h)) ** 2
+        responses[path.stem.removeprefix("IR_")] = h / np.sqrt(power[(f >= 300) & (f <= 3400)].mean())
+    return responses
+
+
+def overview():
+    """Return the public recordings as a table of words.
+
+    Returns
+    -------
+    rows : list of list of str
+        Name, what it is, devices, sessions, rate, size, licence, what it shows, what it cannot show; a row a corpus,
+        below the names of the columns.
+    """
+    columns = ["name", "what it is", "devices", "sessions", "rate", "size", "licence", "shows", "cannot show"]
+    rows = [[corpus.name, f"{corpus.title}: {corpus.what}", str(corpus.devices), corpus.sessions, corpus.rate,
+             _sizes(corpus), corpus.licence, corpus.shows, corpus.cannot] for corpus in CORPORA.values()]
+    return [columns, *rows]
