@@ -1,29 +1,49 @@
 """Make devid_lib/assets/speech.ogg: the speech that the simulated recorders record.
 
-Run once, in an environment of its own (the workbook does not depend on the package that speaks):
+Run once, on Debian 12, in an environment of its own (the workbook does not depend on the packages that speak):
 
+    apt-get install festival festvox-us-slt-hts
     python3 -m venv /tmp/tts
-    /tmp/tts/bin/pip install hibari-tts==0.2.1 soundfile==0.14.0
+    /tmp/tts/bin/pip install hibari-tts==0.2.1 pyworld==0.3.5 setuptools==80.9.0 soundfile==0.14.0 soxr==1.1.0
     /tmp/tts/bin/python tools/make_speech.py
 
-Every sentence is spoken with a seed of its own, cut to where there is sound, brought to one level and written
-behind the one before. The cuts go into speech.json as start and stop samples. The same versions give the
-same samples (the file differs in the serial number that Ogg draws for every stream).
+Two synthetic women read the sentences: "heart" of hibari-tts (Apache-2.0), and "slt" of festival (Carnegie Mellon
+University, a free licence). Four more voices are made of them with the vocoder WORLD (Morise et al. 2016,
+10.1587/transinf.2015EDP7457): pitch and spectral envelope are scaled, as by another larynx and a vocal tract of another
+length. Training has four voices and the first sentences, test the two others and the last sentences, so that
+neither a voice nor a sentence is on both sides.
+
+Every sentence is cut to where there is sound, brought to one level and written behind the one before. speech.json says
+where, who speaks and on which side. The same versions give the same samples (the file differs in the serial number that
+Ogg draws for every stream).
 """
 
+import functools
 import json
+import subprocess
+import tempfile
 from pathlib import Path
 
 import numpy as np
 import soundfile as sf
+import soxr
 
 SEED = 20160805
-SAMPLERATE = 24000  # [Hz], what hibari-tts speaks at
+SAMPLERATE = 24000  # [Hz], what hibari-tts speaks at; festival's voice has 32 kHz
 GAP_S = 0.1  # silence between two sentences in the file [s], so that the codec does not smear one into the next
 FLOOR_DB = -50.0  # a 10 ms frame this far under the loudest is no longer speech [dB]
 MARGIN_S = 0.03  # kept on either side of the speech [s]
 LEVEL_DBFS = -26.0  # RMS of every sentence [dBFS]
+TRAINING = 48  # sentences; the others are for the test
 ASSETS = Path(__file__).resolve().parent.parent / "devid_lib" / "assets"
+VOICES = {  # name: side, who reads, and by what pitch and formants are multiplied
+    "heart": ("train", "heart", 1.0, 1.0),
+    "slt": ("train", "slt", 1.0, 1.0),
+    "heart-low": ("train", "heart", 0.6, 0.86),
+    "slt-high": ("train", "slt", 1.2, 1.1),
+    "heart-mid": ("test", "heart", 0.8, 0.93),
+    "slt-low": ("test", "slt", 0.62, 0.87),
+}
 
 # Written for this project. Neutral content; between them the sentences hold every phoneme of English several times.
 SENTENCES = [
@@ -109,17 +129,52 @@ def trimmed(y):
     return y[max(0, loud[0] * frame - margin) : (loud[-1] + 1) * frame + margin]
 
 
-def main():
-    """Speak all sentences and write speech.ogg and speech.json."""
+@functools.cache
+def readers():
+    """Return the two functions that turn a sentence and a seed into samples at SAMPLERATE."""
     from hibari import Hibari
 
     speak = Hibari()
+
+    def slt(sentence, seed):
+        with tempfile.TemporaryDirectory() as folder:
+            text, spoken = Path(folder) / "text", Path(folder) / "speech.wav"
+            text.write_text(sentence)
+            subprocess.run(["text2wave", "-eval", "(voice_cmu_us_slt_arctic_hts)", "-o", spoken, text], check=True)
+            return soxr.resample(*sf.read(spoken, dtype="float32"), SAMPLERATE)
+
+    return {"heart": lambda sentence, seed: speak(sentence, seed=seed), "slt": slt}
+
+
+def changed(y, *, pitch, formants):
+    """Return ``y`` spoken by another larynx and another vocal tract, with WORLD."""
+    import pyworld
+
+    y = y.astype(np.float64)
+    f0, t = pyworld.harvest(y, SAMPLERATE)
+    envelope = pyworld.cheaptrick(y, f0, t, SAMPLERATE)
+    aperiodic = pyworld.d4c(y, f0, t, SAMPLERATE)
+    bins = np.arange(envelope.shape[1])
+    scaled = [np.exp(np.interp(bins / formants, bins, np.log(row))) for row in envelope]
+    return pyworld.synthesize(f0 * pitch, np.array(scaled), aperiodic, SAMPLERATE).astype(np.float32)
+
+
+def spoken():
+    """Yield (voice, side, samples) of every sentence; of the voices of training each speaks every other sentence."""
+    for number, (voice, (side, reader, pitch, formants)) in enumerate(VOICES.items()):
+        mine = range(number % 2, TRAINING, 2) if side == "train" else range(TRAINING, len(SENTENCES))
+        for i in mine:
+            y = readers()[reader](SENTENCES[i], SEED + i)
+            y = trimmed(y if pitch == formants == 1 else changed(y, pitch=pitch, formants=formants))
+            yield voice, side, y * np.float32(10 ** (LEVEL_DBFS / 20) / np.sqrt(np.mean(y**2)))
+
+
+def main():
+    """Speak all sentences and write speech.ogg and speech.json."""
     gap = np.zeros(int(GAP_S * SAMPLERATE), np.float32)
-    pieces, bounds, position = [gap], [], len(gap)
-    for i, sentence in enumerate(SENTENCES):
-        y = trimmed(speak(sentence, seed=SEED + i))
-        y = y * np.float32(10 ** (LEVEL_DBFS / 20) / np.sqrt(np.mean(y**2)))
-        bounds.append([position, position + len(y)])
+    pieces, utterances, position = [gap], [], len(gap)
+    for voice, side, y in spoken():
+        utterances.append([position, position + len(y), voice, side])
         pieces += [y, gap]
         position += len(y) + len(gap)
     y = np.concatenate(pieces)
@@ -130,8 +185,8 @@ def main():
     with sf.SoundFile(ASSETS / "speech.ogg", "w", samplerate=SAMPLERATE, channels=1, **ogg) as file:
         for block in np.array_split(y, len(y) // SAMPLERATE):  # libsndfile crashes on one long block of Vorbis
             file.write(block)
-    (ASSETS / "speech.json").write_text(json.dumps({"samplerate": SAMPLERATE, "utterances": bounds}) + "\n")
-    print(f"{len(SENTENCES)} sentences, {position / SAMPLERATE:.0f} s, peak {np.max(np.abs(y)):.2f}")
+    (ASSETS / "speech.json").write_text(json.dumps({"samplerate": SAMPLERATE, "utterances": utterances}) + "\n")
+    print(f"{len(utterances)} sentences, {position / SAMPLERATE:.0f} s, peak {np.max(np.abs(y)):.2f}")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,370 @@
+"""The sound field that a simulated recorder is put into: voices, a room, a place in it, and what else is heard there.
+
+Three levels, each drawn from a generator of its own: a *session* is a day and a room, with its background; a *place* is
+where one device stands on that day, with what is near it; a *recording* is who says what, and how the background
+wanders.
+"""
+
+import contextvars
+import functools
+import io
+import json
+from dataclasses import dataclass
+from importlib.resources import files
+
+import numpy as np
+import soundfile as sf
+import soxr
+from scipy import signal
+
+from .errors import ParameterError
+
+# --- Constants -------------------------------------------------------------------------------------------------------
+# Ranges, (low, high), are the ends of a uniform distribution. "Assumed" is what no source was found for; those of the
+# place were set by the ripple table of tools/calibrate_simulator.py, and by no classifier.
+
+SAMPLERATE = 44100  # [Hz]
+
+# The recording.
+SPEECH_SPL = (57.0, 63.0)  # a talker at 1 m [dB SPL]; 60 is normal effort (ISO 9921)
+UTTERANCE_DB = 3.0  # standard deviation of a sentence's level around that [dB]; assumed
+PAUSE_S = (0.2, 2.0)  # between two sentences [s]; assumed
+AMBIENT_WANDER_DB = 3.0  # standard deviation of a background's level within a recording [dB]; assumed
+AMBIENT_WANDER_S = 2.0  # time constant of that [s]; assumed
+
+# The session: a furnished room, and the noise in it.
+ROOM_M = ((3.0, 8.0), (2.5, 6.0), (2.4, 3.2))  # length, width, height [m]; assumed: offices and living rooms
+ABSORPTION = (0.15, 0.45)  # of the walls; assumed, for reverberation times of furnished rooms, some 0.2 to 0.8 s
+IMAGES = 3  # times a pair of walls mirrors the talker, to either side (Allen & Berkley 1979, 10.1121/1.382599)
+WALL_HZ = 6000.0  # from here on walls, and a head that looks elsewhere, take more away [Hz]; assumed
+AMBIENT_SPL = (28.0, 40.0)  # of each background source [dB SPL]: quiet rooms; assumed
+AMBIENT_SOURCES = 2  # as in traffic outside and a fan inside; assumed
+AMBIENT_SLOPE_DB = (-6.0, -2.0)  # tilt of its spectrum [dB per octave]; assumed
+AMBIENT_COLOUR_DB = 3.0  # standard deviation of its random deviation at octave distances [dB]; assumed
+
+# The place.
+DISTANCE_M = (0.3, 1.2)  # from the talker's mouth [m]; assumed
+REFLECTIONS = 4  # from near by: the desk, what the device leans on, a screen or a wall; assumed
+REFLECTION_S = (0.1e-3, 5e-3)  # how much later than the direct sound they come, log-uniform [s]; assumed
+REFLECTION_DB = (-12.0, -3.0)  # their level against it [dB]; assumed
+MOVED_S = 7e-6  # standard deviation of that delay between recordings of one place, by some millimetres [s]; assumed
+GAIN_DB = (-3.0, 3.0)  # the user's setting of the recorder's input gain [dB]; assumed
+
+_SOUND = 343.0  # speed of sound [m/s]
+_FRAME = 441  # step of everything that varies slowly: 10 ms
+_SPEECH_DBFS = -26.0  # RMS of the sentences that ship with the library
+stop_event = contextvars.ContextVar("stop", default=None)  # the event that ends the work of this thread
+
+
+@dataclass(frozen=True)
+class Session:
+    """A day: a room [m], what its walls absorb, the talker [m], colours [dB] and levels [dB SPL] of the noise."""
+
+    room: np.ndarray
+    absorption: float
+    talker: np.ndarray
+    colours: tuple
+    levels: tuple
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a device stands: microphone [m], delays [s] and factors of reflections, the user's gain [dB]."""
+
+    microphone: np.ndarray
+    delays: np.ndarray
+    gains: np.ndarray
+    gain_db: float
+    tail: int  # seed of the late part of the room's response, which is another one half a metre away
+
+
+def draw_session(rng):
+    """Return a session.
+
+    Parameters
+    ----------
+    rng : np.random.Generator
+
+    Returns
+    -------
+    session : Session
+    """
+    room = np.array([rng.uniform(*side) for side in ROOM_M])
+    talker = np.array([*(room[:2] * rng.uniform(0.3, 0.7, 2)), 1.2])  # sitting
+    knots = _knots()
+    colours = tuple(rng.uniform(*AMBIENT_SLOPE_DB) * knots + AMBIENT_COLOUR_DB * rng.standard_normal(len(knots))
+                    for _ in range(AMBIENT_SOURCES))
+    return Session(room, rng.uniform(*ABSORPTION), talker, colours, tuple(rng.uniform(*AMBIENT_SPL, AMBIENT_SOURCES)))
+
+
+def draw_place(session, rng):
+    """Return a place of a device in a session.
+
+    Parameters
+    ----------
+    session : Session
+    rng : np.random.Generator
+
+    Returns
+    -------
+    place : Place
+    """
+    distance, direction = rng.uniform(*DISTANCE_M), rng.uniform(0, 2 * np.pi)
+    height = -min(0.4, 0.8 * distance)  # on a desk, below the mouth
+    away = np.sqrt(distance**2 - height**2)
+    microphone = session.talker + [away * np.cos(direction), away * np.sin(direction), height]
+    microphone = np.clip(microphone, 0.1, session.room - 0.1)
+    delays = np.exp(rng.uniform(*np.log(REFLECTION_S), REFLECTIONS))
+    gains = 10 ** (rng.uniform(*REFLECTION_DB, REFLECTIONS) / 20)
+    return Place(microphone, delays, gains, rng.uniform(*GAIN_DB), int(rng.integers(2**32)))
+
+
+# --- The field -------------------------------------------------------------------------------------------------------
+def sound_field(n_samples, *, rng, session=None, place=None, side="train", voices=None, said=None):
+    """Return what reaches the microphone: speech in a room, and background noise.
+
+    Parameters
+    ----------
+    n_samples : int > 0
+        Length wanted [samples].
+    rng : np.random.Generator
+        Draws everything that belongs to the recording, and what is not given.
+    session : Session, optional
+    place : Place, optional
+    side, voices
+        Who speaks: see `speech`.
+    said : np.ndarray [shape=(n_samples,)], optional
+        What is said, from `speech`, when several devices are to hear the same.
+
+    Returns
+    -------
+    y : np.ndarray [shape=(n_samples,)], float32
+        Sound pressure at 44.1 kHz [Pa].
+    """
+    session = session or draw_session(rng)
+    place = place or draw_place(session, rng)
+    level = _pascal(rng.uniform(*SPEECH_SPL)) / _amplitude(_SPEECH_DBFS)
+    said = speech(n_samples, rng=rng, side=side, voices=voices) if said is None else said
+    y = _filtered(level * said, room_response(session, place))
+    for colour, loudness in zip(session.colours, session.levels, strict=True):
+        y += _ambient(n_samples, colour, loudness, rng)
+    return _filtered(y, near_response(place, rng=rng))
+
+
+def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
+    """Return sentences in random order with random pauses.
+
+    Parameters
+    ----------
+    n_samples : int > 0
+        Length wanted [samples].
+    rng : np.random.Generator
+        Draws order, pauses and levels of the sentences.
+    samplerate : int > 0
+        Sample rate wanted [Hz].
+    side : {"train", "test"}
+        Training and test have sentences and voices of their own.
+    voices : sequence of str, optional
+        Some of ``VOICES[side]``, who take turns; all of them by default.
+
+    Returns
+    -------
+    y : np.ndarray [shape=(n_samples,)], float32
+        Speech without any background, sentences at -26 dBFS RMS, give or take ``UTTERANCE_DB``.
+
+    Raises
+    ------
+    ParameterError
+        If a parameter has a value that is not allowed.
+
+    Notes
+    -----
+    Notebook 00. The sentences are synthetic: see assets/speech.txt.
+    """
+    if side not in VOICES:
+        raise ParameterError(f"side must be one of {', '.join(VOICES)}, not {side!r}")
+    voices = VOICES[side] if voices is None else voices
+    if not voices or set(voices) - set(VOICES[side]):
+        raise ParameterError(f"voices must be some of {', '.join(VOICES[side])}, not {voices!r}")
+    spoken = _sentences(positive("samplerate", samplerate))
+    sentences = [y for y, voice, its in spoken if its == side and voice in voices]
+    y = np.zeros(positive("n_samples", n_samples), np.float32)
+    position = 0
+    while position < n_samples:
+        for i in rng.permutation(len(sentences)):
+            position += int(rng.uniform(*PAUSE_S) * samplerate)
+            gain = _amplitude(UTTERANCE_DB * rng.standard_normal())
+            part = y[position : position + len(sentences[i])]
+            part += gain * sentences[i][: len(part)]
+            position += len(sentences[i])
+    return y
+
+
+def room_response(session, place):
+    """Return the impulse response from the talker to a place: direct sound, early reflections, a tail that dies away.
+
+    The early part is that of image sources in a shoebox (Allen & Berkley 1979); the tail is noise, its decay that of
+    Eyring's formula and its level that of a diffuse field.
+
+    Parameters
+    ----------
+    session : Session
+    place : Place
+
+    Returns
+    -------
+    response : np.ndarray [shape=(taps,)], float32
+        The direct sound is its first sample; at 1 m it is 1.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> session = draw_session(rng)
+    >>> place = draw_place(session, rng)
+    >>> response = room_response(session, place)
+    >>> bool(np.isclose(response[0] * np.linalg.norm(session.talker - place.microphone), 1, atol=1e-6))
+    True
+    """
+    volume, surface = np.prod(session.room), 2 * np.sum(np.prod(session.room) / session.room)
+    absorbing = -surface * np.log(1 - session.absorption)
+    t60 = 0.161 * volume / absorbing
+    n = np.arange(-IMAGES, IMAGES + 1)
+    offsets = [np.concatenate([2 * k * size + s - m, 2 * k * size - s - m])  # even, then odd numbers of reflections
+               for k, size, s, m in zip([n] * 3, session.room, session.talker, place.microphone, strict=True)]
+    bounces = np.concatenate([2 * abs(n), abs(2 * n - 1)])
+    distance = np.sqrt(sum(np.square(o) for o in np.ix_(*offsets))).ravel()
+    count = sum(np.ix_(bounces, bounces, bounces)).ravel()
+    direct = np.linalg.norm(session.talker - place.microphone)
+    delay, gain = (distance - direct) / _SOUND, (1 - session.absorption) ** (count / 2) / distance
+    mixing = 0.03  # [s], from here on the tail alone
+    early = (count > 0) & (delay < mixing)
+    response = np.zeros(int((mixing + t60) * SAMPLERATE), np.float32)
+    _add_taps(response, delay[early], gain[early])
+    start = int(mixing * SAMPLERATE)
+    t = np.arange(start, len(response)) / SAMPLERATE
+    tail = np.random.default_rng(place.tail).standard_normal(len(t)) * 10 ** (-3 * t / t60)
+    energy = 16 * np.pi / absorbing * 10 ** (-6 * mixing / t60)  # of a diffuse field from then on
+    response[start:] += np.sqrt(energy) * tail / np.linalg.norm(tail)
+    response = signal.sosfilt(signal.butter(1, WALL_HZ, fs=SAMPLERATE, output="sos"), response).astype(np.float32)
+    response[0] = 1 / direct
+    return response
+
+
+def near_response(place, *, rng):
+    """Return the impulse response of what is near a device.
+
+    A simplification: whatever arrives, from wherever, is reflected with the same delays.
+
+    Parameters
+    ----------
+    place : Place
+    rng : np.random.Generator
+        Draws by how much device and talker have moved since the last recording.
+
+    Returns
+    -------
+    response : np.ndarray [shape=(taps,)], float32
+    """
+    delays = place.delays + MOVED_S * rng.standard_normal(len(place.delays))
+    response = np.zeros(int(max(delays) * SAMPLERATE) + 2, np.float32)
+    response[0] = 1
+    _add_taps(response, delays, place.gains)
+    return response
+
+
+def _add_taps(response, delays, gains):
+    """Add an impulse at each delay [s], shared by the two samples around it."""
+    position = delays * SAMPLERATE
+    whole = position.astype(int)
+    part = position - whole
+    np.add.at(response, whole, gains * (1 - part))
+    np.add.at(response, whole + 1, gains * part)
+
+
+def _ambient(n_samples, colour, loudness, rng):
+    """Return one source of background noise [Pa]: its colour is given, its level wanders."""
+    knots = _knots()
+    noise = coloured_noise(n_samples, lambda f: _amplitude(np.interp(np.log2(f), knots, colour)), rng)
+    noise *= _pascal(loudness)
+    pole = np.exp(-_FRAME / SAMPLERATE / AMBIENT_WANDER_S)
+    steps = rng.standard_normal(n_samples // _FRAME + 2) * np.sqrt(1 - pole**2)
+    steps[0] /= np.sqrt(1 - pole**2)
+    noise *= slowly(_amplitude(AMBIENT_WANDER_DB * signal.lfilter([1], [1, -pole], steps)), n_samples)
+    return noise
+
+
+def _knots():
+    return np.arange(5.0, 15.0)  # octaves: 32 Hz to 16 kHz
+
+
+# --- Small tools -----------------------------------------------------------------------------------------------------
+def go_on():
+    """End the work of this thread when the others have been stopped; called once in a while."""
+    if (stop := stop_event.get()) and stop.is_set():
+        raise Stopped
+
+
+class Stopped(Exception):
+    """The rest of the corpus has failed or been interrupted."""
+
+
+def _amplitude(db):
+    """Return decibels as a factor."""
+    return np.float32(10) ** (np.asarray(db, np.float32) / np.float32(20))
+
+
+def _pascal(spl):
+    """Return a sound pressure level [dB SPL] in pascal."""
+    return _amplitude(spl) * np.float32(2e-5)
+
+
+def coloured_noise(n_samples, magnitude, rng, taps=4096):
+    """Return Gaussian noise of RMS 1 whose spectrum has a magnitude: a function of the frequency [Hz]."""
+    f = np.fft.rfftfreq(taps, 1 / SAMPLERATE)
+    response = np.append(0.0, magnitude(f[1:]))
+    fir = np.roll(np.fft.irfft(response), taps // 2) * np.hanning(taps)
+    fir /= np.linalg.norm(fir)
+    go_on()
+    white = rng.standard_normal(n_samples + taps - 1, np.float32)
+    return signal.oaconvolve(white, fir.astype(np.float32), "valid")  # no fade at either end
+
+
+def _filtered(y, fir):
+    """Return the start of the convolution, as long as ``y``."""
+    go_on()
+    return signal.oaconvolve(y, fir)[: len(y)]
+
+
+def slowly(values, n_samples):
+    """Return one value per 10 ms as one value per sample, with straight lines between."""
+    ramp = np.arange(_FRAME, dtype=np.float32) / _FRAME
+    values = np.asarray(values, np.float32)
+    return (values[:-1, None] + np.diff(values)[:, None] * ramp).reshape(-1)[:n_samples]
+
+
+def asset(name):
+    return (files("devid_lib") / "assets" / name).read_bytes()
+
+
+@functools.lru_cache(maxsize=2)
+def _sentences(samplerate):
+    """Return the sentences that ship with the library as (samples, voice, side), at a sample rate."""
+    y, rate = sf.read(io.BytesIO(asset("speech.ogg")), dtype="float32")
+    spoken = json.loads(asset("speech.json"))["utterances"]
+    return [(soxr.resample(y[start:stop], rate, samplerate), voice, side) for start, stop, voice, side in spoken]
+
+
+def _voices():
+    """Return {side: names of its voices}."""
+    spoken = json.loads(asset("speech.json"))["utterances"]
+    return {side: tuple(dict.fromkeys(voice for *_, voice, its in spoken if its == side)) for side in ("train", "test")}
+
+
+VOICES = _voices()
+
+
+def positive(name, value):
+    """Return ``value`` when it is a positive whole number."""
+    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
+        raise ParameterError(f"{name} must be a positive integer, not {value!r}")
+    return int(value)
