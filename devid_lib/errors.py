@@ -15,3 +15,7 @@ class AudioError(DevidError):
 
 class CorpusError(DevidError):
     """A set of recordings cannot be used: the message names the folder or table and the reason."""
+
+
+class CodecError(DevidError):
+    """This machine's FFmpeg or libsndfile cannot encode: the message names the codec and the encoder."""

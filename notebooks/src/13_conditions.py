@@ -1,0 +1,347 @@
+# %% [markdown]
+# # 13 · Conditions
+#
+# **What do codecs, bands, noise and level do to a fingerprint, and what can training mend?**
+#
+# | you will learn | it needs | it makes | it takes |
+# |---|---|---|---|
+# | what real encoders do to a spectrum, why copies of training recordings teach a classifier where not to listen, what that costs | a corpus | accuracy of every system in every condition, trained clean and on degraded copies, as a table and a heat map | half a minute; at size `paper` some minutes |
+#
+# Files rarely come as they were recorded: a messenger has compressed them, a call has cut their band, an editor has taken
+# their noise away. All that is done here to *test* recordings, by the encoders themselves, not by models of them, to systems
+# that were trained on clean recordings and to the same systems trained on recordings in a few *other* conditions.
+
+# %% tags=["parameters"]
+corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+seed: int = 0  # one seed gives one result
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
+segment_length: int = 4096  # length of a segment [samples]
+
+# %%
+import zlib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import seaborn as sns
+from IPython.display import Audio, display
+from sklearn.base import clone
+
+from devid_lib import degrade, encoders, evaluation, training
+from devid_lib.errors import CodecError, DevidError
+from devid_lib.progress import progress
+from devid_lib.systems import protocol, registry
+from devid_lib.systems.excerpts import cut_excerpts, whole_recordings
+from devid_lib.systems.paper import PaperNetwork
+from devid_lib.systems.spectra import DifferenceRidge, difference_spectrum, feature_matrix, mean_log_spectrum
+from devid_lib.workbook import percent, signed, start, told
+
+session = start("13_conditions", globals())
+p = session.params
+
+# %% [markdown]
+# ## Inputs
+#
+# All systems learn from the same seconds, as in notebook 10. A stretch from the middle of every test recording stands for it.
+
+# %%
+recordings = session.recordings()
+sr, devices = int(recordings["samplerate"].iloc[0]), sorted(set(recordings["device"]))
+seconds = {"quick": 6, "paper": 15}[p["size"]]
+
+
+def middle(x):
+    """Return the middle of a recording, all of a short one."""
+    left = max(0, len(x.y) - round(seconds * sr)) // 2
+    return replace(x, y=np.array(x.y[left : left + round(seconds * sr)]), start=left, kept={})
+
+
+def number(x):
+    """Return a number that belongs to a recording, to seed what is random."""
+    return zlib.crc32(f"{x.device}/{x.recording}".encode())
+
+
+t = p["train_segments"] * p["segment_length"] / sr
+train = [protocol.thinned(x, seconds=t) for x in whole_recordings(recordings, "train")]
+tests = [middle(x) for x in whole_recordings(recordings, "test")]
+length = [np.mean([len(x.y) for x in some]) / sr for some in (train, tests)]
+print(f"{len(train)} training recordings, {length[0]:.1f} s of each; {len(tests)} test recordings, {length[1]:.1f} s of each")
+
+# %% [markdown]
+# ## What happens to a recording
+#
+# `devid_lib.degrade` holds them all by name. A codec is the real one: the samples go into a file in memory and come back,
+# as many as before and without its delay. Names joined by `+` are done one after the other.
+
+# %%
+chains = ("aac-32+opus-16", "mp3-64+opus-16", "amr-12.2+mp3-32")
+few = ("white-10", "rate-8", "mp3-32", "opus-16", "amr-12.2", chains[0])
+everything = ("clean", *(few if p["size"] == "quick" else (*degrade.DEGRADATIONS, *chains)))
+
+
+def in_condition(x, name):
+    """Return an excerpt after a condition."""
+    y = degrade.degrade(x.y, sr, condition=name, seed=[p["seed"], number(x)])
+    return replace(x, y=y, kept={})
+
+
+shown = {name: tests[0] if name == "clean" else in_condition(tests[0], name) for name in ("clean", "rate-8", "opus-16")}
+for name, x in shown.items():
+    print(name)
+    display(Audio(0.9 * x.y[: 3 * sr] / np.abs(x.y[: 3 * sr]).max(), rate=sr, normalize=False))
+
+# %%
+fig, ax = plt.subplots(figsize=(9, 4))
+f = np.linspace(0, sr / 2000, 1025)
+before = tests[0].feature(mean_log_spectrum)
+for name in ("white-20", "rate-8", "mp3-32", "opus-16", "gsm"):
+    change = 20 / np.log(10) * (in_condition(tests[0], name).feature(mean_log_spectrum) - before)
+    ax.plot(f, pd.Series(change).rolling(15, center=True, min_periods=1).mean().clip(-60, 30), label=name)
+ax.set(xlabel="frequency [kHz]", ylabel="change of the mean log spectrum [dB]", xlim=(0, f[-1]))
+ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.12))
+session.save_figure(ax, "changes", "What conditions do to the mean log spectrum of a test recording (below -60 dB: cut).")
+
+# %% [markdown]
+# Noise fills up what was quiet. A band ends at half its sample rate. A transform codec leaves out what it thinks nobody
+# hears, mostly at the top; a speech codec makes its own noise between the partials of a voice. What is common to all
+# recordings in such a change is no news of the device, but a classifier that was never told may take it for some.
+#
+# ## The idea: copies
+#
+# Let $x_r$ be a feature of training recording $r$ and $y_r$ its device, as +1 for one and -1 for all others. Take a condition
+# $c$ for a shift $\delta_c$ of all features; so log spectra behave under a filter. Ridge regression on $K$ copies of $R$
+# recordings minimises
+#
+# $$ \sum_{c=1}^{K} \sum_{r=1}^{R} \| y_r - W^T (x_r + \delta_c) \|^2 + \lambda \|W\|^2
+#    = K \sum_r \| y_r - W^T (x_r + \bar\delta) \|^2 + R \sum_c \| W^T (\delta_c - \bar\delta) \|^2 + \lambda \|W\|^2 $$
+#
+# with $\bar\delta$ the mean shift; the cross terms vanish, since $\sum_c (\delta_c - \bar\delta) = 0$. The second term is
+# what copies do: *they forbid weights along the directions in which conditions differ.* A condition never trained on is
+# mended as far as its own direction is among them.
+#
+# The feature is the first difference of the mean log spectrum (notebook 10b): it hears fine ripple. Differences over more
+# bins hear the coarse shape; which of the two belongs to the device depends on the recorders (notebook 12), and both take part
+# below. First by hand, against `DifferenceRidge`:
+
+# %%
+def by_hand(y):
+    """Return the differences over frequency of the mean log magnitudes of frames of 2048 samples, half overlapping."""
+    w = np.hanning(2049)[:-1]
+    w /= np.sqrt(np.sum(w**2))
+    frames = np.lib.stride_tricks.sliding_window_view(y, 2048)[::1024]
+    power = np.abs(np.fft.rfft(frames * w)) ** 2
+    return np.diff(np.mean(np.log(np.maximum(power, 1e-12)) / 2, axis=0))
+
+
+def ridge(Z, Y, penalty):
+    """Return the weights of ridge regression, ``penalty`` a matrix."""
+    return np.linalg.solve(Z.T @ Z + penalty, Z.T @ Y)
+
+
+X = np.array([by_hand(x.y) for x in train])
+Y = np.where(np.array([x.device for x in train])[:, np.newaxis] == devices, 1.0, -1.0)
+scale = np.sqrt(X.var(axis=0) + X.var(axis=0).mean())
+Z, mean_y = (X - X.mean(axis=0)) / scale, Y.mean(axis=0)
+W = ridge(Z, Y - mean_y, len(X) * np.eye(Z.shape[1]))
+scores = (np.array([by_hand(x.y) for x in tests]) - X.mean(axis=0)) / scale @ W + mean_y
+system = DifferenceRidge().fit(train, [x.device for x in train])
+np.testing.assert_allclose(system.decision_function(tests), scores, atol=1e-3)
+
+# %% [markdown]
+# Now the identity, with shifts that were measured: the mean change of all training recordings in each condition.
+
+# %%
+conditions = ("clean", *degrade.AUGMENT)
+least = {"quick": 3, "paper": 10}[p["size"]]
+parts = [degrade.versions(x.y, sr, seconds=least, seed=[p["seed"], number(x)]) for x in train]
+copies = [[replace(x, y=y, kept={}) for y in some] for x, some in zip(train, parts, strict=True)]
+x_of = np.array([feature_matrix(some, difference_spectrum) for some in copies])  # recordings, conditions, features
+delta = (x_of - x_of[:, :1]).mean(axis=0) / scale
+lam, K, R = len(X) * np.eye(Z.shape[1]), len(delta), len(Z)
+shifted = np.concatenate([Z + one - delta.mean(axis=0) for one in delta])
+with_copies = ridge(shifted, np.tile(Y - mean_y, (K, 1)), lam)
+away = delta - delta.mean(axis=0)
+with_penalty = ridge(np.sqrt(K) * Z, np.sqrt(K) * (Y - mean_y), R * away.T @ away + lam)
+np.testing.assert_allclose(with_copies, with_penalty, atol=1e-6)
+heard = [np.linalg.norm(away @ V) / np.linalg.norm(Z @ V) for V in (W, with_copies)]
+print(f"how far conditions move the scores, in terms of how far devices do: {heard[0]:.2f} clean, {heard[1]:.2f} with copies")
+
+# %% [markdown]
+# ## The experiment
+#
+# Every system is trained twice. *Clean*: on training recordings as they are. *Multi*: on parts of the same recordings, one as
+# it is and one after each condition in `degrade.AUGMENT` (`augment="multi"` in any notebook and in `devid run`). These were
+# chosen on other recordings (`tools/choose_conditions.py`). The networks see spectra, or samples, without noise extraction. (At
+# size `quick` neither they nor [1] take part.)
+
+# %%
+names = {"softmax": "softmax", "mlp-3": "MLP-3", "filterbank": "filter bank", "[1] channel estimate, RBF SVM": "[1]"}
+names |= {"[5] supervector SVM": "[5]", "[7] random spectral features, SVM": "[7]", "first difference, ridge": "ridge, 1"}
+names |= {"difference over 64 bins, ridge": "ridge, 64"}
+if p["size"] == "quick":  # those that learn fast
+    names = {name: names[name] for name in list(names)[4:]}
+systems, fitted = registry.systems(seed=p["seed"]) | {"first difference, ridge": DifferenceRidge()}, {}
+systems |= {"difference over 64 bins, ridge": DifferenceRidge(step=64)}
+made = {"segment_length": p["segment_length"], "scale": training.feature_scale("default", p["segment_length"])}
+made |= {"noise": "none", "window": "hann"} | session.wavelet
+for name in ("softmax", "mlp-3", "filterbank"):
+    systems[name] = PaperNetwork(network=name, settings=made, random_state=p["seed"])
+learnt = {"clean": train, "multi": [x for some in copies for x in some]}
+with protocol.gathered_warnings():
+    for name in progress(list(names), label="fitting systems"):
+        for trained, excerpts in learnt.items():
+            fitted[name, trained] = clone(systems[name]).fit(excerpts, [x.device for x in excerpts])
+
+
+# %%
+def answers(system, excerpts):
+    """Return what a system says of excerpts."""
+    keys = pd.DataFrame([(x.device, x.recording, 0, x.start) for x in excerpts], columns=["device", "recording", "draw", "start"])
+    return evaluation.predictions_table(system.predict_proba(excerpts), keys, system.classes_)
+
+
+found, missing, pieces = {}, [], max(1, min(seconds // 3, 100 // len(tests)))
+with ThreadPoolExecutor(2) as pool, protocol.gathered_warnings():
+    for condition in progress(list(everything), label="conditions"):
+        try:
+            whole = list(pool.map(lambda x, condition=condition: in_condition(x, condition), tests))
+        except CodecError as error:
+            missing.append(condition)
+            print(f"Left out: {error}")
+            continue
+        excerpts = {"recording": whole, "3 s": cut_excerpts(whole, seconds=3, n=pieces, seed=p["seed"])}
+        for (name, trained), system in fitted.items():
+            for unit, some in excerpts.items():
+                found[name, trained, condition, unit] = answers(system, some)
+conditions = [condition for condition in everything if condition not in missing]
+
+# %%
+index = pd.MultiIndex.from_tuples(found, names=["system", "trained", "condition", "unit"])
+figures = pd.DataFrame([evaluation.accuracy(table) for table in found.values()], index)
+keys = figures.index.to_frame(index=False)
+variant = keys["trained"] + ": " + keys["condition"]
+rows = session.figures(figures.reset_index(drop=True).assign(system=keys["system"], variant=variant, unit=keys["unit"], metric="accuracy"))
+unit = "recording" if len(tests) > 30 else "3 s"  # few recordings tell few accuracies apart
+figures["shown"] = [f"{100 * r.value:.0f} ({100 * r.low:.0f}-{100 * r.high:.0f})" for r in figures.itertuples()]
+table = figures.loc["first difference, ridge"].pivot_table("shown", "condition", ["unit", "trained"], aggfunc="first")
+print(f"first difference, ridge: right [%] and 95 % intervals; chance {figures['chance'].iloc[0]:.1%}")
+table.loc[conditions, [(length, trained) for length in ("3 s", "recording") for trained in learnt]]
+
+# %%
+kinds = {name.split("-")[0] for name in degrade.AUGMENT}
+own = {name: {part.split("-")[0] for part in name.split("+")} & kinds for name in conditions}
+unseen = [name for name in conditions if name != "clean" and not own[name]]
+signs = {name: f"{name} •" if name in degrade.AUGMENT else f"{name} ∘" if own[name] else name for name in conditions}
+grid = 100 * figures.xs(unit, level="unit").pivot_table("value", "condition", ["trained", "system"]).loc[conditions]
+fig, axes = plt.subplots(1, 2, figsize=(10, 0.24 * len(grid) + 1.7), sharey=True, layout="constrained")
+for ax, trained in zip(axes, learnt, strict=True):
+    part = grid[trained][list(names)].rename(columns=names, index=signs)
+    options = {"cmap": "Blues", "annot": True, "fmt": ".0f", "annot_kws": {"fontsize": 8}, "linewidths": 0.5, "cbar": False}
+    sns.heatmap(part, vmin=0, vmax=100, ax=ax, **options)
+    ax.set(title=f"trained {trained}", xlabel="", ylabel="")
+    ax.tick_params(axis="x", rotation=40)
+session.save_figure(axes, "grid", f"Named right [%], unit {unit}, by condition and system; • trained with, ∘ its kind was.")
+
+# %% [markdown]
+# Dark is right. Left, trained on clean recordings alone, right, also on those marked •; ∘ are of the same kind, and the
+# rest neither system has met. Names end in the severity: signal-to-noise ratio, reverberation time, kHz or kbit/s.
+#
+# ## What copies mend, and what they cost
+#
+# The same recordings are asked of both, so they are compared in pairs, Holm-adjusted: on clean recordings, and over all
+# conditions of which no kind was trained.
+
+# %%
+def together(name, trained, some):
+    """Return what a system says in several conditions, one below the other."""
+    return pd.concat([found[name, trained, condition, "3 s"] for condition in some], ignore_index=True)
+
+
+asked = {"clean": ["clean"], "never trained on": unseen}
+pairs = {(name, of): [together(name, trained, some) for trained in ("multi", "clean")] for name in names for of, some in asked.items()}
+tests_of = {of: {key: pair for key, pair in pairs.items() if key[1] == of} for of in asked}
+changes = pd.concat(evaluation.compared(some, names=("system", "asked"), better="gains", worse="loses") for some in tests_of.values())
+levels = pd.DataFrame({key: [evaluation.correct(one).mean() for one in pair] for key, pair in pairs.items()}, ["multi", "clean"]).T
+levels.index.names = changes.index.names
+both = levels[["clean", "multi"]].rename(columns="trained {}".format).join(changes)
+signed(both).format("{:.1%}", subset=["trained clean", "trained multi"])
+
+# %% [markdown]
+# ## What can go wrong
+#
+# A condition that belongs to *one* device is a mark of it. Let one device be learnt from files that a messenger sent, all
+# others from clean ones, and ask about the others' files from that messenger:
+
+# %%
+sent = [in_condition(x, "opus-16") for x in tests]
+drawn = {}
+for device in devices[:: max(1, len(devices) // 4)][:4]:
+    others = [x for x in sent if x.device != device]
+    for name in ("all clean", "this one sent"):
+        some = [in_condition(x, "opus-16") if name != "all clean" and x.device == device else x for x in train]
+        one = DifferenceRidge().fit(some, [x.device for x in some])
+        drawn[device, name] = np.mean(one.predict(others) == device)
+drawn = pd.Series(drawn).rename_axis(["device", "learnt"]).rename("share").reset_index()
+drawn = drawn.pivot_table("share", "device", "learnt")
+drawn.style.format("{:.0%}").set_caption("share of the others' files that get its name")
+
+# %% [markdown]
+# So devices have to be recorded, sent and stored alike, or all be trained in all conditions.
+#
+# Not every machine has every encoder, and not every codec every bit rate:
+
+# %%
+for codec, bit_rate in (("amrwb", 12.65), ("mp3", 33)):
+    try:
+        encoders.transcode(tests[0].y, sr, codec=codec, bit_rate=bit_rate)
+        print(f"{codec} at {bit_rate} kbit/s: this machine can")
+    except DevidError as error:
+        print(f"{type(error).__name__} - {error}")
+
+# %% [markdown]
+# ## Results of this notebook
+
+# %%
+differences = changes.reset_index().rename(columns={"difference": "value"}).drop(columns=["p", "verdict"])
+differences["variant"] = "multi against clean: " + differences.pop("asked")
+own = session.finish(rows, session.figures(differences.assign(unit="3 s", metric="difference of accuracies")))
+percent(own[own["variant"].str.endswith(("clean: clean", "multi: clean"))][["system", "variant", "unit", "value", "low", "high", "chance"]])
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+said = []
+for name in names:
+    cost, row = (both.loc[(name, of)] for of in asked)
+    said.append(
+        f"{name}: over conditions of which no kind was trained, {row['trained clean']:.1%} of 3 s are named right after clean "
+        f"training and {row['trained multi']:.1%} after training on copies, which {row['verdict']} ({told(row)}). On clean "
+        f"recordings {cost['trained clean']:.1%} and {cost['trained multi']:.1%}: it {cost['verdict']} ({told(cost)})."
+    )
+best = both.xs("never trained on", level="asked")["trained multi"].idxmax()
+for trained in learnt:
+    one = grid[trained][best]
+    worst = ", ".join(f"{name} ({one[name]:.0f} %)" for name in one.sort_values(kind="stable").index[:3])
+    said.append(f"Hardest for {best}, trained {trained}: {worst}; chance {figures['chance'].iloc[0]:.1%}, unit {unit}.")
+said.append(
+    f"A device learnt from files of a messenger, the others from clean ones, gets {drawn['this one sent'].mean():.0%} of the "
+    f"others' files of that messenger, against {drawn['all clean'].mean():.0%} when all are clean (mean of {len(drawn)} devices)."
+)
+said += [f"Left out, since this machine has no encoder: {', '.join(missing)}."] if missing else []
+session.saw(*said)
+
+# %% [markdown]
+# ## Exercises
+#
+# 1. Which of its conditions does multi-condition training need? Leave out each in turn, and see which test condition
+#    misses it most (`DifferenceRidge` and `degrade.versions` are enough).
+# 2. At what signal-to-noise ratio does naming break down? Draw accuracy over it, for white noise and for babble, trained
+#    clean and multi.
+#
+# Worked answers: [solutions](solutions/13_conditions.ipynb)
+#
+# Next: [14 · Unknown device](14_unknown_device.ipynb)
