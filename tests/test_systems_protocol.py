@@ -1,6 +1,5 @@
 """One protocol for all systems: excerpts, judging, leaderboard, the registry and the paper's networks."""
 
-import pickle
 import warnings
 
 import numpy as np
@@ -8,14 +7,12 @@ import pandas as pd
 import pytest
 from sklearn.base import clone
 
-from devid_lib import models, training
 from devid_lib.corpus import load_corpus
-from devid_lib.dataset import build_dataset
 from devid_lib.errors import ParameterError
 from devid_lib.systems import protocol, registry
-from devid_lib.systems.base import System, softmax
-from devid_lib.systems.excerpts import Excerpt, cut_excerpts, halves, whole_recordings
-from devid_lib.systems.paper import PaperSystem
+from devid_lib.systems.base import System, best_temperature
+from devid_lib.systems.excerpts import Excerpt, cut_excerpts, pieces
+from devid_lib.systems.paper import PaperNetwork
 from devid_lib.systems.warnings import DevidWarning, NearSilenceWarning
 
 RATE = 16000
@@ -28,8 +25,8 @@ class Level(System):
         levels = np.array([np.std(x.y) for x in excerpts])
         self.levels_ = np.array([levels[codes == k].mean() for k in np.unique(codes)])
 
-    def _proba(self, excerpts):
-        return softmax([-10 * np.abs(np.log(np.std(x.y) / self.levels_)) for x in excerpts])
+    def _scores(self, excerpts):
+        return [-10 * np.abs(np.log(np.std(x.y) / self.levels_)) for x in excerpts]
 
 
 def recordings(devices=("loud", "soft"), names=("1", "2"), seconds=2.0, seed=0):
@@ -69,28 +66,106 @@ def test_excerpts_are_cut_where_they_say_and_follow_the_seed():
         cut_excerpts(whole, seconds=0, n=1)
 
 
+def material(whole, **tests):
+    """Return recordings 1 and 2 to learn from, 2 held out to calibrate, at every length the same."""
+    learned = recordings()
+    out = np.array([x.recording == "2" for x in learned])
+    asked = tests or dict.fromkeys(("segment", "1 s", "3 s", "recording"), whole)
+    return protocol.Material(dict.fromkeys(asked, learned), dict.fromkeys(asked, out), asked, learned)
+
+
 def test_judging_a_system_worked_by_hand():
-    train = recordings()
     whole = [*recordings(names=("3",), seed=1), *recordings(devices=("soft",), names=("4",), seed=2)]  # the last lies
-    rows, predictions = protocol.judge(Level(), train, {"recording": whole})
-    figures = rows.set_index("metric")["value"]
-    assert figures["accuracy"] == pytest.approx(2 / 3)
-    assert rows.loc[rows["metric"] == "accuracy", "n"].tolist() == [3]
+    rows, predictions = protocol.judge(Level(), material(whole))
+    figures = rows[rows["unit"] == "1 s"].set_index("metric")["value"]
+    assert figures["accuracy"] == pytest.approx(2 / 3) and figures["same-recording accuracy"] == 1
+    assert rows.loc[rows["metric"] == "accuracy", "n"].tolist() == [3] * 4
     assert figures["macro F1"] == pytest.approx((2 / 3 + 2 / 3) / 2)  # loud: P 1/2, R 1; soft: P 1, R 1/2
-    proba = predictions["recording"][["loud", "soft"]].to_numpy()
-    assert figures["log-loss"] == pytest.approx(-np.log([proba[0, 0], proba[1, 1], proba[2, 1]]).mean(), rel=1e-4)
+    proba = predictions["1 s"][["loud", "soft"]].to_numpy()
+    cost = -np.log([proba[0, 0], proba[1, 1], proba[2, 1]])
+    assert figures["log-loss"] == pytest.approx(cost.mean(), rel=1e-4)
+    assert figures["Cllr"] == pytest.approx((cost[0] + cost[1:].mean()) / 2 / np.log(2), rel=1e-4)
+
+
+def test_the_temperature_comes_from_what_was_held_out_and_not_from_the_test():
+    whole = recordings(names=("3",), seed=1)
+    (_, system), *_ = protocol.calibrated(Level(), material(whole))
+    known, held = ([x for x in recordings() if x.recording == name] for name in "12")
+    apart = Level().fit(known, ["loud", "soft"]).calibrate(held, ["loud", "soft"])
+    assert system.temperature_ == apart.temperature_
+    other = next(protocol.calibrated(Level(), material(recordings(devices=("soft", "loud"), names=("3",)))))[1]
+    assert other.temperature_ == system.temperature_
+
+
+class Unmatched(Level):
+    """Learns from recordings, whatever it is asked; notes how often it is fitted."""
+
+    fits = []
+
+    def learns(self, unit):
+        return "recording"
+
+    def _fit(self, excerpts, codes):
+        self.fits.append(len(excerpts))
+        super()._fit(excerpts, codes)
+
+
+def test_a_system_is_fitted_twice_for_every_length_that_it_learns_from():
+    Unmatched.fits.clear()
+    protocol.judge(Unmatched(), material(recordings(names=("3",))))
+    assert Unmatched.fits == [2, 4]
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+def test_temperature_does_not_depend_on_the_scale_of_scores():
+    rng = np.random.default_rng(0)
+    codes = rng.integers(4, size=200)
+    scores = rng.standard_normal((200, 4)) + 2 * np.eye(4)[codes]
+    found = best_temperature(scores, codes, n=20)
+    assert best_temperature(1e-3 * scores + 7, codes, n=20) == pytest.approx(1e-3 * found, rel=0.01)
+    assert best_temperature(np.ones((3, 4)), np.array([0, 1, 2]), n=3) == 1
+
+
+def test_nothing_wrong_in_a_few_recordings_is_not_certainty():
+    scores, codes = 50 * np.eye(3), np.arange(3)
+    for n in (3, 30):
+        proba = np.exp(scores / best_temperature(scores, codes, n=n))
+        proba /= proba.sum(axis=1, keepdims=True)
+        assert proba.max(axis=1) == pytest.approx(np.full(3, (n + 1) / (n + 2)), rel=1e-3)
+
+
+def test_scores_that_are_no_numbers_are_refused_by_name():
+    system = Level().fit(recordings(), [x.device for x in recordings()])
+    system.levels_[1] = np.nan
+    for ask in (system.predict, system.predict_proba, lambda x: system.calibrate(x, ["loud", "loud"])):
+        with pytest.raises(ParameterError, match="Level: the score of device 'soft' for loud/3 is nan"):
+            ask(recordings(names=("3",))[:1] * 2)
+    system.levels_ = np.ones(3)
+    with pytest.raises(ParameterError, match=r"scores of shape \(4, 3\) instead of \(4, 2\)"):
+        system.predict(recordings())
+
+
+def test_a_strange_device_calibrates_nothing():
+    system = Level().fit(recordings(), [x.device for x in recordings()])
+    with pytest.raises(ParameterError, match="'elm' was not learned"):
+        system.calibrate(recordings()[:1], ["elm"])
+
+
+def test_multiclass_cllr_gives_devices_the_same_weight():
+    proba = np.array([[0.25, 0.75], [1, 0], [1, 0], [1, 0]])
+    assert protocol.multiclass_cllr(proba, np.array([1, 0, 0, 0])) == pytest.approx(-np.log2(0.75) / 2)
+    assert protocol.multiclass_cllr(proba, np.array([0, 0, 0, 0])) == pytest.approx(2 / 4)
 
 
 def test_leaderboard_has_the_longest_excerpts_first():
-    train, whole = recordings(), recordings(names=("3",), seed=1)
-    right, _ = protocol.judge(Level(), train, {"segment": whole, "1 s": whole, "3 s": whole, "recording": whole})
+    right, _ = protocol.judge(Level(), material(recordings(names=("3",), seed=1)))
     wrong = right.assign(value=np.where(right["metric"] == "accuracy", 0.5, right["value"]))
     better = wrong.assign(value=np.where(wrong["unit"] == "3 s", right["value"], wrong["value"]))
     rows = pd.concat([wrong.assign(system="last"), better.assign(system="middle"), right.assign(system="first")])
     board = protocol.leaderboard(rows)
     assert board.index.tolist() == ["first", "middle", "last"]
-    assert board.columns.tolist() == ["segment", "1 s", "3 s", "recording", "macro F1", "log-loss", "fit seconds",
-                                      "seconds per excerpt"]  # fmt: skip
+    assert board.columns.tolist() == ["segment", "1 s", "3 s", "recording", "macro F1", "log-loss", "Cllr",
+                                      "fit seconds", "seconds per excerpt"]  # fmt: skip
     assert board.loc["first", "fit seconds"] == right.loc[right["metric"] == "fit seconds", "value"].item()
 
 
@@ -114,57 +189,44 @@ def test_every_system_clones_and_names_its_citation(name):
 
 
 # --- the paper's networks --------------------------------------------------------------------------------------------
-@pytest.mark.parametrize("name", ["softmax", "averaged-mlp-1"])
-def test_papers_network_as_an_estimator(name, make_recordings, tmp_path):
-    corpus = load_corpus(make_recordings(tmp_path, seconds=1.0), data_dir=tmp_path, segment_length=256)
-    sizes = {"segment_length": 256, "train_segments": 200, "test_segments": 10, "scale": 50.0, "level": 5}
-    dataset = build_dataset(corpus, representation=models.SYSTEMS[name].representation, **sizes)
-    model = models.build(name, dataset.X.shape[1:], 2)
-    training.fit(model, dataset, epochs=10)
-    train, test = (list(whole_recordings(corpus, split)) for split in ("train", "test"))
-    system = clone(PaperSystem(model=model, settings=dataset.settings, voters=500))
-    system.fit(train, [x.device for x in train])
-    assert system.predict(test).tolist() == [x.device for x in test]
-    segments = cut_excerpts(test, seconds=256 / 16000, n=30)
-    own = training.predict(model, dataset)  # the network is asked as in notebooks 03 to 06
-    cut = [Excerpt(x.y[i : i + 256], RATE) for x, (_, rows) in zip(test, own.groupby("device"), strict=True)
-           for i in rows["start"]]  # fmt: skip
-    np.testing.assert_allclose(system.predict_proba(cut), own[["ash", "beech"]], atol=1e-5)
+SETTINGS = {"segment_length": 256, "noise": "wavelet", "window": "none", "scale": 50.0, "wavelet": "sym8", "level": 5,
+            "threshold": "minimaxi", "mode": "soft", "rescale": "sln"}  # fmt: skip
+
+
+def coloured(names, seconds=2.0, seed=0):
+    """Return noise of two colours, device by device."""
+    rng = np.random.default_rng(seed)
+    signals = [(device, name, np.convolve(rng.standard_normal(int(seconds * RATE)), [1, last]) / 50)
+               for device, last in (("ash", 1), ("beech", -1)) for name in names]  # fmt: skip
+    return [Excerpt(y.astype(np.float32), RATE, device, name) for device, name, y in signals]
+
+
+@pytest.mark.parametrize("network", ["softmax", "averaged-mlp-1"])
+def test_papers_network_as_an_estimator(network):
+    train, test = coloured("12"), coloured("3", seed=1)
+    system = clone(PaperNetwork(network=network, settings=SETTINGS, epochs=5)).fit(train, [x.device for x in train])
+    assert system.predict(test).tolist() == ["ash", "beech"]
+    first = pieces(test[0], seconds=256 / RATE)
+    each = np.exp(system.decision_function(first))
+    np.testing.assert_allclose(each.sum(axis=1), 1, rtol=1e-5)
+    whole = np.exp(system.decision_function([test[0].part(0, 256 * len(first))]))[0]
+    np.testing.assert_allclose(whole, each.mean(axis=0), rtol=1e-4)  # posteriors are summed, as published
     short = Excerpt(np.zeros(100, np.float32), RATE)  # shorter than a segment
-    np.testing.assert_allclose(system.predict_proba([*segments, short]).sum(axis=1), 1)
-    np.testing.assert_allclose(pickle.loads(pickle.dumps(system)).predict_proba(cut), own[["ash", "beech"]], atol=1e-5)
-    with pytest.raises(ParameterError, match="knows 2 devices, the training recordings are of 3"):
-        system.fit([*train, short], [*(x.device for x in train), "elm"])
+    assert np.isfinite(system.decision_function([short])).all()
+    assert system.learns("3 s") == "segment"
 
 
-class Counting:
-    """A network that knows nothing, and counts what it is asked."""
-
-    output_shape, asked = (None, 2), 0
-
-    def __call__(self, x, *, training):
-        self.asked += len(x)
-        return np.tile(np.float32([0.25, 0.75]), (len(x), 1))
+def test_a_network_that_does_not_exist():
+    with pytest.raises(ParameterError, match="network='mlp-9'"):
+        PaperNetwork(network="mlp-9", settings=SETTINGS).fit(coloured("1"), ["a", "b"])
 
 
-@pytest.mark.parametrize(("voters", "expected"), [(3, 3), (1000, 700)])
-def test_no_more_segments_vote_than_are_asked_to(voters, expected):
-    settings = {"segment_length": 64, "representation": "waveform"}
-    system = PaperSystem(model=Counting(), settings=settings, voters=voters).fit(recordings(), ["a", "a", "b", "b"])
-    excerpts = [Excerpt(np.ones(700 * 64, np.float32), RATE), Excerpt(np.ones(64, np.float32), RATE)]
-    np.testing.assert_allclose(system.predict_proba(excerpts), [[0.25, 0.75]] * 2)
-    assert system.model.asked == expected + 1
-    with pytest.raises(ParameterError, match="voters=0 is not a whole number of at least 1"):
-        system.set_params(voters=0).fit(recordings(), ["a", "a", "b", "b"])
-
-
-# --- halves, and what is learned from --------------------------------------------------------------------------------
-def test_halves_are_all_of_a_recording():
-    whole = recordings()
-    first, second = halves(whole)
-    for a, b, x in zip(first, second, whole, strict=True):
-        np.testing.assert_array_equal(np.concatenate([a.y, b.y]), x.y)
-        assert (a.device, b.recording, b.start) == (x.device, x.recording, len(a.y))
+# --- what is learned, and what is asked ------------------------------------------------------------------------------
+def test_pieces_come_one_after_the_other():
+    whole = Excerpt(np.arange(25, dtype=np.float32), 10, "ash", "1", start=100)
+    found = pieces(whole, seconds=1)
+    assert [(x.y[0], len(x.y), x.start, x.device) for x in found] == [(0, 10, 100, "ash"), (10, 10, 110, "ash")]
+    assert pieces(whole, seconds=3) == [whole]
 
 
 def test_what_is_learned_comes_from_all_over_the_recording():
@@ -175,16 +237,55 @@ def test_what_is_learned_comes_from_all_over_the_recording():
     assert protocol.thinned(whole, seconds=99.5) is whole
 
 
-def test_all_systems_learn_from_as_many_seconds_as_the_networks(make_recordings, tmp_path):
-    corpus = load_corpus(make_recordings(tmp_path, seconds=8.0), data_dir=tmp_path, segment_length=1600)
-    sizes = {"segment_length": 1600, "train_segments": 40, "test_segments": 40}  # 4 s, so two pieces
-    train, tests = protocol.protocol_excerpts(corpus, **sizes)
-    assert [len(x.y) / RATE for x in train] == [6.0] * 4
-    assert {unit: len(x) for unit, x in tests.items()} == {"segment": 16, "1 s": 8, "3 s": 4, "recording": 2}
-    assert [len(x[0].y) / RATE for x in tests.values()] == [0.1, 1, 3, 8]
-    again = protocol.protocol_excerpts(corpus, **sizes)[1], protocol.protocol_excerpts(corpus, seed=1, **sizes)[1]
-    starts = [[x.start for x in found["1 s"]] for found in (tests, *again)]
+@pytest.fixture
+def corpus(make_recordings, tmp_path):
+    return load_corpus(make_recordings(tmp_path, seconds=8.0), data_dir=tmp_path, segment_length=1600)
+
+
+def test_every_length_learns_the_same_seconds(corpus):
+    sizes = {"segment_length": 1600, "test_segments": 40}
+    found = protocol.protocol_material(corpus, learned_s=5, **sizes)
+    assert {unit: len(x) for unit, x in found.learned.items()} == {"segment": 240, "1 s": 24, "3 s": 8, "recording": 4}
+    whole = [x.y for x in found.learned["recording"]]
+    for parts in found.learned.values():
+        np.testing.assert_array_equal(np.concatenate([x.y for x in parts]), np.concatenate(whole))
+        assert not set(x.recording for x in parts) & set(x.recording for x in found.tests["1 s"])
+    assert {unit: len(x) for unit, x in found.tests.items()} == {"segment": 16, "1 s": 8, "3 s": 4, "recording": 2}
+    assert [len(x[0].y) / RATE for x in found.tests.values()] == [0.1, 1, 3, 6]
+    again, other = (protocol.protocol_material(corpus, learned_s=5, seed=seed, **sizes) for seed in (0, 1))
+    starts = [[x.start for x in one.tests["1 s"]] for one in (found, again, other)]
     assert starts[0] == starts[1] != starts[2]
+
+
+def test_the_end_of_a_training_recording_is_asked_for_and_not_learned(corpus):
+    found = protocol.protocol_material(corpus, segment_length=1600, test_segments=40)
+    assert {len(x.y) for x in found.learned["recording"]} == {round(0.8 * 8 * RATE)}
+    assert min(x.start for x in found.same) >= 0.8 * 8 * RATE and {len(x.y) for x in found.same} == {RATE}
+
+
+@pytest.mark.parametrize(("sessions", "expected"), [(("", ""), {"2"}), (("b", "a"), {"2"}), (("a", "a"), {"2"})])
+def test_held_out_is_the_last_of_every_device(corpus, sessions, expected):
+    train = corpus["split"] == "train"
+    corpus.loc[train, "recording"] = ["1", "2"] * 2
+    corpus.loc[train, "session"] = list(sessions) * 2
+    found = protocol.protocol_material(corpus, segment_length=1600, test_segments=40)
+    for unit, parts in found.learned.items():
+        assert {x.recording for x, out in zip(parts, found.held_out[unit], strict=True) if out} == expected
+
+
+def test_of_a_single_training_recording_the_second_half_is_held_out(corpus):
+    alone = corpus.drop(index=corpus[corpus["split"] == "train"].index[0])
+    found = protocol.protocol_material(alone, segment_length=1600, test_segments=40)
+    parts = [x for x in found.learned["recording"] if x.device == alone["device"].iloc[0]]
+    assert [x.start for x in parts] == [0, len(parts[0].y)]
+    assert found.held_out["recording"][:2].tolist() == [False, True]
+
+
+def test_a_device_without_a_training_recording_is_named(corpus):
+    name = corpus["device"].iloc[0]
+    lost = corpus[(corpus["device"] != name) | (corpus["split"] == "test")]
+    with pytest.raises(ParameterError, match=f"'{name}' is to be named, but has no training recording"):
+        protocol.protocol_material(lost, segment_length=1600, test_segments=40)
 
 
 def test_published_figures():
@@ -240,10 +341,22 @@ def test_every_system_answers_for_a_few_samples(name, n):
     assert all(issubclass(w.category, DevidWarning) for w in given)
 
 
+@pytest.mark.parametrize("name", list(registry.systems()))
+def test_features_that_are_constant_say_nothing_and_break_nothing(name):
+    same = [Excerpt(np.zeros(RATE, np.float32), RATE) for _ in range(4)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warnings.simplefilter("ignore", DevidWarning)  # nothing but named warnings
+        system = registry.systems()[name].fit(same, ["a", "a", "b", "b"])
+        proba = system.calibrate(same, ["a", "a", "b", "b"]).predict_proba([*same[:1], *recordings()[:1]])
+    assert proba[0] == pytest.approx([0.5, 0.5], abs=0.01) and np.isfinite(proba).all()
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [("n_fft", 0), ("n_fft", 2.5), ("n_components", "8"), ("C", 0), ("C", float("nan")), ("nu", 2), ("share", 1.5),
-     ("relevance", -1), ("piece_s", 0), ("random_state", -1), ("n_clusters", True), ("threshold", -0.1)],
+     ("relevance", -1), ("piece_s", 0), ("random_state", -1), ("n_clusters", True), ("threshold", -0.1),
+     ("above_db", 0), ("frames_each", 0)],
 )  # fmt: skip
 def test_parameters_out_of_range_are_named(name, value):
     owners = [system for system in registry.systems().values() if name in system.get_params()]

@@ -5,11 +5,8 @@ import pytest
 from test_systems_spectra import RATE, check_system, fitted, planted
 
 from devid_lib.errors import ParameterError
-from devid_lib.systems.excerpts import Excerpt
 from devid_lib.systems.silence import (
-    THRESHOLDS,
     SilenceHistogram,
-    chosen_threshold,
     near_silent,
     silence_histogram,
 )
@@ -28,9 +25,10 @@ def test_threshold_warns_by_name():
 
 def test_near_silent_windows():
     frames = np.array([[0, -0.4], [0.1, 0], [0.3, 0.1], [-0.2, 0.1]])
-    assert near_silent(frames, share=0.5).tolist() == [False, True, False, True]
-    assert near_silent(frames, share=0.01).tolist() == [False, True, False, False]
-    assert near_silent(frames, share=1).all()
+    assert near_silent(frames, above_db=6.1).tolist() == [False, True, False, True]  # 6.1 dB are a factor of 2.02
+    assert near_silent(frames, above_db=1).tolist() == [False, True, False, False]
+    assert near_silent(frames, above_db=12.1).all()
+    assert near_silent(np.array([[0, 0], [2.0**-15, 0], [2.0**-13, 0]]), above_db=6).tolist() == [True, True, False]
     assert near_silent(frames, threshold=0.3).tolist() == [False, True, True, True]
     with pytest.warns(NearSilenceWarning, match="below 0.05.*0.1"):
         assert near_silent(frames, threshold=0.05).tolist() == [False, True, False, False]
@@ -40,9 +38,9 @@ def test_histogram_sees_only_near_silence():
     # 16 windows of 64 samples: a loud tone on bin 4 in the first half, a quiet one on bin 9 in the second
     n = np.arange(512)
     y = np.concatenate([0.5 * np.cos(2 * np.pi * 4 * n / 64), 0.01 * np.cos(2 * np.pi * 9 * n / 64)])
-    histogram = silence_histogram(y, RATE, n_coefficients=32, share=0.5)
+    histogram = silence_histogram(y, RATE, n_coefficients=32, above_db=6)
     assert histogram.shape == (32,) and histogram.argmax() == 9 and histogram[4] < 1e-3 * histogram[9]
-    assert silence_histogram(y, RATE, n_coefficients=32, share=1).argmax() == 4
+    assert silence_histogram(y, RATE, n_coefficients=32, above_db=60).argmax() == 4
     assert silence_histogram(y, RATE, n_coefficients=32, threshold=0.1) == pytest.approx(histogram)
     # a Hamming window of mean 0.54 and mean square 0.3974, half the amplitude in each of two bins
     assert histogram[9] == pytest.approx(0.01 / 2 * 64 * 0.54 / np.sqrt(64 * 0.3974), rel=1e-3)
@@ -55,29 +53,8 @@ def test_histogram_does_not_depend_on_length():
     )
 
 
-@pytest.mark.parametrize("options", [{"share": 0}, {"share": 1.5}, {"threshold": 0}, {"threshold": -1}])
+@pytest.mark.parametrize("options", [{"above_db": 0}, {"above_db": -3.0}, {"threshold": 0}, {"threshold": "chosen"}])
 def test_refused(options):
     (name, value), = options.items()
-    with pytest.raises(ParameterError, match=f"{name}={value}"):
+    with pytest.raises(ParameterError, match=f"{name}={value!r}"):
         fitted(SilenceHistogram(**options))
-
-
-def test_the_threshold_is_chosen_on_training_recordings():
-    # Loud windows are the same noise for both devices; the device shows in windows of a peak of about 1e-3 alone.
-    rng, excerpts = np.random.default_rng(0), []
-    for colour in ([1.0], [0.5, 0.5]):
-        for _ in range(2):
-            quiet = 3e-4 * np.convolve(rng.standard_normal(16 * 512), colour, "same")
-            loud = 0.3 * rng.standard_normal(16 * 512) * rng.uniform(0.3, 1)
-            excerpts.append(Excerpt(np.concatenate([quiet, loud]).astype("f4"), RATE))
-    codes = np.array([0, 0, 1, 1])
-    found = chosen_threshold(excerpts, codes, n_coefficients=256)
-    assert found in THRESHOLDS and 1e-3 < found < 0.3
-    system = SilenceHistogram(n_coefficients=256, threshold="chosen").fit(excerpts, ["a", "a", "b", "b"])
-    assert system.threshold_ == found and system.threshold == "chosen"
-    assert system.predict(excerpts).tolist() == ["a", "a", "b", "b"]
-
-
-def test_unknown_thresholds_are_refused():
-    with pytest.raises(ParameterError, match="threshold='best'"):
-        SilenceHistogram(threshold="best").fit([Excerpt(np.ones(9000, "f4"), RATE)] * 2, ["a", "b"])

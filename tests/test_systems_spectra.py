@@ -12,6 +12,7 @@ from sklearn.base import clone
 from devid_lib.systems.excerpts import Excerpt
 from devid_lib.systems.spectra import (
     DifferenceNearest,
+    DifferenceRidge,
     DifferenceSVM,
     MeanSpectrumNearest,
     TrivialForest,
@@ -21,9 +22,10 @@ from devid_lib.systems.spectra import (
     framed,
     mean_log_spectrum,
     mean_spectrum,
-    nearest_proba,
+    nearest_scores,
     one_second_pieces,
-    pieces_proba,
+    pairwise_machine,
+    pieces_scores,
     pooled,
     power,
     separation,
@@ -102,7 +104,10 @@ def check_system(system):
     return {w.category for w in seen}
 
 
-@pytest.mark.parametrize("system", [MeanSpectrumNearest(), DifferenceNearest(), DifferenceSVM()], ids=repr)
+BASELINES = [MeanSpectrumNearest(), DifferenceNearest(), DifferenceRidge(), DifferenceRidge(step=8), DifferenceSVM()]
+
+
+@pytest.mark.parametrize("system", BASELINES, ids=repr)
 def test_baseline(system):
     assert ShortExcerptWarning in check_system(system)
 
@@ -156,19 +161,10 @@ def test_difference_spectrum_ignores_gain():
     assert difference_spectrum(0.1 * y, RATE) == pytest.approx(difference_spectrum(y, RATE), abs=1e-4)
 
 
-def test_nearest():
+def test_nearest_scores_by_hand():
     train, codes = np.array([[0.0, 0], [10, 0], [3, 4]]), np.array([0, 0, 1])
-    # the nearest of the other class: 5, sqrt(65), 5, so squared distances 9 and 16 in units of 25, temperature 0.1
-    odds = np.exp((16 - 9) / 25 / 0.1)
-    assert nearest_proba(train, codes, np.array([[3.0, 0]]))[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
-    train = np.array([[0.0], [1], [5]])  # the nearest of the other class: 5, 4, 4
-    odds = np.exp((9 - 1) / 16 / 0.1)
-    assert nearest_proba(train, codes, np.array([[2.0]]))[0] == pytest.approx([odds / (1 + odds), 1 / (1 + odds)])
-
-
-def test_spacing_of_identical_vectors_is_one():
-    train, codes = np.ones((3, 2)), np.array([0, 1, 1])
-    assert nearest_proba(train, codes, np.ones((1, 2)))[0] == pytest.approx([0.5, 0.5])
+    test = np.array([[3.0, 0], [9, 0]])
+    assert nearest_scores(train, codes, test) == pytest.approx(np.array([[-9, -16], [-1, -52.0]]))
 
 
 def test_pooling():
@@ -180,8 +176,7 @@ def test_pooling():
         def decision_function(self, x):
             return scores
 
-    odds = np.exp([2, -1])
-    assert pieces_proba(Model(), pieces) == pytest.approx(np.stack([odds, [1, 1]], axis=1) / (1 + odds)[:, None])
+    assert pieces_scores(Model(), pieces).tolist() == [[2, 0], [0, 1]]
 
 
 def test_decision_scores_of_two_classes():
@@ -190,6 +185,17 @@ def test_decision_scores_of_two_classes():
             return np.array([0.5, -2.0])
 
     assert decision_scores(Model(), None).tolist() == [[-0.5, 0.5], [2, -2]]
+
+
+def test_every_pair_of_classes_has_a_soft_vote():
+    x, codes = np.array([[-3.0], [-2], [0], [1], [4], [5]]), np.array([0, 0, 1, 1, 2, 2])
+    machine = pairwise_machine(kernel="linear", C=10.0).fit(x, codes)
+    (d01, d02, d12), = np.tanh(machine.decision_function([[0.5]]))
+    expected = np.array([d01 + d02, d12 - d01, -d02 - d12]) / 2
+    assert decision_scores(machine, np.array([[0.5]]))[0] == pytest.approx(expected) and expected.argmax() == 1
+    assert decision_scores(machine, x).argmax(axis=1).tolist() == codes.tolist()
+    two = pairwise_machine(kernel="linear", C=10.0).fit(x[:4], codes[:4])
+    assert decision_scores(two, x[:4]).argmax(axis=1).tolist() == [0, 0, 1, 1]
 
 
 def test_one_second_pieces():

@@ -9,19 +9,16 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from ..errors import ParameterError
-from .base import System, softmax
+from .base import System
 from .frames import HOP_S, N_COEFFICIENTS, cepstra, common_samplerate
-from .spectra import fit_pieces, nearest_proba, pieces_proba, pooled
+from .spectra import decision_scores, fit_pieces, fit_quietly, nearest_scores, pairwise_machine, pieces_scores, pooled
 from .warnings import FewFramesWarning, SingularCovarianceWarning
 
 VARIANCE_FLOOR = 1e-2  # of a mixture's component, in units of the feature's variance over all training frames
 BACKGROUND_FRAMES = 20_000  # drawn from all training recordings in equal shares
 MOST_PIECES = 40  # of a recording, where it is described in pieces
-FRAMES_ALIKE = 10  # neighbouring frames that count as one independent observation
-LARGEST_COUNT = 1000  # frames: more do not make a likelihood ratio surer
 TOP = 5  # components per frame that a likelihood ratio counts
 _CHUNK = 1024  # frames whose densities are computed at once
 
@@ -193,15 +190,14 @@ class RecordingMixture(System):
     phones (MOBIPHONE) with the RBF network.
 
     Adapted: a mixture's components have no order, so that components of two mixtures cannot be compared number by
-    number. Here every mixture starts from one background model of all training recordings and takes the same number of
+    number. Here every mixture starts from one background model of all training excerpts and takes the same number of
     steps of expectation maximisation; a component that gets no frames stays as in the background. The number of
-    components was not at hand. The templates are those of pieces of a second, in training and in use, because the
-    variances of a mixture depend on how many frames it was fitted to; a recording gets the mean of the decisions.
+    components was not at hand: there are as many as the shortest training excerpt has frames for.
     """
 
-    n_components: int = 8  # of the mixtures
+    n_components: int = 8  # of the mixtures, at most
+    frames_each: int = 100  # least number of frames of a training excerpt for each component
     n_steps: int = 2  # of expectation maximisation
-    piece_s: float = 1.0  # length of a piece [s]
     kernel: str = "rbf"  # or "linear"
     C: float = 10.0  # cost of an error
     random_state: int = 0
@@ -209,20 +205,20 @@ class RecordingMixture(System):
     def _fit(self, excerpts, codes):
         self.samplerate_ = common_samplerate(excerpts)
         frames = [cepstra(excerpt) for excerpt in excerpts]
-        self.background_ = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
-        svm = make_pipeline(StandardScaler(), SVC(kernel=self.kernel, C=self.C))
-        self.svm_ = fit_pieces(svm, self._templates(excerpts), codes)
+        n = min(self.n_components, max(1, min(map(len, frames)) // self.frames_each))
+        self.background_ = fit_background(frames, n_components=n, random_state=self.random_state)
+        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel=self.kernel, C=self.C))
+        self.svm_ = fit_quietly(svm, self._templates(excerpts), codes)
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
-        return pieces_proba(self.svm_, self._templates(excerpts))
+        return decision_scores(self.svm_, self._templates(excerpts))
 
     def _templates(self, excerpts):
-        """Return the templates of the pieces of each excerpt."""
-        length = max(1, round(self.piece_s / HOP_S["mfcc"]))
-        cut = [cut_pieces(self.background_.standardised(cepstra(e)), length=length) for e in excerpts]
-        warn_thin([len(x) for parts in cut for x in parts], len(self.background_.weights))
-        return [np.stack([template(self.background_, x, n_steps=self.n_steps) for x in parts]) for parts in cut]
+        """Return the template of each excerpt [shape=(n, 2 * k * d)]."""
+        frames = [self.background_.standardised(cepstra(excerpt)) for excerpt in excerpts]
+        warn_thin([len(x) for x in frames], len(self.background_.weights))
+        return np.stack([template(self.background_, x, n_steps=self.n_steps) for x in frames])
 
 
 def refitted(background, x, *, n_steps):
@@ -256,9 +252,6 @@ class AdaptedMixtures(System):
     Adapted: written from recollection of the publication, without its settings. The models follow Reynolds, Quatieri
     & Dunn (2000): means only, relevance factor 16. MFCC as in [2]; PNCC after Kim & Stern (2016), up to half the sample
     rate, without their mean subtraction.
-
-    Probabilities are the softmax of the summed log-likelihood ratios over ten, since neighbouring frames repeat each
-    other, and over no more than ten seconds' worth of frames. The figure ten was chosen, not fitted.
     """
 
     feature: str = "mfcc"  # or "pncc", "lfcc", "gtcc", see `frames.cepstra`
@@ -266,6 +259,10 @@ class AdaptedMixtures(System):
     n_components: int = 64  # of the mixtures
     relevance: float = 16.0  # of the background [frames]
     random_state: int = 0
+
+    def learns(self, unit):
+        """Return "recording": a device's frames are gathered from all of its excerpts, however long these are."""
+        return "recording"
 
     def _frames(self, excerpt):
         return cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
@@ -280,12 +277,10 @@ class AdaptedMixtures(System):
         self.means_ = np.stack([map_adapt(background, *n_x, relevance=self.relevance).means for n_x in found])
         self.background_ = background
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
         frames = [self._frames(excerpt) for excerpt in excerpts]
-        ratios = np.stack([likelihood_ratios(self.background_, self.means_, x) for x in frames])
-        counts = np.array([min(len(x), LARGEST_COUNT) for x in frames])
-        return softmax(ratios * counts[:, None] / FRAMES_ALIKE)
+        return np.stack([likelihood_ratios(self.background_, self.means_, x) for x in frames])
 
 
 def likelihood_ratios(background, means, x):
@@ -339,9 +334,6 @@ class CepstralStatistics(System):
     Adapted: that is no work on devices, and what stands here was written from recollection. The statistics are those
     of pieces of a quarter of a second, and a recording gets the mean of the decisions. The number of coefficients is
     that of [2].
-
-    Probabilities: of the support vector machine, the softmax of the one-against-rest form of the pairwise decisions;
-    of the nearest neighbour, those of `spectra.nearest_proba`, their logarithms averaged over the pieces.
     """
 
     feature: str = "gtcc"  # or "mfcc", "lfcc", "pncc", see `frames.cepstra`
@@ -365,16 +357,17 @@ class CepstralStatistics(System):
         self.samplerate_ = common_samplerate(excerpts)
         vectors = self._statistics(excerpts)
         if self.classifier == "svm":
-            self.svm_ = fit_pieces(make_pipeline(StandardScaler(), SVC(C=self.C)), vectors, codes)
+            svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="rbf", C=self.C))
+            self.svm_ = fit_pieces(svm, vectors, codes)
         else:
             self.scaler_ = StandardScaler()
             self.train_ = self.scaler_.fit_transform(np.concatenate(vectors))
             self.codes_ = np.repeat(codes, [len(rows) for rows in vectors])
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
         vectors = self._statistics(excerpts)
         if self.classifier == "svm":
-            return pieces_proba(self.svm_, vectors)
-        proba = nearest_proba(self.train_, self.codes_, self.scaler_.transform(np.concatenate(vectors)))
-        return softmax(pooled(np.log(np.maximum(proba, 1e-30)), vectors))
+            return pieces_scores(self.svm_, vectors)
+        x = self.scaler_.transform(np.concatenate(vectors))
+        return pooled(nearest_scores(self.train_, self.codes_, x), vectors)

@@ -5,15 +5,14 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
-from sklearn.svm import SVC
 
 from ..errors import ParameterError
 from ..simulate import speech
 from .base import System
-from .cepstra import Mixture, cut_pieces, fit_background, posteriors
+from .cepstra import Mixture, fit_background, posteriors
 from .excerpts import Excerpt
 from .frames import FRAME_S, HOP_S, cepstra, common_samplerate, power_spectra, rasta_filter
-from .spectra import fit_pieces, log_power, pieces_proba
+from .spectra import decision_scores, fit_quietly, log_power, pairwise_machine
 
 BAND_HZ = (50.0, 11000.0)  # where the shipped speech, made at 24 kHz, has a spectrum
 SPEECH_S = 150.0  # of clean speech [s]
@@ -41,15 +40,9 @@ def band_log_spectra(y, samplerate):
     return log_power(power[:, band])
 
 
-def mean_band_log_spectra(y, samplerate, *, piece_s):
-    """Return `means_of_pieces` of `band_log_spectra`."""
-    return means_of_pieces(band_log_spectra(y, samplerate), piece_s=piece_s)
-
-
-def means_of_pieces(rows, *, piece_s):
-    """Return the mean of all rows (one per frame), then those of the pieces."""
-    parts = cut_pieces(rows, length=max(1, round(piece_s / HOP_S["mfcc"])))
-    return np.stack([part.mean(axis=0) for part in (rows, *parts)])
+def mean_band_log_spectrum(y, samplerate):
+    """Return the mean over frames of `band_log_spectra`."""
+    return band_log_spectra(y, samplerate).mean(axis=0)
 
 
 def rasta_mfcc(excerpt, *, n_coefficients):
@@ -59,12 +52,13 @@ def rasta_mfcc(excerpt, *, n_coefficients):
 
 @functools.lru_cache(maxsize=4)
 def clean_speech(samplerate, *, n_components=64, n_coefficients=12, random_state=0):
-    """Return a `CleanSpeech`: a model of the speech that ships with the library.
+    """Return a `CleanSpeech`: a model of the speech that ships with the library, of its training voices alone.
 
     ``n_components`` are the mixture's, ``n_coefficients`` those of the MFCC that it models; ``random_state`` is the
     seed of the order of the sentences and of the mixture.
     """
-    y = speech(round(SPEECH_S * samplerate), rng=np.random.default_rng(random_state), samplerate=samplerate)
+    rng = np.random.default_rng(random_state)
+    y = speech(round(SPEECH_S * samplerate), rng=rng, samplerate=samplerate, side="train")
     spectra = band_log_spectra(y, samplerate)
     loudness = scipy.special.logsumexp(spectra, axis=1)
     active = loudness > loudness.max() - np.log(10) * PAUSE_DB / 10
@@ -97,35 +91,33 @@ class BlindChannel(System):
     is expected from the frame's RASTA-filtered MFCC and a Gaussian mixture of clean speech; zero mean; RBF support
     vector machine. Above 95 % on PCM, AAC and MP3. It also finds splices.
 
-    Adapted: written from the abstract and recollection. The clean speech is the synthetic speech of one voice that
-    ships with the library, without its pauses, and so ends at 11 kHz. 12 MFCC and spectra of frames of 20 ms every
-    10 ms, 64 components. Training recordings are described in pieces of a quarter of a second; an excerpt by all of
-    its frames, speech and pause. The features are centred, and scaled by one number, so that bins keep their
-    proportions.
+    Adapted: written from the abstract and recollection. The clean speech is the synthetic speech that ships with the
+    library, without its pauses: voices and sentences of which none is in a simulated test recording. It ends at 11 kHz.
+    12 MFCC and spectra of frames of 20 ms every 10 ms, 64 components. An excerpt is described by all of its frames,
+    speech and pause. The features are centred, and scaled by one number, so that bins keep their proportions.
     """
 
     n_components: int = 64  # classes of clean speech
     n_coefficients: int = 12  # MFCC, without the zeroth
-    piece_s: float = 0.25  # length of a piece of a training recording [s]
     C: float = 10.0  # cost of an error
     random_state: int = 0
 
-    def channels(self, excerpt):
-        """Return the channel of an excerpt, then those of its pieces, as an array [shape=(1 + n_pieces, n_bins)]."""
+    def channel(self, excerpt):
+        """Return the estimated channel of an excerpt [shape=(n_bins,)]."""
         mixture = self.speech_.mixture
         x = mixture.standardised(rasta_mfcc(excerpt, n_coefficients=self.n_coefficients))
-        shares = means_of_pieces(posteriors(mixture, x), piece_s=self.piece_s)
-        return channel(excerpt.feature(mean_band_log_spectra, piece_s=self.piece_s), shares, self.speech_.spectra)
+        shares = posteriors(mixture, x).mean(axis=0)
+        return channel(excerpt.feature(mean_band_log_spectrum), shares, self.speech_.spectra)
 
     def _fit(self, excerpts, codes):
         self.samplerate_ = common_samplerate(excerpts)
         self.speech_ = clean_speech(self.samplerate_, n_components=self.n_components,
                                     n_coefficients=self.n_coefficients, random_state=self.random_state)  # fmt: skip
-        vectors = [self.channels(excerpt)[1:] for excerpt in excerpts]
-        self.centre_ = np.concatenate(vectors).mean(axis=0)
-        self.scale_ = max(float(np.concatenate(vectors).std()), 1e-9)
-        self.svm_ = fit_pieces(SVC(C=self.C), [(v - self.centre_) / self.scale_ for v in vectors], codes)
+        x = np.stack([self.channel(excerpt) for excerpt in excerpts])
+        self.centre_, self.scale_ = x.mean(axis=0), max(float(x.std()), 1e-9)
+        self.svm_ = fit_quietly(pairwise_machine(kernel="rbf", C=self.C), (x - self.centre_) / self.scale_, codes)
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
-        return pieces_proba(self.svm_, [(self.channels(e)[:1] - self.centre_) / self.scale_ for e in excerpts])
+        x = np.stack([self.channel(excerpt) for excerpt in excerpts])
+        return decision_scores(self.svm_, (x - self.centre_) / self.scale_)

@@ -45,15 +45,23 @@ class Excerpt:
     start: int = 0
     kept: dict = field(default_factory=dict, repr=False)
 
+    @property
+    def name(self):
+        """Where it comes from, for messages."""
+        return "/".join(filter(None, (self.device, self.recording))) or "an excerpt"
+
     def __post_init__(self):
-        name = "/".join(filter(None, (self.device, self.recording))) or "an excerpt"
-        y = np.asarray(self.y)
+        name, y = self.name, np.asarray(self.y)
         if y.ndim != 1 or y.dtype.kind != "f":
             raise ParameterError(f"{name}: samples must be one channel of floats, not {y.dtype} of shape {y.shape}")
         if not np.abs(y).max(initial=0) < LARGEST:  # also true of NaN
             raise ParameterError(f"{name}: not all of its {len(y)} samples are finite and below {LARGEST:g}")
         if isinstance(self.samplerate, bool) or not isinstance(self.samplerate, Integral) or self.samplerate < 1:
             raise ParameterError(f"{name}: samplerate={self.samplerate!r} is not a positive whole number of Hz")
+
+    def part(self, start, stop):
+        """Return the excerpt from sample ``start`` to before ``stop`` of this one: a copy, so that this one can go."""
+        return Excerpt(np.array(self.y[start:stop]), self.samplerate, self.device, self.recording, self.start + start)
 
     def feature(self, function, **params):
         """Return ``function(y, samplerate, **params)``, computed once for all systems that ask for it."""
@@ -88,16 +96,15 @@ def cut_excerpts(recordings, *, seconds, n, seed=0):
             excerpts.append(whole)
             continue
         for start in np.sort(rng.integers(len(whole.y) - length + 1, size=n)):
-            y = np.array(whole.y[start : start + length])  # a copy, so that the recording can go
-            excerpts.append(Excerpt(y, whole.samplerate, whole.device, whole.recording, int(start)))
+            excerpts.append(whole.part(int(start), int(start) + length))
     return excerpts
 
 
-def halves(excerpts):
-    """Return the first and the second halves of recordings, as two lists of Excerpt."""
-    pairs = []
-    for x in excerpts:
-        middle = len(x.y) // 2
-        parts = ((0, x.y[:middle]), (middle, x.y[middle:]))
-        pairs.append([Excerpt(y, x.samplerate, x.device, x.recording, x.start + start) for start, y in parts])
-    return tuple(map(list, zip(*pairs, strict=True)))
+def pieces(whole, *, seconds):
+    """Cut an excerpt into pieces of some seconds [s], one after the other; one that is shorter gives itself.
+
+    >>> [(len(x.y), x.start) for x in pieces(Excerpt(np.zeros(20_000), 8000), seconds=1)]
+    [(8000, 0), (8000, 8000)]
+    """
+    length = round(seconds * whole.samplerate)
+    return [whole.part(i, i + length) for i in range(0, len(whole.y) - length + 1, length)] or [whole]

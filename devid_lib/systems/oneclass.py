@@ -7,7 +7,7 @@ from sklearn.cluster import KMeans
 from sklearn.preprocessing import StandardScaler
 from sklearn.svm import OneClassSVM
 
-from .base import System, softmax
+from .base import System
 from .spectra import framed, log_power, one_second_pieces, pooled, power, spectra_in_chunks
 
 
@@ -62,9 +62,8 @@ class RepresentativeOneClass(System):
     quieter half; the representatives of a device are its k-means centroids; the classifier is a one-class support
     vector machine with a Gaussian kernel. A closed set needs one answer: the device whose machine scores highest
     relative to its own threshold, on average over the instances of an excerpt. Features are standardised over all
-    training recordings, the only step that sees more than one device.
-
-    Probabilities are the softmax of the logarithms of score / threshold; above 0 a machine accepts the instance.
+    training recordings, the only step that sees more than one device. Scores are logarithms of score / threshold;
+    above 0 a machine accepts the instance.
     """
 
     n_clusters: int = 8  # representatives of a device
@@ -85,10 +84,10 @@ class RepresentativeOneClass(System):
         chosen = [representatives(x[labels == k], random_state=self.random_state, **options) for k in np.unique(codes)]
         self.machines_ = [OneClassSVM(nu=self.nu, gamma=self.gamma / x.shape[1]).fit(rows) for rows in chosen]
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         instances = self._instances(excerpts)
         x = self.scaler_.transform(np.concatenate(instances))
-        return softmax(pooled(np.stack([acceptance(m, x) for m in self.machines_], axis=1), instances))
+        return pooled(np.stack([acceptance(m, x) for m in self.machines_], axis=1), instances)
 
 
 def acceptance(machine, x):

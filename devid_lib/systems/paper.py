@@ -1,46 +1,62 @@
 """The paper's own networks as estimators on excerpts, so that they stand in one table with the others."""
 
 import itertools
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .. import models, training
 from ..dataset import represent
 from ..errors import ParameterError
 from ..segments import regular_segments
 from .base import System
-from .spectra import evenly, pooled
+from .spectra import pooled
 
 BLOCK = 512  # segments given to the network at a time: those of a whole corpus would fill the memory
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class PaperSystem(System):
-    """Qi, Huang, Li & Shi (2016), ICSPCC: noise of segments, log spectrum, neural network, summed posteriors.
+class PaperNetwork(System):
+    """Qi, Huang, Li & Shi (2016), ICSPCC: log spectrum of segments or of their noise, network, summed posteriors.
 
-    The network comes trained, on segments of the training recordings; `fit` makes sure that it knows as many devices.
+    Fitted to the excerpts that the other systems learn from, by the default recipe and for as many epochs as that
+    allows: no recording is left out to choose one. Scores are logarithms of an excerpt's mean posterior.
     """
 
-    model: object  # keras.Model, fitted as in notebooks 03 to 06
-    settings: dict  # `Dataset.settings` of what it was fitted to
-    voters: int  # segments of an excerpt that vote, evenly spread over it; all, where it holds no more
+    network: str  # one of `models.SYSTEMS`
+    settings: dict  # what `dataset.represent` does to a segment, and segment_length
+    epochs: int = 0  # 0 for those of the recipe
+    random_state: int = 0
 
-    def __sklearn_clone__(self):
-        return self  # nothing is fitted that a copy would keep apart
+    def learns(self, unit):
+        """Return "segment": a network takes segments of one length."""
+        return "segment"
+
+    def _segments(self, excerpts):
+        length = self.settings["segment_length"]
+        padded = [np.pad(x.y, (0, max(0, length - len(x.y)))) for x in excerpts]
+        return [regular_segments(y, length=length)[0] for y in padded]
 
     def _fit(self, excerpts, codes):
-        if self.model.output_shape[-1] != len(self.classes_):
-            n = self.model.output_shape[-1]
-            raise ParameterError(f"the network knows {n} devices, the training recordings are of {len(self.classes_)}")
+        if self.network not in models.SYSTEMS:
+            raise ParameterError(f"network={self.network!r} is not one of {', '.join(models.SYSTEMS)}")
+        cut, family = self._segments(excerpts), models.SYSTEMS[self.network].family
+        X, y = represent(np.concatenate(cut), self._made()), np.repeat(codes, [len(rows) for rows in cut])
+        recipe = replace(training.recipe_for(family, "default", epochs=self.epochs), select_on="nothing")
+        models.import_keras().utils.set_random_seed(self.random_state)
+        self.model_ = trained = models.build(self.network, X.shape[1:], len(self.classes_), seed=self.random_state)
+        every = np.ones(len(X), bool)
+        if family == "filterbank":
+            X, trained = training.behind_fixed_layers(self.model_, X, every)
+        training.compile_model(trained, recipe, loss="crossentropy")
+        training.fit_epochs(trained, family, X, y, (every, ~every), recipe)
 
-    def _segments(self, excerpt):
-        length = self.settings["segment_length"]
-        y = np.pad(excerpt.y, (0, max(0, length - len(excerpt.y))))
-        return evenly(regular_segments(y, length=length)[0], self.voters)
+    def _made(self):
+        return self.settings | {"representation": models.SYSTEMS[self.network].representation}
 
-    def _proba(self, excerpts):
-        cut, posteriors = [self._segments(x) for x in excerpts], []
+    def _scores(self, excerpts):
+        cut, posteriors = self._segments(excerpts), []
         rows = itertools.chain.from_iterable(cut)
         while block := list(itertools.islice(rows, BLOCK)):
-            posteriors.append(np.asarray(self.model(represent(np.stack(block), self.settings), training=False)))
-        return pooled(np.concatenate(posteriors), cut)
+            posteriors.append(np.asarray(self.model_(represent(np.stack(block), self._made()), training=False)))
+        return np.log(pooled(np.concatenate(posteriors).astype(np.float64), cut) + 1e-30)

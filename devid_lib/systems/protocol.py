@@ -1,52 +1,94 @@
-"""One protocol for all systems: same recordings on the same side, same excerpts, same figures (notebook 10)."""
+"""One protocol for all systems: same seconds, lengths, excerpts, calibration and figures (notebook 10)."""
 
 import contextlib
+import itertools
 import math
 import time
 import warnings
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
+import numpy as np
 import pandas as pd
 from sklearn.base import clone
 from sklearn.metrics import f1_score, log_loss
 from threadpoolctl import threadpool_limits
 
+from ..errors import ParameterError
 from ..evaluation import accuracy, decisions, predictions_table
-from .excerpts import cut_excerpts, whole_recordings
+from .excerpts import cut_excerpts, pieces, whole_recordings
 from .spectra import evenly, framed
 from .warnings import DevidWarning
 
-PIECE_S = 3.0  # what systems learn from a recording is put together of pieces of this length [s]
-SECONDS = {"1 s": 1.0, "3 s": 3.0}  # length of test excerpts [s]
+PIECE_S = 3.0  # what is learned of a recording is put together of pieces of this length [s]
+KEPT_BACK = 0.2  # of every training recording, its end: not learned, but asked for
+SECONDS = {"1 s": 1.0, "3 s": 3.0}  # length of excerpts [s]
 EVERY = {"segment": 5, "1 s": 10, "3 s": 20}  # one test excerpt for so many test segments of the networks
+MOST_HELD_OUT = 400  # excerpts that calibrate
+SAME = "1 s"  # length at which recordings that were learned are asked for, too
 
 
-def protocol_excerpts(corpus, *, segment_length, train_segments, test_segments, seed=0):
-    """Return what every system learns from, and the test excerpts of every length.
+@dataclass(frozen=True)
+class Material:
+    """What every system is given, by the length of excerpts: "segment", "1 s", "3 s", "recording"."""
+
+    learned: dict  # unit: list of Excerpt, always the same seconds, cut into pieces of that length
+    held_out: dict  # unit: np.ndarray of bool, which of them are of recordings that calibrate before they are learned
+    tests: dict  # unit: list of Excerpt of test recordings
+    same: list  # excerpts of a second from the end of training recordings, which is not learned
+
+
+def protocol_material(corpus, *, segment_length, test_segments, learned_s=30.0, seed=0):
+    """Cut a corpus into what every system learns from and what it is asked.
 
     Parameters
     ----------
     corpus : pandas.DataFrame
-        From `corpus.load_corpus`.
-    segment_length, train_segments, test_segments : int
-        What the paper's networks are given: length of a segment [samples], segments per training and test recording.
+        From `corpus.load_corpus`. A test device without a training recording raises ParameterError.
+    segment_length, test_segments : int
+        Length of a segment [samples]; segments per test recording, of which a few are asked here.
+    learned_s : float
+        What is learned of every training recording [s]; a shorter one is learned whole.
     seed : int
         Seed of the test excerpts' places.
 
     Returns
     -------
-    train : list of Excerpt
-        One per training recording: as many seconds of it as its segments would last, see `thinned`.
-    tests : dict
-        Unit ("segment", "1 s", "3 s", "recording"): list of Excerpt. The last are whole test recordings.
+    material : Material
+        What is learned of a training recording comes from all over its first four fifths, see `thinned`. Held out are a
+        device's last training session, where it has several, else its last training recording, of a single one the
+        second half. A test recording is asked for as a whole by as many seconds as are learned of one.
     """
-    samples = train_segments * segment_length
-    train = [thinned(x, seconds=samples / x.samplerate) for x in whole_recordings(corpus, "train")]
-    whole = list(whole_recordings(corpus, "test"))
-    seconds = {"segment": segment_length / whole[0].samplerate} | SECONDS
+    rows = corpus[corpus["split"] == "train"]
+    if len(strange := np.setdiff1d(corpus.loc[corpus["split"] == "test", "device"], rows["device"])):
+        raise ParameterError(f"device {str(strange[0])!r} is to be named, but has no training recording")
     counts = {unit: math.ceil(test_segments / every) for unit, every in EVERY.items()}
-    tests = {unit: cut_excerpts(whole, seconds=seconds[unit], n=n, seed=seed) for unit, n in counts.items()}
-    return train, tests | {"recording": whole}
+    wholes, held, same = [], [], []
+    for whole, last in zip(whole_recordings(corpus, "train"), last_of_each(rows), strict=True):
+        edge = max(round((1 - KEPT_BACK) * len(whole.y)), min(2 * segment_length, len(whole.y)))
+        learned, end = thinned(whole.part(0, edge), seconds=learned_s), whole.part(edge, len(whole.y))
+        middle = len(learned.y) // 2
+        parts = [learned] if last is not None else [learned.part(0, middle), learned.part(middle, 2 * middle)]
+        wholes, held = wholes + parts, held + ([last] if last is not None else [False, True])
+        same += cut_excerpts([end], seconds=SECONDS[SAME], n=counts[SAME], seed=seed) if len(end.y) else []
+    seconds = {"segment": segment_length / whole.samplerate} | SECONDS
+    cut = {unit: [pieces(x, seconds=s) for x in wholes] for unit, s in seconds.items()}
+    cut["recording"] = [[x] for x in wholes]
+    asked = list(whole_recordings(corpus, "test"))
+    tests = {unit: cut_excerpts(asked, seconds=seconds[unit], n=n, seed=seed) for unit, n in counts.items()}
+    return Material(
+        learned={unit: list(itertools.chain(*parts)) for unit, parts in cut.items()},
+        held_out={unit: np.repeat(held, list(map(len, parts))) for unit, parts in cut.items()},
+        tests=tests | {"recording": [thinned(x, seconds=learned_s) for x in asked]},
+        same=same,
+    )
+
+
+def last_of_each(rows):
+    """Yield of every training recording whether it is of its device's last session (else recording), None if alone."""
+    for row in rows.itertuples():
+        own = rows[rows["device"] == row.device]
+        unit = next((name for name in ("session", "recording") if len(own[name].unique()) > 1), None)
+        yield None if unit is None else bool(getattr(row, unit) == own[unit].iloc[-1])
 
 
 def thinned(whole, *, seconds):
@@ -60,48 +102,95 @@ def thinned(whole, *, seconds):
     return replace(whole, y=evenly(framed(whole.y, length=length, hop=length), n).ravel(), kept={})
 
 
-def judge(system, train, tests):
-    """Fit one system on training recordings and judge it on test excerpts of every length.
+def fitted_twice(system, learned, held_out):
+    """Return a system fitted to what is not held out, to calibrate with, and the one fitted to everything."""
+    known = [x for x, out in zip(learned, held_out, strict=True) if not out]
+    return [clone(system).fit(part, [x.device for x in part]) for part in (known, learned)]
+
+
+def calibrated(system, material):
+    """Yield a system fitted and calibrated for every length of excerpts, as (unit, system); one object may come again.
+
+    The temperature is that of a first fit without the recordings held out, asked for these (`System.calibrate`).
+    """
+    fits = {}
+    for unit in material.tests:
+        learns = system.learns(unit)
+        if learns not in fits:
+            fits[learns] = fitted_twice(system, material.learned[learns], material.held_out[learns])
+        first, final = fits[learns]
+        out = [x for x, out in zip(material.learned[unit], material.held_out[unit], strict=True) if out]
+        out = [out[i] for i in evenly(np.arange(len(out)), max(MOST_HELD_OUT, len(first.classes_)))]
+        final.temperature_ = first.calibrate(out, [x.device for x in out]).temperature_
+        yield unit, final
+
+
+def judge(system, material):
+    """Fit one system, calibrate it, and judge it on test excerpts of every length.
 
     Parameters
     ----------
     system : System
         Cloned before fitting.
-    train : sequence of Excerpt
-    tests : dict
-        Unit: sequence of Excerpt.
+    material : Material
 
     Returns
     -------
     rows : pandas.DataFrame
-        unit, metric (accuracy, macro F1, log-loss [nat], fit seconds, seconds per excerpt), value, low, high, n, chance
+        unit, metric (accuracy, same-recording accuracy, macro F1, log-loss [nat], Cllr, fit seconds, seconds per
+        excerpt), value, low, high, n, chance
     predictions : dict
-        Unit: table as from `evaluation.predictions_table`.
+        Unit: table as from `evaluation.predictions_table`, of calibrated probabilities.
 
     Notes
     -----
     Features that another system asked for before are not computed again, and not counted again. One thread works:
     these arrays are small, and where two notebooks run side by side more threads took three times as long.
     """
+    rows, predictions, start = [], {}, time.perf_counter()
     with threadpool_limits(1):
-        system, start = clone(system), time.perf_counter()
-        system.fit(train, [x.device for x in train])
-        rows = [{"unit": "", "metric": "fit seconds", "value": time.perf_counter() - start, "n": len(train)}]
-        predictions = {}
-        for unit, excerpts in tests.items():
-            start = time.perf_counter()
-            proba = system.predict_proba(excerpts)
-            seconds = (time.perf_counter() - start) / len(excerpts)
-            names = [(x.device, x.recording, 0, x.start) for x in excerpts]
-            names = pd.DataFrame(names, columns=["device", "recording", "draw", "start"])
-            predictions[unit] = table = predictions_table(proba, names, system.classes_)
-            truth, figures = table["device"], {"seconds per excerpt": seconds}
-            options = {"labels": system.classes_, "average": "macro", "zero_division": 0}
-            figures["macro F1"] = f1_score(truth, decisions(table), **options)
-            figures["log-loss"] = log_loss(truth, proba, labels=system.classes_)
+        for unit, fitted in calibrated(system, material):
+            asking = time.perf_counter()
+            proba, table = answers(fitted, material.tests[unit])
+            seconds, predictions[unit] = (time.perf_counter() - asking) / len(table), table
+            start += time.perf_counter() - asking
+            truth, options = table["device"], {"labels": fitted.classes_, "average": "macro", "zero_division": 0}
+            figures = {
+                "macro F1": f1_score(truth, decisions(table), **options),
+                "log-loss": log_loss(truth, proba, labels=fitted.classes_),
+                "Cllr": multiclass_cllr(proba, np.searchsorted(fitted.classes_, truth)),
+                "seconds per excerpt": seconds,
+            }
             rows.append({"unit": unit, "metric": "accuracy"} | accuracy(table))
             rows += [{"unit": unit, "metric": name, "value": v, "n": len(table)} for name, v in figures.items()]
+            if unit == SAME and material.same:
+                table = answers(fitted, material.same)[1]
+                rows.append({"unit": unit, "metric": "same-recording accuracy"} | accuracy(table))
+    fitting, n = time.perf_counter() - start, len(material.learned["recording"])
+    rows.append({"unit": "", "metric": "fit seconds", "value": fitting, "n": n})
     return pd.DataFrame(rows), predictions
+
+
+def answers(system, excerpts):
+    """Return the probabilities of a fitted system [shape=(n, n_devices)] and the table of predictions they make."""
+    proba = system.predict_proba(excerpts)
+    names = [(x.device, x.recording, 0, x.start) for x in excerpts]
+    names = pd.DataFrame(names, columns=["device", "recording", "draw", "start"])
+    return proba, predictions_table(proba, names, system.classes_)
+
+
+def multiclass_cllr(proba, codes):
+    """Return the share of what there was to know that is not known after all, float: 0 is perfect, 1 worth nothing.
+
+    Mean over devices of the log-loss of their excerpts, whose class numbers ``codes`` are, over log(number of devices);
+    ``proba`` [shape=(n, n_devices)] are posteriors after equal priors. Above 1 the numbers mislead. Source: Brümmer &
+    van Leeuwen, "On calibration of language recognition scores", Odyssey 2006.
+
+    >>> multiclass_cllr(np.full((3, 4), 0.25), np.array([0, 1, 1])), multiclass_cllr(np.eye(2), np.array([0, 1]))
+    (1.0, 0.0)
+    """
+    cost = -np.log(np.maximum(proba[np.arange(len(proba)), codes], 1e-300))
+    return float(np.mean([cost[codes == k].mean() for k in np.unique(codes)]) / np.log(proba.shape[1])) + 0.0
 
 
 def leaderboard(rows):
@@ -115,12 +204,13 @@ def leaderboard(rows):
     Returns
     -------
     table : pandas.DataFrame
-        Accuracy per unit, macro F1 and log-loss of whole recordings, seconds to fit, seconds to identify a recording.
+        Accuracy per unit; macro F1, log-loss and Cllr of three seconds, where there are errors to measure; seconds to
+        fit for all lengths, seconds to identify three seconds.
     """
     units = ["segment", "1 s", "3 s", "recording"]
     board = rows[rows["metric"] == "accuracy"].pivot_table("value", "system", "unit", sort=False)[units]
-    whole = rows[rows["unit"].isin(["recording", ""])].pivot_table("value", "system", "metric", sort=False)
-    board = board.join(whole[["macro F1", "log-loss", "fit seconds", "seconds per excerpt"]])
+    some = rows[rows["unit"].isin(["3 s", ""])].pivot_table("value", "system", "metric", sort=False)
+    board = board.join(some.reindex(columns=["macro F1", "log-loss", "Cllr", "fit seconds", "seconds per excerpt"]))
     return board.sort_values(units[::-1], ascending=False)
 
 

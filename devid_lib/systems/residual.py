@@ -5,14 +5,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.fft
+from scipy.cluster.vq import kmeans2
 from scipy.ndimage import uniform_filter1d
-from sklearn.cluster import KMeans
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
-from sklearn.svm import SVC
 
 from ..errors import ParameterError
-from .base import System, softmax
+from .base import System
 from .frames import cepstrum, frame_sizes, triangular_filters, with_deltas
 from .spectra import (
     N_FFT,
@@ -23,15 +22,14 @@ from .spectra import (
     framed,
     log_power,
     one_second_pieces,
-    pieces_proba,
+    pairwise_machine,
+    pieces_scores,
     power,
     spectra_in_chunks,
 )
-from .warnings import FewFramesWarning
 
 QUIET_SHARE = 0.1  # of the frames, those of least energy, from which the noise is estimated
 SPECTRAL_FLOOR = 0.002  # of spectral subtraction: least gain, of multi-band subtraction least share of the power
-PUT_BACK = 0.05  # share of the recording's power that multi-band spectral subtraction puts back
 N_BANDS = 4  # of multi-band spectral subtraction, of equal width
 PITCH_HZ = (70.0, 400.0)
 HARMONICS_HZ = 4000.0  # above, no harmonics are looked for
@@ -40,7 +38,6 @@ DESCRIPTORS = ("centroid", "spread", "skewness", "kurtosis", "flatness", "entrop
                "irregularity", "flux")  # fmt: skip
 TEXTURE = (*DESCRIPTORS, *(f"MFCC {i}" for i in range(1, 14)))
 TEXTURE_NAMES = tuple(f"{kind} {name}" for kind in ("mean", "sd") for name in TEXTURE)  # columns of wiener_descriptors
-CORRELATION_SCALE = 0.01  # temperature of correlation coefficients; chosen, not fitted
 MAX_FRAMES = 5000  # of a recording that are clustered
 
 
@@ -72,10 +69,9 @@ def multiband_gain(x, noise, samplerate):
 
     After Kamath & Loizou (2002), constants from memory: in every band and frame the over-subtraction falls from 4.75
     below -5 dB of signal-to-noise ratio to 1 above 20 dB; it is multiplied by 1 below 1 kHz, by 2.5 up to 2 kHz short
-    of half the sample rate, and by 1.5 above; what would be negative becomes 0.002 of the recording's power. In the end
-    0.05 of the recording's power is put back, to mask musical noise. This last step decides what the residual is good
-    for: without it, the residual of a loud frame is the noise power divided by the speech's magnitude, speech upside
-    down; with it, the residual holds a faint copy of the recording.
+    of half the sample rate, and by 1.5 above; what would be negative becomes 0.002 of the recording's power. Their last
+    step, putting back 0.05 of the recording's power to mask musical noise, is left out: with it the gain passes through
+    one, and the residual of such a bin vanishes.
     """
     frequency = np.linspace(0, samplerate / 2, x.shape[1])
     weight = np.select([frequency <= 1000, frequency <= samplerate / 2 - 2000], [1.0, 2.5], 1.5)
@@ -84,7 +80,7 @@ def multiband_gain(x, noise, samplerate):
         snr = 10 * np.log10(np.maximum(x[:, bins].sum(axis=1), POWER_FLOOR) / noise[bins].sum())
         over = np.where(snr < -5, 4.75, 4 - 0.15 * np.clip(snr, -5, 20))
         left = 1 - over[:, None] * (weight[bins] * noise[bins]) / np.maximum(x[:, bins], POWER_FLOOR)
-        gain[:, bins] = np.sqrt(np.where(left > 0, left, SPECTRAL_FLOOR) + PUT_BACK)
+        gain[:, bins] = np.sqrt(np.maximum(left, SPECTRAL_FLOOR))
     return gain
 
 
@@ -172,8 +168,6 @@ class LeakageResidual(System):
     normalised autocorrelation exceeds ``periodicity``; the bins around its harmonics up to 4 kHz are left out of the
     average. The classifier is ours too: the correlation coefficient of logarithmic noise spectra, a device's
     being the mean over its training recordings.
-
-    Probabilities are the softmax of the correlation coefficients in hundredths.
     """
 
     n_fft: int = N_FFT  # all as in `residual_spectrum`
@@ -187,8 +181,8 @@ class LeakageResidual(System):
         x = self._features(excerpts)
         self.templates_ = np.stack([x[codes == k].mean(axis=0) for k in range(len(self.classes_))])
 
-    def _proba(self, excerpts):
-        return softmax(correlations(self._features(excerpts), self.templates_), temperature=CORRELATION_SCALE)
+    def _scores(self, excerpts):
+        return correlations(self._features(excerpts), self.templates_)
 
 
 # --- [11] ------------------------------------------------------------------------------------------------------------
@@ -294,11 +288,11 @@ class WienerDescriptors(System):
         pieces = self._pieces(excerpts)
         labels = np.repeat(codes, [len(rows) for rows in pieces])
         self.chosen_ = most_distinctive(np.concatenate(pieces), labels, n_features=self.n_features)
-        svm = make_pipeline(StandardScaler(), SVC(C=self.C))
+        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="rbf", C=self.C))
         self.svm_ = fit_pieces(svm, [rows[:, self.chosen_] for rows in pieces], codes)
 
-    def _proba(self, excerpts):
-        return pieces_proba(self.svm_, [rows[:, self.chosen_] for rows in self._pieces(excerpts)])
+    def _scores(self, excerpts):
+        return pieces_scores(self.svm_, [rows[:, self.chosen_] for rows in self._pieces(excerpts)])
 
 
 def distinctiveness(x, codes):
@@ -344,25 +338,21 @@ def noise_mfcc(y, samplerate, *, source="noise"):
     for chunk in spectra_in_chunks(frames, window="hamming", n_fft=n_fft):
         x = power(chunk)
         if source == "noise":
-            x *= (1 - multiband_gain(x, noise, samplerate)) ** 2
+            x *= 1 - multiband_gain(x, noise, samplerate) ** 2
         energies.append(x @ filters)
     return with_deltas(cepstrum(log_power(np.concatenate(energies)), n_coefficients=12))
 
 
-def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, random_state=0):
+def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, frames_each=10):
     """Return the k-means centroids of `noise_mfcc` [shape=(<=n_clusters, 24)], float32.
 
-    Where there are too few frames, these are the frames themselves, with a `FewFramesWarning`.
+    There is one for every ``frames_each`` frames, at least one. They start from frames at regular distances.
     """
     frames = evenly(noise_mfcc(y, samplerate, source=source), MAX_FRAMES)
-    distinct = np.unique(frames, axis=0)
-    if len(frames) < n_clusters:
-        message = f"an excerpt of {len(frames)} frames has not enough for {n_clusters} clusters; each is its own"
-        warnings.warn(message, FewFramesWarning, stacklevel=3)
-    if len(distinct) <= n_clusters:
-        return distinct
-    kmeans = KMeans(n_clusters, init="random", n_init=1, max_iter=50, random_state=random_state)
-    return kmeans.fit(frames).cluster_centers_
+    n = min(n_clusters, max(1, len(frames) // frames_each))
+    with warnings.catch_warnings():  # frames may be alike, as in silence: a cluster without any stays where it was
+        warnings.filterwarnings("ignore", message="One of the clusters is empty")
+        return kmeans2(frames, evenly(frames, n), iter=15, minit="matrix")[0]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
@@ -384,17 +374,17 @@ class NoiseCentroids(System):
     """
 
     source: str = "noise"  # or "raw"
-    n_clusters: int = 32  # centroids of a recording; an excerpt with fewer frames keeps them, with a warning
+    n_clusters: int = 32  # centroids of a recording, at most
+    frames_each: int = 10  # least number of frames for each
     C: float = 1.0  # cost of an error; linear kernel on standardised features, as in Weka
-    random_state: int = 0  # seed of k-means
 
     def _centroids(self, excerpts):
-        options = {"source": self.source, "n_clusters": self.n_clusters, "random_state": self.random_state}
+        options = {name: getattr(self, name) for name in ("source", "n_clusters", "frames_each")}
         return [excerpt.feature(noise_centroids, **options) for excerpt in excerpts]
 
     def _fit(self, excerpts, codes):
-        svm = make_pipeline(StandardScaler(), SVC(kernel="linear", C=self.C))
+        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=self.C))
         self.svm_ = fit_pieces(svm, self._centroids(excerpts), codes)
 
-    def _proba(self, excerpts):
-        return pieces_proba(self.svm_, self._centroids(excerpts))
+    def _scores(self, excerpts):
+        return pieces_scores(self.svm_, self._centroids(excerpts))

@@ -5,12 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from sklearn.linear_model import orthogonal_mp
-from sklearn.preprocessing import normalize
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.random_projection import GaussianRandomProjection
-from sklearn.svm import SVC
 
 from ..errors import ParameterError
-from .base import System, softmax
+from .base import System
 from .spectra import (
     N_FFT,
     decision_scores,
@@ -18,11 +18,11 @@ from .spectra import (
     fit_quietly,
     mean_log_spectrum,
     mean_spectrum,
-    nearest_proba,
+    nearest_scores,
+    pairwise_machine,
 )
 
 CLASSIFIERS = ("src", "svm", "nn")
-RESIDUAL_SCALE = 0.05  # temperature of residuals, which lie between 0 and 1; chosen, not fitted
 
 
 def src_residuals(train, codes, test, *, n_nonzero=5):
@@ -89,10 +89,14 @@ class ProjectionSystem(System):
     """
 
     classifier: str = "src"  # sparse representation, or "svm", or "nn"
-    n_components: int = 256  # random vectors
+    n_components: int = 128  # random vectors
     n_fft: int = N_FFT  # frame [samples]
-    n_nonzero: int = 5  # training recordings that represent a test excerpt
+    n_nonzero: int = 5  # training excerpts that represent another
     random_state: int = 0  # seed of the random vectors
+
+    def learns(self, unit):
+        """Return "3 s" for whole recordings: there have to be more columns than numbers in each."""
+        return "3 s" if unit == "recording" else unit
 
     def _sketch(self, excerpts):
         return feature_matrix(excerpts, self.feature, n_fft=self.n_fft).astype(np.float64) @ self.vectors_
@@ -107,16 +111,16 @@ class ProjectionSystem(System):
         self.vectors_ = self._vectors(self.n_fft // 2 + 1)
         self.train_, self.codes_ = self.project(excerpts), codes
         if self.classifier == "svm":
-            self.svm_ = fit_quietly(SVC(kernel="linear"), self.train_, codes)
+            svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=1.0))
+            self.svm_ = fit_quietly(svm, self.train_, codes)
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         x = self.project(excerpts)
         if self.classifier == "svm":
-            return softmax(decision_scores(self.svm_, x))
+            return decision_scores(self.svm_, x)
         if self.classifier == "nn":
-            return nearest_proba(self.train_, self.codes_, x)
-        residuals = src_residuals(self.train_, self.codes_, x, n_nonzero=self.n_nonzero)
-        return softmax(-residuals, temperature=RESIDUAL_SCALE)
+            return nearest_scores(self.train_, self.codes_, x)
+        return -src_residuals(self.train_, self.codes_, x, n_nonzero=self.n_nonzero)
 
 
 class RandomSpectralFeatures(ProjectionSystem):
@@ -130,9 +134,6 @@ class RandomSpectralFeatures(ProjectionSystem):
 
     Adapted: the publication was not read whole, frame and number of vectors are ours. The minimum of the l1 norm
     is approximated by orthogonal matching pursuit, see `src_residuals`.
-
-    Probabilities are the softmax, of minus the class residuals in twentieths of a unit vector (src), of the
-    one-against-rest form of the pairwise decisions (svm), or of minus the squared distances (nn).
     """
 
     feature = staticmethod(mean_log_spectrum)
@@ -157,8 +158,6 @@ class SpectralSketches(ProjectionSystem):
     `RandomSpectralFeatures`. A Cauchy sketch keeps l1 distances, for an estimator that takes medians. Sparse
     representation measures in l2, where the few largest of the heavy-tailed components outweigh all others, so the
     components of p = 1 are given `equal_weights` first; ``plain=True`` leaves them as they are.
-
-    Probabilities as in `RandomSpectralFeatures`.
     """
 
     p: int = 2  # Gaussian, or 1, Cauchy

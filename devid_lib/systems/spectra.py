@@ -4,6 +4,8 @@ A system may describe a recording by several vectors, those of its pieces. They 
 [shape=(n_pieces, n_features)] per recording; its decision is the mean over them.
 """
 
+import functools
+import itertools
 import warnings
 from dataclasses import dataclass
 
@@ -12,16 +14,16 @@ import scipy.fft
 from scipy.signal import get_window
 from scipy.spatial.distance import cdist
 from sklearn.ensemble import RandomForestClassifier
+from sklearn.linear_model import RidgeClassifier
 from sklearn.svm import SVC
 
 from ..features import trivial_features
-from .base import System, softmax
+from .base import System
 from .warnings import ShortExcerptWarning
 
 N_FFT = 2048  # frame of a mean spectrum [samples], hop a half: an excerpt of 4096 samples has three
 POWER_FLOOR = 1e-12  # -120 dB of full scale, 19 dB below the rounding noise of 16 bits: keeps the logarithm finite
 CHUNK = 512  # frames transformed at a time
-TEMPERATURE = 0.1  # of nearest-neighbour scores, in squared distances between neighbouring devices; chosen, not fitted
 MOST_SECONDS = 60  # pieces of one second that are looked at in a recording
 
 
@@ -55,10 +57,16 @@ def spectra_in_chunks(frames, *, window="hann", n_fft=None):
     spectra : np.ndarray [shape=(<=512, n_fft // 2 + 1)], complex64
         Scaled so that the mean square of white noise is its power in every bin.
     """
-    weights = get_window(window, frames.shape[1])
-    weights = (weights / np.sqrt(np.sum(weights**2))).astype(np.float32)
+    weights = unit_window(window, frames.shape[1])
     for start in range(0, len(frames), CHUNK):
         yield scipy.fft.rfft(frames[start : start + CHUNK] * weights, n_fft, axis=1)
+
+
+@functools.lru_cache(maxsize=16)
+def unit_window(name, length):
+    """Return a window whose squares sum to one, float32."""
+    weights = get_window(name, length)
+    return (weights / np.sqrt(np.sum(weights**2))).astype(np.float32)
 
 
 def power(spectra):
@@ -166,15 +174,32 @@ def fit_pieces(model, pieces, codes):
     return fit_quietly(model, np.concatenate(pieces), np.repeat(codes, [len(rows) for rows in pieces]))
 
 
-def pieces_proba(model, pieces):
-    """Return probabilities: softmax of the decision function's one-against-rest form, averaged over the pieces."""
-    return softmax(pooled(decision_scores(model, np.concatenate(pieces)), pieces))
+def pieces_scores(model, pieces):
+    """Return the decision function's one-against-rest form, averaged over the pieces of each recording."""
+    return pooled(decision_scores(model, np.concatenate(pieces)), pieces)
+
+
+def pairwise_machine(*, kernel, C):
+    """Return a support vector machine for every pair of classes, not fitted; `decision_scores` counts their votes."""
+    return SVC(kernel=kernel, C=C, decision_function_shape="ovo")
 
 
 def decision_scores(model, x):
-    """Return the decision function of a fitted classifier with one column per class, also where there are two."""
-    scores = model.decision_function(x)
-    return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
+    """Return one score per class of a fitted classifier [shape=(n, n_classes)], also where there are two.
+
+    Of support vector machines, one for each pair of classes, it is the mean of the pairs' soft votes, tanh(margin):
+    hard votes take few values, of which no temperature makes probabilities.
+    """
+    scores, machine = model.decision_function(x), model[-1] if hasattr(model, "steps") else model
+    if scores.ndim == 1:
+        return np.stack([-scores, scores], axis=1)
+    if not isinstance(machine, SVC):
+        return scores
+    votes = np.zeros((len(x), len(machine.classes_)))
+    for vote, (i, j) in zip(np.tanh(scores).T, itertools.combinations(range(votes.shape[1]), 2), strict=True):
+        votes[:, i] += vote
+        votes[:, j] -= vote
+    return votes / (votes.shape[1] - 1)
 
 
 def pooled(scores, pieces):
@@ -183,23 +208,19 @@ def pooled(scores, pieces):
     return np.add.reduceat(scores, np.cumsum(counts) - counts, axis=0) / counts[:, None]
 
 
-def nearest_proba(train, codes, test):
-    """Return probabilities by 1-NN: softmax of minus the squared distances, in tenths of the squared spacing.
+def nearest_scores(train, codes, test):
+    """Return minus the squared distance of each vector to the nearest training vector of each class.
 
-    The spacing is the median distance from a training vector to the nearest one of another class. The noise of a short
-    excerpt adds the same to all its squared distances, and so cancels.
+    The noise of a short excerpt adds the same to all its squared distances, and so cancels in a softmax.
     """
-    between, distances = cdist(train, train), cdist(test, train)
-    between[codes[:, None] == codes] = np.inf
-    spacing = np.median(between.min(axis=1))
-    nearest = np.stack([distances[:, codes == k].min(axis=1) for k in range(codes.max() + 1)], axis=1)
-    return softmax(-((nearest / (spacing if 0 < spacing < np.inf else 1.0)) ** 2), temperature=TEMPERATURE)
+    distances = cdist(test, train, "sqeuclidean")
+    return -np.stack([distances[:, codes == k].min(axis=1) for k in range(codes.max() + 1)], axis=1)
 
 
 # --- The baselines ---------------------------------------------------------------------------------------------------
 @dataclass(eq=False, repr=False, kw_only=True)
 class MeanSpectrumNearest(System):
-    """Baseline: mean log-spectrum and its nearest neighbour; probabilities as in `nearest_proba`."""
+    """Baseline: mean log-spectrum and its nearest neighbour."""
 
     n_fft: int = N_FFT  # frame [samples]
 
@@ -208,12 +229,12 @@ class MeanSpectrumNearest(System):
     def _fit(self, excerpts, codes):
         self.train_, self.codes_ = feature_matrix(excerpts, self.feature, n_fft=self.n_fft), codes
 
-    def _proba(self, excerpts):
-        return nearest_proba(self.train_, self.codes_, feature_matrix(excerpts, self.feature, n_fft=self.n_fft))
+    def _scores(self, excerpts):
+        return nearest_scores(self.train_, self.codes_, feature_matrix(excerpts, self.feature, n_fft=self.n_fft))
 
 
 class DifferenceNearest(MeanSpectrumNearest):
-    """Baseline: first difference of the mean log-spectrum and its nearest neighbour; probabilities likewise."""
+    """Baseline: first difference of the mean log-spectrum and its nearest neighbour."""
 
     feature = staticmethod(difference_spectrum)
 
@@ -222,8 +243,7 @@ class DifferenceNearest(MeanSpectrumNearest):
 class DifferenceSVM(System):
     """Baseline: first difference of the mean log-spectrum and a linear support vector machine.
 
-    Features are centred, and their mean variance is made one over their number. Probabilities are the softmax of the
-    one-against-rest form of the pairwise decisions.
+    Features are centred, and their mean variance is made one over their number.
     """
 
     n_fft: int = N_FFT  # frame [samples]
@@ -233,11 +253,38 @@ class DifferenceSVM(System):
         x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
         self.mean_ = x.mean(axis=0)
         self.scale_ = np.sqrt(((x - self.mean_) ** 2).sum(axis=1).mean()) + 1e-12
-        self.svm_ = fit_quietly(SVC(kernel="linear", C=self.C), (x - self.mean_) / self.scale_, codes)
+        self.svm_ = fit_quietly(pairwise_machine(kernel="linear", C=self.C), (x - self.mean_) / self.scale_, codes)
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
-        return softmax(decision_scores(self.svm_, (x - self.mean_) / self.scale_))
+        return decision_scores(self.svm_, (x - self.mean_) / self.scale_)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class DifferenceRidge(System):
+    """Differences over frequency of the mean log-spectrum, scaled bin by bin, and ridge regression on +-1: notebook 13.
+
+    A bin's variance and the mean of all variances are its squared scale: bins that conditions leave alone are heard
+    beside those which they move, and none whose variance is small by chance is blown up. Constants chosen by
+    tools/choose_conditions.py.
+    """
+
+    n_fft: int = N_FFT  # frame [samples]
+    step: int = 1  # bins from one to the other: neighbours tell fine ripple, wide steps the coarse shape
+    alpha: float = 1.0  # penalty of squared weights, per training excerpt
+
+    def _features(self, excerpts):
+        x = feature_matrix(excerpts, mean_log_spectrum, n_fft=self.n_fft)
+        return x[:, self.step :] - x[:, : -self.step]
+
+    def _fit(self, excerpts, codes):
+        x = self._features(excerpts)
+        variance = x.var(axis=0)
+        self.mean_, self.scale_ = x.mean(axis=0), np.sqrt(variance + variance.mean()) + 1e-12
+        self.ridge_ = fit_quietly(RidgeClassifier(self.alpha * len(x)), (x - self.mean_) / self.scale_, codes)
+
+    def _scores(self, excerpts):
+        return decision_scores(self.ridge_, (self._features(excerpts) - self.mean_) / self.scale_)
 
 
 def trivial_numbers(y, samplerate):
@@ -255,13 +302,14 @@ class TrivialForest(System):
     half a second each; the forest's probabilities are averaged over the stretches.
     """
 
-    n_estimators: int = 200  # trees
+    n_estimators: int = 50  # trees
     random_state: int = 0
 
     def _fit(self, excerpts, codes):
         forest = RandomForestClassifier(self.n_estimators, random_state=self.random_state)
         self.forest_ = fit_pieces(forest, [excerpt.feature(trivial_numbers) for excerpt in excerpts], codes)
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         pieces = [excerpt.feature(trivial_numbers) for excerpt in excerpts]
-        return pooled(self.forest_.predict_proba(np.concatenate(pieces)), pieces)
+        shares = pooled(self.forest_.predict_proba(np.concatenate(pieces)), pieces)
+        return np.log(shares + 1 / self.n_estimators)  # no vote at all is not impossible

@@ -3,12 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.svm import SVC
 
 from .base import System
-from .cepstra import cut_pieces, fit_background, map_adapt, statistics, warn_thin
-from .frames import HOP_S, N_COEFFICIENTS, cepstra, common_samplerate
-from .spectra import fit_pieces, pieces_proba
+from .cepstra import fit_background, map_adapt, statistics, warn_thin
+from .frames import N_COEFFICIENTS, cepstra, common_samplerate
+from .spectra import decision_scores, fit_quietly, pairwise_machine
 
 
 def supervector(background, x, *, relevance=16.0):
@@ -38,36 +37,32 @@ class SupervectorSVM(System):
     by maximum a posteriori, stacked and scaled by sqrt(weight) / sigma; a linear support vector machine. Above 90 % on
     8 handsets and on 8 microphones.
 
-    Adapted: 23 coefficients, 64 components and relevance factor 16, within the ranges (32 to 256, 5 to 20) that Jiang &
+    Adapted: 23 coefficients, 32 components and relevance factor 16, within the ranges (32 to 256, 5 to 20) that Jiang &
     Leung found to work (IEEE TIFS 14(11):2875, 2019). The background's means are taken off and supervectors are brought
-    to length one, so that excerpts of all lengths can be compared. Training recordings are cut into pieces as long as
-    an utterance.
+    to length one, so that excerpts of all lengths can be compared.
     """
 
     feature: str = "mfcc"  # or "lfcc", "pncc", "gtcc", see `frames.cepstra`
     n_coefficients: int = N_COEFFICIENTS  # without the zeroth
-    n_components: int = 64  # of the background model
+    n_components: int = 32  # of the background model
     relevance: float = 16.0  # of the background [frames]
-    piece_s: float = 3.0  # length of a piece of a training recording [s]
     C: float = 10.0  # cost of an error
     random_state: int = 0
 
     def _frames(self, excerpts):
         return [cepstra(e, feature=self.feature, n_coefficients=self.n_coefficients) for e in excerpts]
 
-    def _vector(self, x):
-        return supervector(self.background_, self.background_.standardised(x), relevance=self.relevance)
+    def _vectors(self, frames):
+        standard = map(self.background_.standardised, frames)
+        return np.stack([supervector(self.background_, x, relevance=self.relevance) for x in standard])
 
     def _fit(self, excerpts, codes):
         self.samplerate_ = common_samplerate(excerpts)
         frames = self._frames(excerpts)
         self.background_ = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
-        length = max(1, round(self.piece_s / HOP_S[self.feature]))
-        cut = [cut_pieces(x, length=length) for x in frames]
-        warn_thin([len(part) for parts in cut for part in parts], len(self.background_.weights))
-        vectors = [np.stack([self._vector(part) for part in parts]) for parts in cut]
-        self.svm_ = fit_pieces(SVC(kernel="linear", C=self.C), vectors, codes)
+        warn_thin(list(map(len, frames)), len(self.background_.weights))
+        self.svm_ = fit_quietly(pairwise_machine(kernel="linear", C=self.C), self._vectors(frames), codes)
 
-    def _proba(self, excerpts):
+    def _scores(self, excerpts):
         common_samplerate(excerpts, expected=self.samplerate_)
-        return pieces_proba(self.svm_, [self._vector(x)[None] for x in self._frames(excerpts)])
+        return decision_scores(self.svm_, self._vectors(self._frames(excerpts)))

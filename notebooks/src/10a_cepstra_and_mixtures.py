@@ -228,8 +228,9 @@ session.save_figure(ax, "mixtures", "[2] Frames and the mixtures fitted to them:
 # frame names one. Where the ellipses of one device, from two recordings, lie closer together than those of different
 # devices, the template does.
 #
-# *Adapted:* the common start, and pieces of one second instead of whole recordings, since variances depend on how many
-# frames there are. A support vector machine decides.
+# *Adapted:* the common start. Variances depend on how many frames there are: so the system learns from excerpts as long as
+# those that it is asked, and its mixtures have one component for every hundred frames of them, up to eight. A support
+# vector machine decides.
 #
 # ### [3] Likelihood ratios against a background
 #
@@ -288,8 +289,8 @@ session.save_figure(ax, "likelihood-ratios", "[3] Evidence for each device in a 
 
 # %% [markdown]
 # Evidence adds up over time, so the right curve should pull away from the others. Read as natural logarithms the sums
-# would be absurdly sure after a second: frames 10 ms apart repeat each other. The library divides them by ten, and
-# counts no more than ten seconds; both figures were chosen, not fitted.
+# would be absurdly sure after a second: frames 10 ms apart repeat each other. So the score is the mean, and how sure it
+# makes for an excerpt of some length is fitted to recordings that were held out (notebook 10).
 #
 # [3] compares MFCC with PNCC, *power-normalised* cepstra (Kim and Stern, 2016). They are made to forget what is steady:
 # the lower envelope of the power in every band is taken for noise and subtracted, what follows a louder onset is
@@ -393,7 +394,7 @@ apart("Supervector", vectors)
 # support vector machine decides.
 #
 # *Adapted:* the background's means are taken off and the length is divided out, so that excerpts of all lengths can be
-# compared; 64 components, training recordings in pieces of three seconds.
+# compared; 32 components.
 #
 # ### [1] The channel, estimated blindly
 #
@@ -407,7 +408,7 @@ apart("Supervector", vectors)
 
 # %%
 system = channel.BlindChannel(random_state=p["seed"]).fit(shown, devices)
-model = system.speech_  # clean speech: the sentences that ship with the library
+model = system.speech_  # clean speech: the training voices that ship with the library
 x = frames.cepstra(three_s, n_coefficients=12)
 rasta = signal.lfilter([0.2, 0.1, 0, -0.1, -0.2], [1, -0.98], x - x[0], axis=0)
 
@@ -417,17 +418,18 @@ densities = norm.logpdf(scaled[:, None, :], mixture.means, np.sqrt(mixture.varia
 gamma = scipy.special.softmax(np.log(mixture.weights) + densities, axis=1)  # which kind of sound is frame t?
 response = (channel.band_log_spectra(y, sr) - gamma @ model.spectra).mean(axis=0)
 response -= response.mean()  # the gain cannot be told from the speaker's loudness
-np.testing.assert_allclose(response, system.channels(three_s)[0], atol=0.1)
+np.testing.assert_allclose(response, system.channel(three_s), atol=0.1)
 
 # %% [markdown]
-# A test with a known answer: clean speech through a resonance and a high-pass of our own.
+# A test with a known answer: clean speech, of voices that the model has not heard, through a resonance and a high-pass of
+# our own.
 
 # %%
 rng = np.random.default_rng(p["seed"] + 1)
-clean = speech(20 * sr, rng=rng, samplerate=sr) + 1e-4 * rng.standard_normal(20 * sr)
+clean = speech(20 * sr, rng=rng, samplerate=sr, side="test") + 1e-4 * rng.standard_normal(20 * sr)
 peak, low = signal.iirpeak(3000, 2, fs=sr), signal.butter(2, 300, "highpass", fs=sr)
 planted = signal.lfilter(*low, clean + 4 * signal.lfilter(*peak, clean))
-estimates = [system.channels(Excerpt(one.astype(np.float32), sr))[0] for one in (clean, planted)]
+estimates = [system.channel(Excerpt(one.astype(np.float32), sr)) for one in (clean, planted)]
 khz = np.linspace(channel.BAND_HZ[0], min(sr / 2, channel.BAND_HZ[1]), len(response)) / 1000
 true = [signal.freqz(*filters, 1000 * khz, fs=sr)[1] for filters in (peak, low)]
 true = 2 * np.log(np.abs((1 + 4 * true[0]) * true[1]))
@@ -439,20 +441,20 @@ for (what, curve), style in zip(planted_curves.items(), ("0.2", "C0", "C1"), str
     axes[0].plot(khz, 10 / np.log(10) * curve, color=style, label=what)
 axes[0].set(title="a planted channel", ylabel="response [dB]", ylim=(-25, 25))
 axes[0].legend(loc="upper left", bbox_to_anchor=(1, 1))
-plots.curves([10 / np.log(10) * system.channels(x)[0] for x in shown], devices, x=khz, ax=axes[1])
+plots.curves([10 / np.log(10) * system.channel(x) for x in shown], devices, x=khz, ax=axes[1])
 axes[1].set(title="recordings, in the colours of their devices", xlabel="frequency [kHz]", ylabel="response [dB]")
 session.save_figure(axes, "channel", "[1] A planted channel and its estimate; estimates of real channels, in pairs.")
 agreement = np.corrcoef(estimates[1], true)[0, 1]
 print(f"Correlation of the planted channel with its estimate: {agreement:.3f}")
-apart("Channel", [system.channels(x)[0] for x in train])
+apart("Channel", [system.channel(x) for x in train])
 
 # %% [markdown]
 # Above, resonance and high-pass come out (blue), and almost exactly when the estimate for the unfiltered speech is taken
 # off (orange): the rest is error of the model. Below, curves of one colour belong to one device. They hold all that is fixed in a recording: the
 # recorder, the room, and what this voice has and the model's voice has not.
 #
-# *Adapted:* written from the abstract. The clean speech is one synthetic voice, the very one that speaks in the simulated
-# recordings: there the estimate has an advantage that it has nowhere else. It ends at 11 kHz.
+# *Adapted:* written from the abstract. The clean speech is that of the four synthetic voices of training; in the simulated
+# test recordings two other voices speak other sentences. It ends at 11 kHz.
 #
 # ## What can go wrong
 #

@@ -14,16 +14,15 @@ import numpy as np
 import pandas as pd
 
 from devid_lib import evaluation
-from devid_lib.systems import protocol, registry, residual, spectra
-from devid_lib.systems.base import System, softmax
-from devid_lib.systems.excerpts import cut_excerpts
+from devid_lib.systems import protocol, residual, spectra
+from devid_lib.systems.base import System
 from devid_lib.workbook import start
 
 session = start("10_cited_systems-answers", globals())
 p = session.params
 recordings = session.recordings()
-sizes = {name: p[name] for name in ("segment_length", "train_segments", "test_segments", "seed")}
-train, tests = protocol.protocol_excerpts(recordings, **sizes)
+sizes = {name: p[name] for name in ("segment_length", "test_segments", "seed")}
+material = protocol.protocol_material(recordings, learned_s={"quick": 6.0, "paper": 30.0}[p["size"]], **sizes)
 
 
 def against(one, other):
@@ -56,11 +55,11 @@ class SpectralCorrelation(System):
         self.common_ = x.mean(axis=0)
         self.templates_ = np.stack([x[codes == k].mean(axis=0) for k in range(len(self.classes_))]) - self.common_
 
-    def _proba(self, excerpts):
-        return softmax(10 * residual.correlations(self._features(excerpts) - self.common_, self.templates_))
+    def _scores(self, excerpts):
+        return residual.correlations(self._features(excerpts) - self.common_, self.templates_)
 
 
-spectrum, difference = (protocol.judge(SpectralCorrelation(order=n), train, tests)[1] for n in (0, 1))
+spectrum, difference = (protocol.judge(SpectralCorrelation(order=n), material)[1] for n in (0, 1))
 found = against(difference, spectrum)
 found.round(3)
 
@@ -75,23 +74,27 @@ print(
 # A difference weighs ripple the more the finer it is, and with it the chance errors of neighbouring bins; what is smooth
 # in a device's response hardly counts any more.
 #
-# **2. Let [7] learn from pieces of one second instead of whole training recordings. What does that change, and for which
-# length of excerpt?**
-#
-# As many seconds as before, cut at random.
+# **2. What do matched lengths matter? Let the baseline `mean log spectrum, 1-NN` learn from whole recordings whatever it is
+# asked for. For which length of excerpt does that hurt?**
+
 
 # %%
-system = registry.systems(seed=p["seed"])["[7] random spectral features, NN"]
-seconds = np.mean([len(x.y) / x.samplerate for x in train])
-pieces = cut_excerpts(train, seconds=1, n=max(1, round(seconds)), seed=p["seed"])
-found = against(protocol.judge(system, pieces, tests)[1], protocol.judge(system, train, tests)[1])
-print(f"{len(pieces)} pieces of one second in place of {len(train)} recordings of {seconds:.0f} s")
+class Unmatched(spectra.MeanSpectrumNearest):
+    """Learns one vector from each recording, however short the excerpts are that it will be asked."""
+
+    def learns(self, unit):
+        """Return "recording"."""
+        return "recording"
+
+
+found = against(protocol.judge(Unmatched(), material)[1], protocol.judge(spectra.MeanSpectrumNearest(), material)[1])
 found.round(3)
 
 # %%
 for verdict, units in found.groupby("it", sort=False).groups.items():
-    print(f"Learning from pieces {verdict}: {', '.join(units)}.")
+    print(f"Learning from whole recordings {verdict}: {', '.join(units)}.")
 
 # %% [markdown]
-# The mean spectrum of a second holds words and chance that average out over a minute. A classifier that has only
-# seen the average does not know how far a short excerpt may stray from it; pieces as short as the question show it.
+# The mean spectrum of a second holds words and chance that average out over half a minute. A classifier that has only seen
+# the average does not know how far a short excerpt may stray from it; pieces as short as the question show it. For whole
+# recordings both are the same system.

@@ -13,9 +13,9 @@ size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 # %%
 import numpy as np
 
-from devid_lib.evaluation import clopper_pearson
+from devid_lib.evaluation import logit_t_interval
 from devid_lib.systems import silence, sparse, spectra
-from devid_lib.systems.excerpts import cut_excerpts, whole_recordings
+from devid_lib.systems.excerpts import cut_excerpts, pieces, whole_recordings
 from devid_lib.workbook import start
 
 session = start("10b_spectra_sketches_sparse_codes-answers", globals())
@@ -26,38 +26,39 @@ train, tests = (cut_excerpts(whole_recordings(recordings, split), **ten_seconds)
 owners = [x.device for x in train]
 
 # %% [markdown]
-# **1. Give [6] shares of 0.1, 0.5 and 1, at which every window counts as near-silent. What does that do to the separation,
-# and why?**
+# **1. Let near-silence in [6] reach 6, 20 and 200 dB over the floor, at which every window counts. What does that do to the
+# separation, and why?**
 
 # %%
 ratio = {}
-for share in (0.1, 0.5, 1.0):
-    histograms = silence.log_histograms(train, n_coefficients=256, threshold=None, share=share)
-    ratio[share] = spectra.separation(histograms, owners)
+for above_db in (6.0, 20.0, 200.0):
+    histograms = silence.log_histograms(train, n_coefficients=256, threshold=None, above_db=above_db)
+    ratio[above_db] = spectra.separation(histograms, owners)
     loudness = np.exp(histograms.mean(axis=1))
-    print(f"share {share:.1f}: separation {ratio[share]:.2f}; level {20 * np.log10(loudness.mean()):.0f} dB")
-print(f"largest at a share of {max(ratio, key=ratio.get)}")
+    print(f"{above_db:3.0f} dB: separation {ratio[above_db]:.2f}; level {20 * np.log10(loudness.mean()):.0f} dB of full scale")
+print(f"largest at {max(ratio, key=ratio.get):.0f} dB")
 
 # %% [markdown]
-# A small share keeps the recorder's own noise, and the room's. With all windows the mean holds the speech, which is louder
+# A few decibels keep the recorder's own noise, and the room's. With all windows the mean holds the speech, which is louder
 # than anything that the recorder adds; of the recorder it then tells the response, through which the speech has passed.
 # Which of the two is more the device's own depends on the rooms: noise that changes from recording to recording holds
 # together what belongs to a recording, not to a device.
 #
-# **2. Let 1, 5 and 15 training recordings represent a test recording in [7]. What becomes of the gap between the right
+# **2. Let 1, 5 and 15 training seconds represent a test second in [7]. What becomes of the gap between the right
 # device and the best wrong one?**
 
 # %%
-system = sparse.RandomSpectralFeatures(random_state=p["seed"]).fit(train, owners)
+seconds, tests = ([second for x in side for second in pieces(x, seconds=1)] for side in (train, tests))
+system = sparse.RandomSpectralFeatures(random_state=p["seed"]).fit(seconds, [x.device for x in seconds])
 tests = [x for x in tests if x.device in owners]
 right = system.classes_ == np.array([x.device for x in tests])[:, None]
 for n_nonzero in (1, 5, 15):
     residuals = sparse.src_residuals(system.train_, system.codes_, system.project(tests), n_nonzero=n_nonzero)
     gap = np.where(right, np.inf, residuals).min(axis=1) - residuals[right]
-    low, high = clopper_pearson(int((gap > 0).sum()), len(gap))
+    low, high = logit_t_interval(gap > 0, [x.device + x.recording for x in tests])
     print(
         f"{n_nonzero:2} vectors: the best wrong device leaves {gap.mean():+.3f} more than the right one; "
-        f"{(gap > 0).mean():.0%} of {len(gap)} recordings are named right (95 % interval {low:.0%} to {high:.0%})"
+        f"{(gap > 0).mean():.0%} of {len(gap)} seconds are named right (95 % interval {low:.0%} to {high:.0%})"
     )
 
 # %% [markdown]
