@@ -301,12 +301,13 @@ def calibration(tables, *, ax=None):
     return _legend(ax, title="larger marker:\nmore decisions")
 
 
-def tippett(same, different, *, ax=None):
+def tippett(same, different, *, edge=None, ax=None):
     """Draw which share of the pairs has at least the log10 likelihood ratio on the axis (casework).
 
-    Right of 0, what stands of different devices misleads; left of 0, what is missing of the same device does.
+    Right of 0, what stands of different devices misleads; left of 0, what is missing of the same device does. The axis
+    reaches from ``-edge`` to ``edge``, without it as far as the largest finite ratio.
     """
-    ax, edge = ax or plt.subplots(figsize=(7.5, 4))[1], _edge(same, different)
+    ax, edge = ax or plt.subplots(figsize=(7.5, 4))[1], edge or _edge(same, different)
     threshold, accepted, rejected = likelihood.error_rates(same, different)
     threshold = np.concatenate([[-edge], np.clip(threshold, -edge, edge)])
     for name, share, color in (("same device", 1 - rejected, BLUE), ("different devices", accepted, ORANGE)):
@@ -316,12 +317,13 @@ def tippett(same, different, *, ax=None):
     return _legend(ax)
 
 
-def pav(same, different, *, ax=None):
+def pav(same, different, *, edge=None, ax=None):
     """Draw log10 likelihood ratios as the best monotone calibration would have them (casework).
 
-    Below the diagonal right of 0, and above it left of 0, ratios overstate; infinite ones stand at the edge.
+    Below the diagonal right of 0, and above it left of 0, ratios overstate. Infinite ones stand at the edge, and those
+    beyond ``edge``; without it axes reach as far as the largest finite ratio.
     """
-    ax, edge = ax or plt.subplots(figsize=(6.5, 4.5))[1], _edge(same, different)
+    ax, edge = ax or plt.subplots(figsize=(6.5, 4.5))[1], edge or _edge(same, different)
     steps = likelihood.pav(same, different)
     ax.axline((0, 0), slope=1, color=DARK, ls="--", lw=1.2, label="calibrated")
     for name, side, color in (("different devices", different, ORANGE), ("same device", same, BLUE)):

@@ -1,0 +1,507 @@
+"""Were two recordings made by one device? Comparison of mean log spectra, calibrated on devices that are left out.
+
+A *side* of a comparison is a handful of consecutive segments, described by the mean of their windowed log spectra. How
+sides differ between devices and within one is learnt from background devices (two-covariance PLDA), and scores become
+log10 likelihood ratios by a line that was fitted on devices which the scorer had not seen. Notebooks 14 and 15.
+(A third of the lines are docstrings.) Constants were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds 01-13
+of 16 recording chains (rounds), devices left out, for Cllr_min and the area under the ROC of "none of these".
+"""
+
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from zipfile import BadZipFile
+
+import numpy as np
+import scipy.fft
+import scipy.linalg
+from threadpoolctl import threadpool_limits
+
+from . import likelihood
+from .audio import load_recording
+from .errors import DevidError, ParameterError
+from .evaluation import logit_t_interval
+from .features import fourier_features
+from .files import atomic_path, sealed
+from .progress import progress
+from .segments import regular_segments
+
+SEGMENT_LENGTH, PER = 4096, 20  # [samples], segments of a side
+KEPT = 500  # cosine coefficients of a mean log spectrum; the first one, its level, is not used
+WITHIN_SHRINKAGE, BETWEEN_SHRINKAGE = 0.5, 0.1  # how much of what is off the diagonal is not believed
+GROUPS = 8  # into which devices are put to be left out
+LEAST_DEVICES, LEAST_SAME = 6, 3  # to learn from; of them with two sessions
+DRAWS = 100  # of devices, for the interval of a likelihood ratio
+FORMAT = 1  # of a saved comparison
+
+
+def spectrum_scale(segment_length):
+    """Return the ``scale`` of `features.fourier_features` that makes the rounding noise of 16 bit a magnitude of 1.
+
+    >>> round(spectrum_scale(4096))
+    1774
+    """
+    return float(2.0**15 * np.sqrt(12 / segment_length))
+
+
+def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER):
+    """Return the sides of a recording: means of the log spectra of consecutive segments.
+
+    Parameters
+    ----------
+    y : np.ndarray [shape=(n_samples,)], real
+        Recording, full scale = 1, at the rate that all sides of a comparison share.
+    segment_length : int
+        [samples]; segments do not overlap.
+    per : int
+        Segments of a side, at least. A recording of fewer is one side; what is left over is spread over the sides.
+
+    Returns
+    -------
+    vectors : np.ndarray [shape=(n_sides, segment_length // 2 + 1)], float32
+        Means of log(1 + m / m0), with m the magnitudes of Hann-windowed segments and m0 what the rounding of 16 bit
+        gives them, so that digital silence is 0.
+
+    Raises
+    ------
+    ParameterError
+        If the recording is shorter than a segment or not one channel of real numbers.
+
+    Examples
+    --------
+    >>> side_vectors(np.random.default_rng(0).normal(0, 0.01, 50 * 4096)).shape
+    (2, 2049)
+    """
+    segments, _ = regular_segments(y, length=segment_length)
+    segments, scale = np.ascontiguousarray(segments, np.float32), spectrum_scale(segment_length)
+    spectra = fourier_features(segments, scale=scale, window="hann")
+    return np.stack([part.mean(axis=0) for part in np.array_split(spectra, max(1, len(spectra) // per))])
+
+
+def corpus_sides(recordings, *, segment_length=SEGMENT_LENGTH, per=PER, most=12):
+    """Return the sides of all recordings of a corpus.
+
+    Parameters
+    ----------
+    recordings : pandas.DataFrame
+        From `corpus.load_corpus`: path, device, recording, samplerate and whatever else is wanted of each side.
+    segment_length, per
+        As in `side_vectors`.
+    most : int
+        Sides of a recording; of more, this many, evenly spread.
+
+    Returns
+    -------
+    vectors : np.ndarray [shape=(n_sides, segment_length // 2 + 1)], float32
+    table : pandas.DataFrame [n_sides rows]
+        The row of ``recordings`` that each side is from.
+    """
+    parts = []
+    for row in progress(list(recordings.itertuples()), label="describing, recordings"):
+        y, _ = load_recording(row.path, samplerate=row.samplerate)
+        vectors = side_vectors(y, segment_length=segment_length, per=per)
+        parts.append(vectors[np.linspace(0, len(vectors) - 1, min(most, len(vectors))).round().astype(int)])
+    rows = np.repeat(np.arange(len(recordings)), [len(part) for part in parts])
+    return np.concatenate(parts), recordings.iloc[rows].reset_index(drop=True)
+
+
+def coefficients(vectors):
+    """Return the first cosine coefficients of sides without the level, np.ndarray [shape=(n, kept)], float64.
+
+    Parameters
+    ----------
+    vectors : np.ndarray [shape=(n, d)]
+
+    Examples
+    --------
+    >>> coefficients(np.ones((3, 2049))).shape, bool(np.allclose(coefficients(np.ones((3, 2049))), 0))
+    ((3, 499), True)
+    """
+    vectors = np.asarray(vectors, np.float64)
+    return scipy.fft.dct(vectors, axis=1, norm="ortho")[:, 1:KEPT] / np.sqrt(vectors.shape[1])
+
+
+# --- two covariances -------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class TwoCovariance:
+    """What devices have in common: sides are mean + device + rest, in a basis where the rest has unit variance."""
+
+    mean: np.ndarray  # [shape=(k,)]
+    basis: np.ndarray  # [shape=(k, k)]
+    between: np.ndarray  # [shape=(k,)], variance of devices along each axis
+
+    def score(self, references, questioned):
+        """Return the natural log likelihood ratios of one device against two, np.ndarray [shape=(m, n)].
+
+        ``references`` [shape=(m, k)] and ``questioned`` [shape=(n, k)] are coefficients, each one side.
+        """
+        r, q = ((np.asarray(x, np.float64) - self.mean) @ self.basis for x in (references, questioned))
+        gain = self.between / (self.between + 1)  # of the device that the reference promises
+        one, two = gain + 1, self.between + 1  # variances of the other side, given the reference and without it
+        alone = (q**2 * (1 / one - 1 / two)).sum(axis=1) + np.log(one / two).sum()
+        return r @ (q * gain / one).T - 0.5 * ((gain * r) ** 2 / one).sum(axis=1)[:, np.newaxis] - 0.5 * alone
+
+
+@threadpool_limits.wrap(limits=1)  # matrices this small take several times longer on several threads
+def fit_two_covariance(x, devices, sessions):
+    """Estimate the covariance between devices and that within them, across sessions.
+
+    Parameters
+    ----------
+    x : np.ndarray [shape=(n, k)]
+        Coefficients.
+    devices, sessions : np.ndarray [shape=(n,)], str
+        Devices of one session tell nothing of sessions, and only count for the covariance between devices if there
+        are others.
+
+    Returns
+    -------
+    model : TwoCovariance
+
+    Notes
+    -----
+    Both are shrunk towards their diagonals: cosine coefficients of spectra are nearly uncorrelated, and there are many
+    more of them than devices. Source: Brümmer & de Villiers, "The speaker partitioning problem", Odyssey 2010.
+    """
+    names, device = np.unique(devices, return_inverse=True)
+    n = np.bincount(device)
+    n_sessions = np.array([len(np.unique(sessions[device == i])) for i in range(len(names))])
+    means = np.stack([x[device == i].mean(axis=0) for i in range(len(names))])
+    several = n_sessions > 1 if (n_sessions > 1).any() else n > 1
+    rest = (x - means[device])[several[device]]
+    within = _shrunk(rest.T @ rest / (len(rest) - several.sum()), WITHIN_SHRINKAGE)
+    between = np.cov(means.T) - within * np.mean(1 / n_sessions)
+    least = 0.05 * np.diag(within)
+    between = _shrunk(between, BETWEEN_SHRINKAGE)
+    between[np.diag_indices_from(between)] = np.maximum(np.diag(between), least)
+    variances, basis = scipy.linalg.eigh(between, within)
+    return TwoCovariance(means.mean(axis=0), basis, np.maximum(variances, 0))
+
+
+def _shrunk(covariance, share):
+    return (1 - share) * covariance + share * np.diag(np.diag(covariance))
+
+
+# --- devices left out ------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class Validation:
+    """Every side asked about every device, by scorers and calibrations that knew neither device.
+
+    Attributes
+    ----------
+    scores, log10_lr : np.ndarray [shape=(n_sides, n_devices)]
+        Natural log likelihood ratios as the scorer has them, and what calibration makes of them, not bounded; NaN where
+        a device has no other session to be its reference.
+    questioned : np.ndarray [shape=(n_sides,)], str
+        True device of each side.
+    references : np.ndarray [shape=(n_devices,)], str
+        Devices asked about, sorted.
+    """
+
+    scores: np.ndarray
+    log10_lr: np.ndarray
+    questioned: np.ndarray
+    references: np.ndarray
+
+    def pairs(self, values="log10_lr"):
+        """Return the pairs of one device, those of two, and their devices: for `likelihood.cllr` and `bootstrap`.
+
+        Parameters
+        ----------
+        values : {"log10_lr", "scores"}
+
+        Returns
+        -------
+        same, different : np.ndarray [shape=(n,)], [shape=(m,)]
+        devices : dict
+            same_devices [shape=(n,)]; different_devices [shape=(m, 2)], the questioned one first.
+        """
+        return _pairs(getattr(self, values), self.questioned, self.references)
+
+
+def _pairs(table, questioned, references, wanted=None):
+    """Return `Validation.pairs` of a table of scores, of all devices or of the wanted ones."""
+    q, r = np.nonzero(np.isfinite(table) if wanted is None else np.isfinite(table) & wanted)
+    one, two, values = questioned[q], references[r], table[q, r]
+    same = one == two
+    named = {"same_devices": one[same], "different_devices": np.stack([one, two], axis=1)[~same]}
+    return values[same], values[~same], named
+
+
+def _left_out(x, devices, sessions, *, seed):
+    """Return scores [shape=(n, n_devices)] of all sides and devices by scorers that saw neither, and the groups."""
+    names, device = np.unique(devices, return_inverse=True)
+    n_groups = min(GROUPS, len(names))
+    group = np.random.default_rng(seed).permutation(len(names)) % n_groups
+    turn = np.zeros(len(x), int)  # number of a side's session among those of its device
+    for i in range(len(names)):
+        turn[device == i] = np.unique(sessions[device == i], return_inverse=True)[1]
+    n_turns = [turn[device == i].max() + 1 for i in range(len(names))]
+    references = np.empty((max(n_turns), len(names), x.shape[1]))
+    for t, i in np.ndindex(references.shape[:2]):
+        own = device == i
+        references[t, i] = x[own & ((turn != t % n_turns[i]) | (n_turns[i] == 1))].mean(axis=0)
+    scores = np.full((len(x), len(names)), np.nan)
+    for a, b in zip(*np.triu_indices(n_groups), strict=True):
+        known = ~np.isin(group[device], [a, b])
+        model = fit_two_covariance(x[known], devices[known], sessions[known])
+        for of_side, of_reference in {(a, b), (b, a)}:
+            asked = np.flatnonzero(group == of_reference)
+            for t in range(max(n_turns)):
+                rows = np.flatnonzero((group[device] == of_side) & (turn == t))
+                if len(rows):
+                    scores[np.ix_(rows, asked)] = model.score(references[t, asked], x[rows]).T
+    for i in np.flatnonzero(np.equal(n_turns, 1)):
+        scores[device == i, i] = np.nan
+    return scores, names, group
+
+
+def _calibrated(scores, device, names, group):
+    """Return scores as log10 likelihood ratios, each by a line from pairs of other groups than its two devices'."""
+    values = np.full_like(scores, np.nan)
+    of_side, of_reference = group[device][:, np.newaxis], group[np.newaxis]
+    for a, b in zip(*np.triu_indices(group.max() + 1), strict=True):
+        wanted = ~(np.isin(of_side, [a, b]) | np.isin(of_reference, [a, b]))
+        line = likelihood.calibrate(*_pairs(scores, names[device], names, wanted)[:2])
+        here = ((of_side == a) & (of_reference == b)) | ((of_side == b) & (of_reference == a))
+        here &= np.isfinite(scores)
+        if here.any():
+            values[here] = line(scores[here])
+    return values
+
+
+def _lines(same, different, devices, *, seed):
+    """Return slope and offset of the calibration, then of draws of devices, np.ndarray [shape=(1 + draws, 2)]."""
+    names, codes = np.unique(devices["different_devices"], return_inverse=True)
+    two, one = codes.reshape(-1, 2), np.searchsorted(names, devices["same_devices"])
+    rng, lines = np.random.default_rng(seed), [likelihood.calibrate(same, different)]
+    while len(lines) <= DRAWS:
+        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        drawn = np.repeat(same, times[one]), np.repeat(different, times[two].prod(axis=1))
+        if len(drawn[0]) and len(drawn[1]):
+            lines.append(likelihood.calibrate(*drawn))
+    return np.array([[line.slope, line.offset] for line in lines])
+
+
+# --- the comparison --------------------------------------------------------------------------------------------------
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """A trained and calibrated comparison of sides, from `fit_comparison` or `load_comparison`.
+
+    Attributes
+    ----------
+    x, devices, sessions : np.ndarray [shape=(n, k)], [shape=(n,)], [shape=(n,)]
+        What it was trained on: coefficients, and the names of device and session of each side.
+    lines : np.ndarray [shape=(1 + draws, 2)]
+        Slope and offset that make log10 likelihood ratios of scores; then those of draws of devices.
+    bounds : tuple (low, high)
+        Of every log10 likelihood ratio: what the validation bears out, `likelihood.elub`, and what the number of
+        devices allows, `likelihood.source_bounds`.
+    validation : Validation
+        What came out on devices left out.
+    d : int
+        Features of a side.
+    settings : dict
+        What the caller wants to know when it is loaded again: sample rate, segments of a side.
+    """
+
+    x: np.ndarray
+    devices: np.ndarray
+    sessions: np.ndarray
+    lines: np.ndarray
+    bounds: tuple
+    validation: Validation
+    d: int
+    settings: dict
+
+    @cached_property
+    def _models(self):
+        return lru_cache(maxsize=1000)(self._model)
+
+    def _model(self, without):
+        known = self.devices != without
+        return fit_two_covariance(self.x[known], self.devices[known], self.sessions[known])
+
+    def log10_lr(self, references, questioned, *, device=""):
+        """Return how strongly the sides speak for one device and against two, and how sure that is.
+
+        Parameters
+        ----------
+        references : np.ndarray [shape=(r, d)]
+            Sides of one device.
+        questioned : np.ndarray [shape=(q, d)]
+            Sides of one questioned recording.
+        device : str
+            Name of the references' device. If it was trained on, the comparison is made without it, since devices
+            that the scorer knows look more like themselves than others do.
+
+        Returns
+        -------
+        value, low, high : float
+            log10 likelihood ratio and its 95 % interval over the devices that calibrated it, all within ``bounds``.
+
+        Raises
+        ------
+        ParameterError
+            If sides have another shape than those it was trained on, or are not finite.
+        """
+        r, q = (self._mean(name, x) for name, x in (("references", references), ("questioned", questioned)))
+        score = self._models(device if device in self.devices else "").score(r, q)[0, 0]
+        values = self.lines[:, 0] * score + self.lines[:, 1]
+        value, low, high = values[0], *np.quantile(values[1:], [0.025, 0.975])
+        return tuple(float(v) for v in np.clip([value, min(low, value), max(high, value)], *self.bounds))
+
+    def _mean(self, name, vectors):
+        vectors = np.asarray(vectors)
+        if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != self.d or vectors.dtype.kind != "f":
+            raise ParameterError(f"{name} must be sides of {self.d} features, not an array of shape {vectors.shape}")
+        if not np.isfinite(vectors).all():
+            raise ParameterError(f"{name}: sides must be finite")
+        return coefficients(vectors).mean(axis=0, keepdims=True)
+
+    def save(self, path):
+        """Write the comparison as one ``.npz`` file of plain arrays and a header with a checksum."""
+        arrays = {"x": self.x, "devices": self.devices, "sessions": self.sessions, "lines": self.lines}
+        arrays |= {"scores": self.validation.scores, "log10_lr": self.validation.log10_lr}
+        header = {"format": FORMAT, "bounds": self.bounds, "d": self.d, "settings": self.settings}
+        header["sha256"] = {name: _digest(array) for name, array in arrays.items()}
+        with atomic_path(path) as temporary, open(temporary, "wb") as file:
+            np.savez(file, header=np.array(sealed(header)), **arrays)
+
+
+def _digest(array):
+    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def load_comparison(path):
+    """Return the `Comparison` that `Comparison.save` wrote.
+
+    Raises
+    ------
+    DevidError
+        If it is anything else: damaged, edited, of another version. Names ``path``. Nothing is unpickled.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            arrays = {name: file[name] for name in file.files}
+        header = json.loads(str(arrays.pop("header")))
+        checksum = header.pop("checksum")
+        if json.loads(sealed(header))["checksum"] != checksum or header["format"] != FORMAT:
+            raise ValueError("not as it was written, or by another version")
+        if header["sha256"] != {name: _digest(array) for name, array in arrays.items()}:
+            raise ValueError("not as it was written")
+    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
+        raise DevidError(f"{path}: is no saved comparison: {getattr(error, 'strerror', None) or error}") from None
+    devices = arrays["devices"]
+    validation = Validation(arrays.pop("scores"), arrays.pop("log10_lr"), devices, np.unique(devices))
+    bounds, d, settings = tuple(header["bounds"]), header["d"], header["settings"]
+    return Comparison(**arrays, bounds=bounds, validation=validation, d=d, settings=settings)
+
+
+@threadpool_limits.wrap(limits=1)
+def fit_comparison(vectors, devices, *, sessions, seed=0, settings=None):
+    """Train and calibrate a comparison on sides of known devices: references, background or both.
+
+    Parameters
+    ----------
+    vectors : np.ndarray [shape=(n, d)]
+        Sides, from `side_vectors`.
+    devices, sessions : sequence of str [length n]
+        Names. What was recorded together is one session; where devices have one session each, give the names of
+        recordings, and the ratios then know nothing of other days and rooms.
+    seed : int
+        Of the groups that are left out, and of the draws for intervals.
+    settings : dict, optional
+        Kept with the comparison.
+
+    Returns
+    -------
+    comparison : Comparison
+
+    Raises
+    ------
+    ParameterError
+        If the sides are too few for a likelihood ratio: fewer than 6 devices, or fewer than 3 with two sessions.
+
+    Notes
+    -----
+    Groups of devices are left out, two at a time, so that no pair is scored by what was trained, or calibrated, on one
+    of its devices. The reference of a pair is the mean of the other sessions of its device, the questioned one side.
+
+    Examples
+    --------
+    >>> rng = np.random.default_rng(0)
+    >>> devices, sessions = np.repeat([*"ABCDEFGH"], 6), [*"112233"] * 8
+    >>> vectors = np.repeat(rng.normal(size=(8, 2049)), 6, axis=0) + rng.normal(0, 0.3, (48, 2049))
+    >>> comparison = fit_comparison(vectors[6:], devices[6:], sessions=sessions[6:])
+    >>> [value > 0 for value in (comparison.log10_lr(vectors[:3], vectors[3:6])[0],  # A and A
+    ...                          comparison.log10_lr(vectors[:3], vectors[6:9], device="A")[0])]  # A and B
+    [True, False]
+    """
+    vectors, devices, sessions = np.asarray(vectors), np.asarray(devices, str), np.asarray(sessions, str)
+    if vectors.ndim != 2 or vectors.dtype.kind != "f" or not len(vectors) == len(devices) == len(sessions):
+        shapes = f"{vectors.shape} for {len(devices)} devices and {len(sessions)} sessions"
+        raise ParameterError(f"vectors must hold one side per row, with a device and a session each, not {shapes}")
+    if not np.isfinite(vectors).all():
+        raise ParameterError("vectors: sides must be finite")
+    names = np.unique(devices)
+    several = sum(len(np.unique(sessions[devices == name])) > 1 for name in names)
+    if len(names) < LEAST_DEVICES or several < LEAST_SAME:
+        raise ParameterError(f"no likelihood ratio from {len(names)} devices, {several} of them with two sessions or "
+                             f"recordings: it takes {LEAST_DEVICES}, and {LEAST_SAME} of them with two")  # fmt: skip
+    x = coefficients(vectors)
+    scores, names, group = _left_out(x, devices, sessions, seed=seed)
+    lines = _lines(*_pairs(scores, devices, names), seed=seed)
+    log10_lr = _calibrated(scores, np.searchsorted(names, devices), names, group)
+    validation = Validation(scores, log10_lr, devices, names)
+    same, different, _ = validation.pairs()
+    bounds = np.array([likelihood.elub(same, different), likelihood.source_bounds(several, len(names) - 1)])
+    bounds = float(bounds[:, 0].max()), float(bounds[:, 1].min())
+    return Comparison(x.astype(np.float32), devices, sessions, lines, bounds, validation, vectors.shape[1],
+                      dict(settings or {}))  # fmt: skip
+
+
+# --- none of these ---------------------------------------------------------------------------------------------------
+def open_set_threshold(validation, *, n_references, false_naming=0.05, draws=20, seed=0):
+    """Return the rule "none of these": the log10 likelihood ratio that the best of the references must reach.
+
+    Parameters
+    ----------
+    validation : Validation
+    n_references : int
+        Devices that a case asks about, at most one fewer than the validation has. The more are asked about, the
+        likelier one of them resembles an unknown device.
+    false_naming : float
+        Share of unknown devices' sides, in the validation, that may get the name of a reference.
+    draws : int
+        Sets of references drawn at random for every side.
+
+    Returns
+    -------
+    rule : dict
+        threshold, at least 0, and for each of unknown_named, known_declined and known_misnamed the measured share of
+        sides as (value, low, high), 95 % over devices.
+    """
+    table, truth, names = validation.log10_lr, validation.questioned, validation.references
+    n_references = min(n_references, len(names) - 1)
+    rng, unknown, known, named_right, device = np.random.default_rng(seed), [], [], [], []
+    for row in np.flatnonzero(np.isfinite(table).all(axis=1)):
+        own = np.flatnonzero(names == truth[row])[0]
+        others = np.delete(np.arange(len(names)), own)
+        for _ in range(draws):
+            drawn = rng.permutation(others)[:n_references]
+            best = table[row, drawn].max()
+            rival = table[row, drawn[1:]].max(initial=-np.inf)
+            unknown.append(best)
+            known.append(max(rival, table[row, own]))
+            named_right.append(table[row, own] > rival)
+            device.append(truth[row])
+    if not device:
+        raise ParameterError("the rule needs sides whose own device has another session to be its reference")
+    unknown, known, named_right = np.array(unknown), np.array(known), np.array(named_right)
+    threshold = max(0.0, float(np.nextafter(np.quantile(unknown, 1 - false_naming, method="higher"), np.inf)))
+    shares = {"unknown_named": unknown >= threshold, "known_declined": known < threshold}
+    shares["known_misnamed"] = (known >= threshold) & ~named_right
+    rates = {name: (float(hit.mean()), *logit_t_interval(hit, device)) for name, hit in shares.items()}
+    return {"threshold": threshold, "n_references": n_references} | rates

@@ -1,0 +1,88 @@
+# %% [markdown]
+# # 15 · Likelihood ratio: answers
+#
+# Worked answers to the exercises of [15 · Likelihood ratio](../15_likelihood_ratio.ipynb).
+
+# %% tags=["parameters"]
+corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+seed: int = 0  # one seed gives one result
+size: str = "quick"  # quick, or paper for the paper's lengths and numbers
+segment_length: int = 4096  # length of a segment [samples]
+
+# %%
+import numpy as np
+import pandas as pd
+
+from devid_lib import likelihood, verification
+from devid_lib.workbook import start
+
+# %%
+session = start("15_likelihood_ratio-answers", globals())
+p = session.params
+recordings = session.recordings()
+several = recordings.groupby("device")["session"].nunique().gt(1).sum() >= verification.LEAST_SAME
+crossed = "session" if several else "recording"
+
+
+def compared(per):
+    """Return the sides of so many segments, their devices and sessions, and the comparison that learnt them."""
+    vectors, table = verification.corpus_sides(recordings, segment_length=p["segment_length"], per=per, most=3)
+    of_device, sessions = table["device"].to_numpy(str), table[crossed].to_numpy(str)
+    return vectors, of_device, sessions, verification.fit_comparison(vectors, of_device, sessions=sessions, seed=p["seed"])
+
+
+vectors, of_device, sessions, comparison = compared(20)
+validation = comparison.validation
+
+# %% [markdown]
+# **1. Prior odds of 1 to 100 and the largest ratio that the bounds allow: how probable is it that the device is the same?**
+
+# %%
+low, high = comparison.bounds
+odds = 10**high / 100
+print(f"log10 ratio at most {high:.2f} ({likelihood.verbal(high)}): posterior odds {odds:.3f}, probability {odds / (1 + odds):.1%}")
+
+# %% [markdown]
+# The ratio is multiplied with the odds, it does not replace them. A strong ratio with weak odds can leave a small probability;
+# that is why an examiner reports the ratio, and not a probability that the device is the same.
+#
+# **2. Fit the line on scores of devices that the scorer has seen. How do the ratios of other devices fare?**
+
+# %%
+x = verification.coefficients(vectors)
+seen_all = verification.fit_two_covariance(x, of_device, sessions)
+same, different = [], []
+for name in np.unique(of_device):
+    for left in np.unique(sessions[of_device == name]):
+        known = x[(of_device == name) & (sessions != left)]
+        if len(known):
+            scores = seen_all.score(known.mean(axis=0, keepdims=True), x)[0]
+            same += [*scores[(of_device == name) & (sessions == left)]]
+            different += [*scores[of_device != name]]
+line = likelihood.calibrate(same, different)
+new = [line(side) for side in validation.pairs("scores")[:2]]
+honest = validation.pairs()[:2]
+table = {"line from devices seen, judged on them": (line(same), line(different)), "the same line, devices left out": new}
+table["line from devices left out, other devices"] = honest
+measures = {"Cllr": likelihood.cllr, "Cllr_min": likelihood.cllr_min}
+pd.DataFrame({name: {key: measure(*pairs) for key, measure in measures.items()} for name, pairs in table.items()}).T.round(3)
+
+# %% [markdown]
+# Devices that the scorer has seen look more like themselves, and less like each other, than new ones: the line is too steep, and
+# the first row too good. On devices left out the very same line costs more than an honest one, most of it calibration.
+#
+# **3. Compare sides of 5 and of 20 segments. Which part of Cllr suffers?**
+
+# %%
+lengths = {}
+for per in (5, 20):
+    pairs = compared(per)[3].validation.pairs()[:2]
+    costs = {key: measure(*pairs) for key, measure in measures.items()}
+    lengths[f"{per} segments"] = costs | {"Cllr_cal": costs["Cllr"] - costs["Cllr_min"]}
+pd.DataFrame(lengths).T.round(3)
+
+# %% [markdown]
+# Shorter sides are harder to tell apart, and $C_{\mathrm{llr}}^{\min}$ says so. Calibration need not suffer, since each length has
+# a line of its own: the ratios of short sides are closer to 1, as they should be. A line from long sides, used for short
+# ones, would overstate.
