@@ -153,6 +153,48 @@ def inspect_recording(path):
     }
 
 
+def read_tags(path):
+    """Return what a file says of itself and of its making. Anybody can write anything there.
+
+    Parameters
+    ----------
+    path : str or Path
+        A recording that `load_recording` reads.
+
+    Returns
+    -------
+    told : dict
+        ``container``, ``codec`` (text, in words); ``lossless`` (bool, whether the codec keeps samples as they are);
+        ``bits_per_second`` (0 = not said); ``rate`` [Hz]; ``channels``; ``tags``, dict of str: encoder, times ...
+
+    Raises
+    ------
+    AudioError
+        If no recording can be read there.
+
+    Examples
+    --------
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     sf.write(file.name, np.zeros(800), 8000, subtype="ULAW")
+    ...     told = read_tags(file.name)
+    >>> told["codec"], told["lossless"]
+    ('PCM mu-law / G.711 mu-law', False)
+    """
+    header, path = _read_header(Path(path)), Path(path)
+    told = {"container": header.format, "codec": header.subtype, "lossless": False, "bits_per_second": 0}
+    told |= {"rate": header.samplerate, "channels": header.channels, "tags": {}}
+    try:
+        with _pyav_open(path) as container:
+            stream = next(stream for stream in container.streams.audio if stream.codec_context)
+            codec = stream.codec_context.codec
+            told |= {"container": container.format.long_name, "codec": codec.long_name, "lossless": codec.lossless}
+            told |= {"bits_per_second": int(container.bit_rate or 0)}
+            told["tags"] = {str(k): str(v) for k, v in (container.metadata | stream.metadata).items()}
+    except (ValueError, StopIteration):  # only libsndfile knows it, which reads samples stored as numbers
+        told["lossless"] = not re.match("ULAW|ALAW|NMS|G72", header.subtype)
+    return told
+
+
 def check_samplerate(samplerate):
     """Return a sample rate as an integer [Hz], or ``None`` for ``None``; refuse what is no plausible whole number."""
     if samplerate is None:

@@ -1,0 +1,299 @@
+"""A case: recordings of known devices, questioned recordings, what is answered and how sure (notebook 20)."""
+
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import soxr
+
+from .. import verification
+from ..corpus import load_references
+from ..degrade import degrade
+from ..errors import CodecError, DevidError, ParameterError
+from ..files import atomic_path, check, read_json, sha256_of, write_json
+from ..intake import check_conditions, examine, measure, validated_ranges
+from .validation import matrix
+
+PER_SIDE = 20  # segments of one side of a comparison
+MOST_SIDES = 12  # of one known recording, evenly spread: more of one session prove little more
+MOST_ALTERED = 30  # known recordings that are asked about in other forms
+ALTERED = ("white-20", "room-0.3", "mp3-64")  # forms of them, see `degrade.degrade`
+MOST_ASKED = 100  # of a questioned recording
+EDGE = 0.9  # share of the band that is compared where rates differ: resamplers are different above
+LEAST = 0.3  # least log10 ratio that may name a device: below, neither side is supported (ENFSI 2015)
+FORMAT = 1  # of a saved case; raise it when the files below hold something else
+KNOWN = ["role", "device", "recording", "session", "model", "checksum", "sha256"]
+
+
+@dataclass
+class Case:
+    """Known recordings and the comparison trained and calibrated on them.
+
+    Attributes
+    ----------
+    settings : dict
+        ``samplerate`` [Hz], ``segment_length`` [samples], ``per`` (segments a side), ``seed``, ``edge`` (share of the
+        band that is compared).
+    known : pandas.DataFrame [one row per recording]
+        ``role`` (reference or background), ``device``, ``recording``, ``session``, ``model``, ``checksum``, ``sha256``.
+    validated : pandas.DataFrame [one row per recording]
+        From `intake.validated_ranges`.
+    vectors : np.ndarray [shape=(n_sides, d)], float32
+        From `verification.side_vectors`; ``of`` [shape=(n_sides,)] holds the row of ``known`` of each.
+    comparison : verification.Comparison or None
+        ``None`` where there are too few devices; ``reason`` then says so.
+    rule : dict
+        From `verification.open_set_threshold`: when a device is named, and how often that was wrong.
+    matrix : pandas.DataFrame
+        From `validation.matrix`.
+    notes : list of str
+        What was changed or left out.
+    """
+
+    settings: dict
+    known: pd.DataFrame
+    validated: pd.DataFrame
+    vectors: np.ndarray
+    of: np.ndarray
+    comparison: object = None
+    rule: dict = field(default_factory=dict)
+    reason: str = ""
+    matrix: pd.DataFrame = field(default_factory=pd.DataFrame)
+    notes: list = field(default_factory=list)
+    _models: dict = field(default_factory=dict)
+
+    def model(self, without=""):
+        """Return the two covariances of all known devices but one, see `verification.fit_two_covariance`."""
+        if without not in self._models:
+            c = self.comparison
+            known = c.devices != without
+            parts = c.x[known], c.devices[known], c.sessions[known]
+            self._models[without] = verification.fit_two_covariance(*parts)
+        return self._models[without]
+
+    @property
+    def devices(self):
+        """Names of the reference devices, in order."""
+        return sorted(set(self.known["device"][self.known["role"] == "reference"]))
+
+    def no_ratios(self):
+        """Return an empty table of ratios."""
+        return pd.DataFrame(np.nan, index=pd.Index(self.devices, name="device"), columns=["log10_lr", "low", "high"])
+
+    def check(self, facts):
+        """Return the conditions check of a file, from `intake.check_conditions`."""
+        s = self.settings
+        least = s["per"] * s["segment_length"] / s["samplerate"]
+        options = {"samplerate": s["samplerate"], "least_s": least, "resampled": s["edge"] < 1}
+        return check_conditions(facts, self.validated, **options)
+
+    def sides(self, device):
+        """Return the vectors of a device [shape=(n, d)]."""
+        return self.vectors[self.known["device"].to_numpy()[self.of] == device]
+
+
+def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=0, on_error="raise",
+              recording_minutes=6.5, data_dir="data", per=PER_SIDE, rates=()):  # fmt: skip
+    """Measure the known recordings, train a comparison on them and validate it.
+
+    Parameters
+    ----------
+    source : str, Path or pandas.DataFrame
+        The references: a folder or a CSV, see `corpus.load_references`, or such a table.
+    background : sequence of str or Path
+        Corpora of other devices, which show how alike recordings of different devices are.
+    samplerate, segment_length, seed, on_error, recording_minutes, data_dir
+        As in `corpus.load_references`.
+    per : int
+        Segments of one side of a comparison, if the recordings are long enough.
+    rates : sequence of int
+        Rates of what will be asked about [Hz]. If one of these or of those of the known recordings is above the common
+        rate, the upper edge of the band is left out of the comparison.
+
+    Returns
+    -------
+    case : Case
+    """
+    options = {"segment_length": segment_length, "seed": seed, "on_error": on_error, "data_dir": data_dir}
+    options["recording_minutes"] = recording_minutes
+    tables = [source if isinstance(source, pd.DataFrame) else load_references(source, **options)]
+    tables += [load_references(name, **options) for name in background]
+    known, notes = _merged(tables)
+    samplerate = samplerate or int(min(table["samplerate"].min() for table in tables))
+    lengths = known["duration_s"] * samplerate / segment_length
+    per = int(np.clip(lengths.median(), 1, per))
+    edge = 1.0 if max(*rates, *known["native_samplerate"]) <= samplerate else EDGE
+    settings = {"samplerate": samplerate, "segment_length": segment_length, "per": per, "seed": seed, "edge": edge}
+    facts, vectors, altered = [], [], {}
+    tried = set(np.linspace(0, len(known) - 1, min(len(known), MOST_ALTERED)).astype(int))
+    for i, row in enumerate(known.itertuples()):
+        told, y = examine(row.path)
+        facts.append(told)
+        y = at_rate(y, told["rate"], samplerate)
+        vectors.append(spread_sides(y, settings, MOST_SIDES)[0])
+        forms = _forms(y[: segment_length * per], samplerate, segment_length) if i in tried else {}
+        for key, form in forms.items():
+            made, rows, measured = altered.setdefault(key, ([], [], []))
+            made.append(_vectors(form, settings)[0])
+            rows.append(i)
+            measured.append(told | measure(form, samplerate))
+    known["sha256"] = [told["sha256"] for told in facts]
+    validated = validated_ranges(facts, known["device"])
+    of = np.repeat(np.arange(len(known)), [len(found) for found in vectors])
+    case = Case(settings, known[KNOWN], validated, np.concatenate(vectors), of, notes=notes)
+    if (sessions(known) != known["session"]).all():
+        case.notes.append("Devices have one session each: recordings stand in for sessions, and ratios know nothing of "
+                          "other days.")  # fmt: skip
+    train(case)
+    if case.comparison is not None:
+        case.matrix = matrix(case, altered | {("coherence", "whole recordings"): (case.vectors, case.of, [])})
+    return case
+
+
+def at_rate(y, rate, samplerate):
+    """Return samples at another rate."""
+    return y if rate == samplerate else soxr.resample(y, rate, samplerate)
+
+
+def _forms(y, samplerate, length):
+    """Return the first side of a recording in the forms in which it is asked about for the validation report."""
+    forms = {("coherence", "half a side"): y[: max(len(y) // 2, length)]}
+    for condition in ALTERED:
+        with suppress(ParameterError, CodecError):  # no such rate, or an encoder that is not there
+            forms["robustness", condition] = degrade(y, samplerate, condition=condition)
+    return forms
+
+
+def _merged(tables):
+    """Return references and background in one table, names told apart, and notes on what was left out."""
+    parts, notes = [], []
+    for number, table in enumerate(tables):
+        notes += table.attrs.get("notes", [])
+        notes += [f"{one['path']}: {one['reason']}" for one in table.attrs.get("skipped", [])]
+        part = table.assign(role="background" if number else "reference")
+        if "model" not in part:
+            part["model"] = ""
+        if number:  # the same device under two names would be taken for two that are very much alike
+            taken = pd.concat(parts)
+            again = sorted(set(part["device"][part["checksum"].isin(taken["checksum"])]))
+            if again:
+                notes.append(f"Left out of the background, since they are in the case already: {', '.join(again)}.")
+            part = part[~part["device"].isin(again)]
+            double = part["device"].isin(set(taken["device"]))
+            part["device"] = part["device"].where(~double, part["device"] + f" (background {number})")
+        parts.append(part)
+    return pd.concat(parts, ignore_index=True), notes
+
+
+def spread_sides(y, settings, most):
+    """Return sides of a recording [shape=(n, d)], evenly spread over it, and their middles [samples]."""
+    stretch = settings["segment_length"] * settings["per"]
+    n = max(1, len(y) // stretch)
+    chosen = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
+    if n > most:  # else the last side takes what is left over
+        y = np.concatenate([y[i * stretch : (i + 1) * stretch] for i in chosen])
+    return _vectors(y, settings), (chosen + 0.5) * min(stretch, len(y))
+
+
+def _vectors(y, settings):
+    """Return `verification.side_vectors`, where rates differ without the upper edge of the band."""
+    vectors = verification.side_vectors(y, segment_length=settings["segment_length"], per=settings["per"])
+    return vectors[:, : int(settings["edge"] * vectors.shape[1])]
+
+
+def sessions(known):
+    """Return what stands for the session of known recordings: the recording where devices have one session each."""
+    told = known[known["session"] != ""].groupby("device")["session"].nunique()
+    if (told > 1).sum() >= verification.LEAST_SAME:
+        return known["session"].where(known["session"] != "", known["recording"])
+    return known["recording"]
+
+
+def train(case):
+    """Train and calibrate the comparison on all known recordings, or say why that cannot be."""
+    known, of = case.known, case.of
+    options = {"sessions": sessions(known).to_numpy()[of], "seed": case.settings["seed"], "settings": case.settings}
+    try:
+        case.comparison = verification.fit_comparison(case.vectors, known["device"].to_numpy()[of], **options)
+        validation = one_unit(case.comparison.validation, dict(zip(known["device"], known["model"], strict=True)))
+        case.rule = verification.open_set_threshold(validation, n_references=len(case.devices))
+        if case.rule["threshold"] < LEAST:  # its rates are those of the lower one: fewer will be named wrongly
+            case.rule["threshold"] = LEAST
+        far = [unlikeness(case, case.vectors[of == i], without=known["device"][i]) for i in range(len(known))]
+        case.rule["unlikeness"] = float(np.quantile(far, 0.95))
+    except DevidError as error:
+        case.comparison, case.reason = None, str(error)
+
+
+def one_unit(validation, model):
+    """Return a `verification.Validation` with the first unit alone of each model: a model is claimed, not a unit."""
+    names = pd.Series({name: model[name] or name for name in validation.references})
+    kept = set(names.drop_duplicates().index)
+    rows, columns = (np.isin(x, sorted(kept)) for x in (validation.questioned, validation.references))
+    tables = (table[np.ix_(rows, columns)] for table in (validation.scores, validation.log10_lr))
+    return verification.Validation(*tables, validation.questioned[rows], validation.references[columns])
+
+
+def unlikeness(case, vectors, *, without=""):
+    """Return how far a recording lies from known devices, where the comparison sees it: 1 is as far as they lie apart.
+
+    Parameters
+    ----------
+    case : Case
+        With a comparison.
+    vectors : np.ndarray [shape=(n, d)]
+        Sides of the recording.
+    without : str
+        Known device that must not count, since it is its own.
+
+    Returns
+    -------
+    mean_square : float
+        Of the deviation from the mean of all devices, in units of what is expected of a new device, over all axes.
+    """
+    model = case.model(without)
+    q = (verification.coefficients(vectors).mean(axis=0) - model.mean) @ model.basis
+    return float(np.mean(q**2 / (model.between + 1)))
+
+
+# --- Kept for later --------------------------------------------------------------------------------------------------
+def save_case(case, folder):
+    """Write a case into a folder: ``case.json``, ``vectors.npz`` and, where there is one, ``comparison.npz``."""
+    folder = Path(folder)
+    with atomic_path(folder / "vectors.npz") as temporary:
+        bands = np.stack(case.validated["bands_db"])
+        np.savez(temporary, vectors=case.vectors, of=case.of, bands=bands)
+    files = ["vectors.npz"]
+    if case.comparison is not None:
+        case.comparison.save(folder / "comparison.npz")
+        files.append("comparison.npz")
+    told = {"format": FORMAT} | {name: getattr(case, name) for name in ("settings", "rule", "reason", "notes")}
+    told |= {"files": {name: sha256_of(folder / name) for name in files}}
+    tables = {"known": case.known, "matrix": case.matrix, "validated": case.validated.drop(columns="bands_db")}
+    write_json(folder / "case.json", told | {name: table.to_dict("list") for name, table in tables.items()})
+
+
+def load_case(folder):
+    """Return a case that `save_case` wrote, everything checked; nothing in it is run.
+
+    Raises
+    ------
+    DevidError
+        If there is none, or it is not as it was written, or by another version. Names the file.
+    """
+    folder = Path(folder)
+    told = read_json(folder / "case.json")
+    if told.get("format") != FORMAT:
+        raise DevidError(f"{folder / 'case.json'}: {'of another version' if told else 'no such case'}")
+    for name, digest in told["files"].items():
+        check(folder / name, digest)
+    with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
+        vectors, of, bands = (arrays[name] for name in ("vectors", "of", "bands"))
+    validated = pd.DataFrame(told["validated"]).assign(bands_db=list(bands))
+    rest = {name: told[name] for name in ("rule", "reason", "notes")} | {"matrix": pd.DataFrame(told["matrix"])}
+    case = Case(told["settings"], pd.DataFrame(told["known"]), validated, vectors, of, **rest)
+    if "comparison.npz" in told["files"]:
+        case.comparison = verification.load_comparison(folder / "comparison.npz")
+    return case

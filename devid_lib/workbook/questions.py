@@ -1,0 +1,249 @@
+"""What is asked of a case, and what is answered (notebook 20)."""
+
+import functools
+import hashlib
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from .. import verification
+from ..audio import AUDIO_SUFFIXES, read_tags
+from ..corpus import load_references
+from ..errors import DevidError, ParameterError
+from ..files import sha256_of
+from ..intake import examine
+from .case import MOST_ASKED, at_rate, load_case, open_case, spread_sides, unlikeness
+from .made_case import make_case
+from .session import in_workspace, source_path
+
+FAR = 1.5  # times farther than 95 % of the known recordings are from the other devices: no answer
+NO_ANSWER, NONE = "no answer", "none of these"
+REFERENCES = ("samplerate", "segment_length", "on_error", "seed", "recording_minutes")  # of `load_references`
+ANSWERS = ["file", "sha256", "device", "log10_lr", "low", "high", "answer", "reason"]
+
+
+@dataclass
+class Asked:
+    """A questioned file: what it is, whether it may be compared, and what came out.
+
+    Attributes
+    ----------
+    facts : dict
+        From `intake.examine`; only ``file`` and ``sha256`` where it cannot be read.
+    checks : pandas.DataFrame
+        From `intake.check_conditions`; empty where it was not compared.
+    ratios : pandas.DataFrame [one row per reference device]
+        ``log10_lr``, ``low``, ``high``; empty cells where there is no ratio.
+    answer, reason : str
+    strip : pandas.DataFrame [one row per stretch]
+        log10 likelihood ratio of every device; the index is the middle of the stretch [s].
+    cuts : pandas.Series
+        log10 likelihood ratio, not bounded, that one device made what lies before and after a time [s], its index.
+    y : np.ndarray or None
+        The samples at the file's own rate.
+    """
+
+    facts: dict
+    ratios: pd.DataFrame
+    answer: str = NO_ANSWER
+    reason: str = ""
+    checks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    strip: pd.DataFrame = field(default_factory=pd.DataFrame)
+    cuts: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    y: np.ndarray | None = None
+
+
+def case_of(params):
+    """Return the case that the parameters of notebook 20 name, and what was answered.
+
+    Returns
+    -------
+    case : Case
+    asked : list of Asked
+    name : str
+        Of the references.
+    truth : pandas.DataFrame or None
+        What the questioned recordings of a made case are.
+    """
+    data_dir, truth = in_workspace(params["data_dir"]), None
+    questioned, background = (params[name].splitlines() for name in ("questioned", "background"))
+    source, name = source_path(params["corpus"]), "simulated"
+    if source == "simulated" and not params["comparison"]:
+        source = make_case(data_dir / f"case-seed{params['seed']}", seed=params["seed"])
+        truth = pd.read_csv(source / "truth.csv", keep_default_na=False) if not questioned else None
+        background = background or [source / "background"]
+        questioned, source = questioned or [source / "questioned"], source / "references"
+    if params["comparison"]:
+        case, name = load_case(Path(source_path(params["comparison"])) / "case"), Path(params["comparison"]).name
+    else:
+        options = {key: params[key] for key in REFERENCES}
+        references = load_references(source, data_dir=data_dir, **options)
+        questioned = questioned or references.attrs["questioned"]
+        name = references.attrs["name"] if truth is None else name
+        options |= {"rates": rates_of(find_files(map(in_workspace, questioned))), "data_dir": data_dir}
+        case = open_case(references, [source_path(str(place)) for place in background], **options)
+    return case, [ask(case, file) for file in find_files(map(in_workspace, questioned))], name, truth
+
+
+def rates_of(files):
+    """Return the sample rates of those files that can be read [Hz]."""
+    found = set()
+    for file in files:
+        with suppress(DevidError):
+            found.add(read_tags(file)["rate"])
+    return found
+
+
+def find_files(places):
+    """Return the questioned files that places name, each once: files, and the audio in folders.
+
+    Raises
+    ------
+    ParameterError
+        If a place is not there, or a folder holds no audio.
+    """
+    found = []
+    for place in map(Path, places):
+        inside = sorted(file for file in place.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
+        if not place.exists():
+            raise ParameterError(f"{place}: no such file or folder")
+        if place.is_dir() and not inside:
+            raise ParameterError(f"{place}: no audio in this folder")
+        found += inside or [place]
+    return list(dict.fromkeys(found))
+
+
+def ask(case, path):
+    """Return what can be said of a questioned file.
+
+    Parameters
+    ----------
+    case : Case
+    path : str or Path
+
+    Returns
+    -------
+    asked : Asked
+        A file that cannot be read or compared has no ratio, and a reason; no error is raised.
+    """
+    path = Path(path)
+    ratios = case.no_ratios()
+    try:
+        facts, y = examine(path)
+    except (DevidError, OSError) as error:
+        return Asked(_unreadable(path), ratios, reason=str(error).removeprefix(f"{path}: "))
+    asked = Asked(facts, ratios, y=y)
+    if same := _copies(case, facts["sha256"], y):
+        asked.reason = f"it is the known recording {same} (the same samples): a copy, nothing to compare"
+    else:
+        answer(case, asked)
+    return asked
+
+
+def answer(case, asked):
+    """Check the conditions of what was asked, compare it where they allow that, and fill in the answer."""
+    asked.checks = case.check(asked.facts)
+    if case.comparison is not None and not (asked.checks["verdict"] == "beyond").any():
+        s = case.settings
+        y = at_rate(asked.y, asked.facts["rate"], s["samplerate"])
+        vectors, middles = spread_sides(y, s, MOST_ASKED)
+        far, known = unlikeness(case, vectors), case.rule["unlikeness"]
+        verdict = "beyond" if far > FAR * known else "within"
+        row = ["distance from known devices", f"{far:.1f}", f"up to {known:.1f}", verdict]
+        asked.checks.loc[len(asked.checks)] = row
+    beyond = asked.checks.query("verdict == 'beyond'")
+    if len(beyond):
+        found = "; ".join(f"{row.property} {row.file}" for row in beyond.itertuples())
+        asked.reason = f"not validated for this: {found}"
+    elif case.comparison is None:
+        asked.reason = case.reason
+    else:
+        _compare(case, asked, vectors, middles / s["samplerate"])
+        asked.answer, asked.reason = _decided(case, asked)
+
+
+def _compare(case, asked, vectors, middles):
+    """Fill in the ratios of a file and of its stretches."""
+    columns = {}
+    for device in case.devices:
+        ratio = functools.partial(case.comparison.log10_lr, case.sides(device), device=device)
+        asked.ratios.loc[device] = ratio(vectors)
+        columns[device] = [ratio(one[np.newaxis])[0] for one in vectors]
+    asked.strip = pd.DataFrame(columns, index=middles)
+    asked.cuts = cuts(case, vectors, middles)
+
+
+def cuts(case, vectors, middles):
+    """Return how likely one device made both what lies before and what lies after each place between two sides.
+
+    Both parts are of one recording, so they should be more alike than two recordings of one device: a log10 ratio below
+    0 is a sign of a splice, or of another change as large. On development recordings (clips 1 and 2 of ccnu_mobile;
+    rounds 01-03, 08 and 13 of rounds, sides of 20 segments) the least ratio of 170 untouched ones was 2.8, the largest
+    of 385 cut together from two devices, at the edge of a side, -2.6.
+
+    Parameters
+    ----------
+    case : Case
+    vectors : np.ndarray [shape=(n, d)]
+        Sides of the recording, in order.
+    middles : np.ndarray [shape=(n,)]
+        Where they are [s].
+
+    Returns
+    -------
+    ratios : pandas.Series [n - 1]
+        Not bounded; the index is the time [s].
+    """
+    x, model = verification.coefficients(vectors), case.model()
+    slope, offset = case.comparison.lines[0]
+    scores = [model.score(x[:k].mean(axis=0, keepdims=True), x[k:].mean(axis=0, keepdims=True))[0, 0]
+              for k in range(1, len(x))]  # fmt: skip
+    return pd.Series(slope * np.array(scores) + offset, index=(middles[1:] + middles[:-1]) / 2, dtype=float)
+
+
+def _unreadable(path):
+    """Return what can be said of a file whose samples cannot be read."""
+    try:
+        digest = sha256_of(path)
+    except OSError:
+        digest = ""
+    return {"file": path.name, "sha256": digest}
+
+
+def _copies(case, digest, y):
+    """Return the name of the known recording that a file is a copy of, by the file's or by the samples' SHA-256."""
+    same = case.known[(case.known["sha256"] == digest) | (case.known["checksum"] == hashlib.sha256(y).hexdigest())]
+    return ", ".join(f"{row.device}/{row.recording} ({row.role})" for row in same.itertuples())
+
+
+def _decided(case, asked):
+    """Return the answer that the rule gives, and what has to be said beside it."""
+    ratios, said, threshold = asked.ratios["log10_lr"], [], case.rule["threshold"]
+    for row in asked.checks.query("verdict == 'noted'").itertuples():
+        said.append(f"{row.property} {row.file}, validated: {row.validated}")
+    if asked.cuts.min() < 0:
+        where, least = asked.cuts.idxmin(), asked.cuts.min()
+        asked.ratios[:] = np.nan  # one ratio for two devices would mean nothing
+        return NO_ANSWER, (f"near {where:.1f} s something else begins, another device or another place (log10 ratio "
+                           f"{least:.1f} that one made both parts): ask about the parts")  # fmt: skip
+    best = ratios.max()
+    if 0 <= best < threshold:
+        said.insert(0, f"undecided: {ratios.idxmax()} is the most alike, but a device is named from {threshold:.2f} on")
+        return NO_ANSWER, "; ".join(said)
+    above = ratios[ratios >= threshold].sort_values(ascending=False)
+    if len(above) > 1:
+        said.insert(0, f"also at or above {threshold:.2f}: {', '.join(above.index[1:])}")
+    return above.index[0] if len(above) else NONE, "; ".join(said)
+
+
+def answers_table(asked):
+    """Return what `devid identify` writes as ``answers.csv``: one row per questioned file and reference device."""
+    rows = []
+    for one in asked:
+        told = {name: one.facts[name] for name in ("file", "sha256")}
+        rows += [told | {"device": device, **ratio, "answer": one.answer, "reason": one.reason}
+                 for device, ratio in one.ratios.round(4).to_dict("index").items()]  # fmt: skip
+    return pd.DataFrame(rows, columns=ANSWERS)

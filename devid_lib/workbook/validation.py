@@ -1,0 +1,146 @@
+"""The validation report of a case: the matrix of Meuwly, Ramos and Haraksim (notebook 20, `devid validate`)."""
+
+import numpy as np
+import pandas as pd
+
+from .. import likelihood, verification
+
+# What a comparison has to reach, fixed before any case was looked at. A cost of 1 is that of no comparison at all.
+CRITERIA = {"Cllr": 0.5, "Cllr_min": 0.4, "EER": 0.1, "Cllr_cal": 0.15, "rise of Cllr": 0.2}
+DRAWS = 100  # of devices, for an interval
+LEAST_DEVICES = 3  # for an interval over devices
+COLUMNS = ["characteristic", "measure", "value", "low", "high", "n", "criterion", "verdict"]
+
+
+def bounded_pairs(case, wanted=None):
+    """Return the ratios of pairs of known devices that were left out, within the bounds: same, different, devices.
+
+    ``wanted`` are names of devices; none = all.
+    """
+    same, different, named = case.comparison.validation.pairs()
+    if wanted is not None:
+        one = np.isin(named["same_devices"], wanted)
+        two = np.isin(named["different_devices"], wanted).all(axis=1)
+        same, different = same[one], different[two]
+        named = {"same_devices": named["same_devices"][one], "different_devices": named["different_devices"][two]}
+    return *(np.clip(side, *case.comparison.bounds) for side in (same, different)), named
+
+
+def cllr_cal(same, different):
+    """Return what bad calibration costs [bit]."""
+    return likelihood.cllr(same, different) - likelihood.cllr_min(same, different)
+
+
+METRICS = {"Cllr": likelihood.cllr, "Cllr_min": likelihood.cllr_min, "EER": likelihood.equal_error_rate,
+           "Cllr_cal": cllr_cal, "AUROC": likelihood.auroc}  # fmt: skip
+OF = {"accuracy": ["Cllr"], "discrimination": ["Cllr_min", "EER", "AUROC"], "calibration": ["Cllr_cal"]}
+
+
+def matrix(case, altered):
+    """Return the validation matrix of a case.
+
+    Parameters
+    ----------
+    case : Case
+        With a comparison.
+    altered : dict
+        (characteristic, name): (vectors, rows of ``case.known``), known recordings in another form.
+
+    Returns
+    -------
+    table : pandas.DataFrame [one row per measure]
+        ``characteristic`` (accuracy, discrimination, calibration, robustness, coherence, generalisation), ``measure``,
+        ``value``, ``low`` and ``high`` (95 % over devices), ``n`` (devices), ``criterion`` (text, fixed beforehand) and
+        ``verdict``.
+
+    Notes
+    -----
+    Source: Meuwly, Ramos and Haraksim, "A guideline for the validation of likelihood ratio methods used for forensic
+    evidence evaluation", Forensic Science International 276, 2017.
+    """
+    same, different, named = bounded_pairs(case)
+    rows = [_row(kind, name, same, different, named) for kind, names in OF.items() for name in names]
+    rows += [_changed(case, *key, *sides) for key, sides in altered.items()]
+    rows += _models(case, same, different, named)
+    for role in ("reference", "background"):
+        of_role = sorted(set(case.known["device"][case.known["role"] == role]))
+        rows += [_of_devices(case, f"Cllr, {role} devices alone", of_role)] if of_role else []
+    return pd.DataFrame(rows, columns=COLUMNS)
+
+
+def _row(kind, name, same, different, named, *, label=""):
+    """Return one measure with its interval over devices and its verdict."""
+    enough = all(len(np.unique(devices)) >= LEAST_DEVICES for devices in named.values())
+    if enough:
+        told = likelihood.bootstrap(METRICS[name], same, different, **named, n=DRAWS)
+    else:
+        told = {"value": METRICS[name](same, different), "low": np.nan, "high": np.nan}
+        told["n"] = len(np.unique(named["same_devices"]))
+    limit = CRITERIA.get(name)
+    verdict = "" if limit is None else "met" if told["value"] <= limit else "not met"
+    criterion = "" if limit is None else f"at most {limit:g}"
+    return [kind, label or name, *(told[key] for key in ("value", "low", "high", "n")), criterion, verdict]
+
+
+def _of_devices(case, label, devices):
+    """Return the cost of pairs of some devices, or that there are too few."""
+    same, different, named = bounded_pairs(case, devices)
+    if not len(same) or not len(different):
+        return ["generalisation", label, np.nan, np.nan, np.nan, len(devices), "", "too few devices to tell"]
+    return _row("generalisation", "Cllr", same, different, named, label=label)
+
+
+def _models(case, same, different, named):
+    """Return what is told apart between models, and between units of one model, where there are several units."""
+    model = dict(zip(case.known["device"], case.known["model"], strict=True))
+    one, two = (np.array([model[name] for name in names]) for names in named["different_devices"].T)
+    units = (one == two) & (one != "")
+    if not units.any():
+        return []
+    between = named | {"different_devices": named["different_devices"][~units]}
+    within = named | {"different_devices": named["different_devices"][units]}
+    rows = [_row("discrimination", name, same, different[~units], between, label=f"{name}, models")
+            for name in ("Cllr", "AUROC")]  # fmt: skip
+    return [*rows, _row("discrimination", "AUROC", same, different[units], within, label="AUROC, units of one model")]
+
+
+def _changed(case, kind, name, vectors, of, measured):
+    """Return the cost where known recordings are asked about in another form; references stay as they are."""
+    same, different, named = rescored(case, np.asarray(vectors), np.asarray(of))
+    base, limit = likelihood.cllr(*bounded_pairs(case)[:2]), CRITERIA["rise of Cllr"]
+    row = _row(kind, "Cllr", same, different, named, label=f"Cllr, {name}")
+    verdict = "met" if row[2] <= base + limit else "not met"
+    if kind == "robustness":
+        declined = np.mean([(case.check(facts)["verdict"] == "beyond").any() for facts in measured])
+        verdict += f"; conditions check declines {declined:.0%}"
+    return [*row[:-2], f"at most {limit:g} above {base:.2f}", verdict]
+
+
+def rescored(case, vectors, of):
+    """Return the ratios of known recordings in another form: same, different, devices.
+
+    ``vectors`` [shape=(n, d)] are sides, ``of`` [shape=(n,)] the rows of ``case.known`` that they are of. References
+    are the sides of other sessions. The device that is asked about is left out of the training, as in a case; that of
+    the side is not, which flatters a little.
+    """
+    device_of, session_of = case.comparison.devices, case.comparison.sessions
+    rows = np.unique(of)
+    questions = np.stack([verification.coefficients(vectors[of == row]).mean(axis=0) for row in rows])
+    own = case.known["device"].to_numpy()[rows]
+    session = np.array([session_of[case.of == row][0] for row in rows])
+    same, different, one, two = [], [], [], []
+    slope, offset = case.comparison.lines[0]
+    for device in np.unique(device_of):
+        for name in np.unique(session_of[device_of == device]):
+            references = case.comparison.x[(device_of == device) & (session_of != name)]
+            asked = (own == device) & (session == name)
+            if len(references) and asked.any():
+                scores = case.model(device).score(references.mean(axis=0, keepdims=True), questions[asked])[0]
+                same.append(slope * scores + offset)
+                one += [device] * asked.sum()
+        references = case.comparison.x[device_of == device].mean(axis=0, keepdims=True)
+        others = own != device
+        different.append(slope * case.model(device).score(references, questions[others])[0] + offset)
+        two += [[name, device] for name in own[others]]
+    sides = (np.clip(np.concatenate(side), *case.comparison.bounds) for side in (same, different))
+    return *sides, {"same_devices": np.array(one), "different_devices": np.array(two)}

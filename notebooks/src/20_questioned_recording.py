@@ -1,0 +1,260 @@
+# %% [markdown]
+# # 20 · The questioned recording
+#
+# **Which of these devices made this recording, or none of them, and how sure may one be?**
+
+# %% [markdown] tags=["lab-only"]
+# | you will learn | it needs | it makes | it takes |
+# |---|---|---|---|
+# | how a case is worked: propositions, intake, conditions, comparison, answer, limits | recordings of known devices, questioned ones, and best recordings of other devices as a background; without any, a case is made from simulated recorders | `answers.csv`, the page of the case, a comparison that can be used again | half a minute, and a minute to make the made case |
+#
+# `devid identify QUESTIONED... --references FOLDER --background FOLDER` executes this notebook and exports it without its code:
+# that is the page of the case. `devid validate REFERENCES` is the same with nothing asked. Cells tagged `lab-only`, such as this
+# one, stay out of the page. Here, in Lab, write into the next cell where your recordings are.
+
+# %% tags=["parameters"]
+corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+questioned: str = ""  # files or folders that are asked about, one a line
+background: str = ""  # corpora of other devices, one a line
+comparison: str = ""  # folder of an earlier case, whose comparison is used again
+run_dir: str = "runs/lab"  # folder for results, seen from the project
+seed: int = 0  # one seed gives one result
+segment_length: int = 4096  # length of a segment [samples]
+samplerate: int = 0  # common rate [Hz], 0 for the lowest in the corpus
+
+# %% tags=["quiet"]
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from IPython.display import HTML, Markdown, display
+from scipy.stats import norm
+
+from devid_lib import plots, verification
+from devid_lib.workbook import case_page, folder, start
+from devid_lib.workbook.case import save_case
+from devid_lib.workbook.questions import answers_table, case_of
+from devid_lib.workbook.validation import bounded_pairs
+
+session = start("20_questioned_recording", globals())
+
+# %%
+case, asked, name, truth = case_of(session.params)
+save_case(case, session.run / "case")
+answers = answers_table(asked)
+answers.to_csv(session.run / "answers.csv", index=False)
+
+# %% [markdown]
+# ## Answers
+
+# %%
+if asked:
+    display(case_page.summary(asked, case), Markdown(case_page.reasons(asked)))
+else:
+    print("Nothing was asked: what follows says how good a comparison these recordings allow.")
+
+# %% [markdown]
+# A ratio says how many times more probable the likeness of the recordings is if one device made both than if two did. It is
+# no probability that the device made the recording: that also depends on everything else known in the case. *None of these*
+# is an answer: no reference is supported. *No answer* is one too: the reason stands beside it. (A log10 ratio of 2 is a ratio of 100.)
+#
+# ## Propositions
+#
+# For every questioned recording and every reference device:
+#
+# - $H_1$: it was made by a device **of the same model** as the reference device, with the settings of its recordings;
+# - $H_2$: it was made by a device of another model, of the kind of those in the population below.
+#
+# A model is claimed, not a unit. What units of one model differ by is often smaller than what one unit differs by from one day,
+# room and place on a desk to another, and a comparison can tell units apart only where several units of one model were
+# among the recordings that it was validated on (then the matrix below has lines for models and for units apart).
+#
+# ## Known recordings
+
+# %%
+for note in case.notes:
+    print("Note:", note)
+if case.reason:
+    print("No likelihood ratio can be given:", case.reason)
+counts = case.known.groupby("role", sort=False).agg(
+    devices=("device", "nunique"), recordings=("recording", "size"),
+    models=("model", lambda names: names[names != ""].nunique() or "not told"),
+    sessions=("session", lambda names: names[names != ""].nunique() or "not told"),
+)  # fmt: skip
+s = case.settings
+side_s = s["per"] * s["segment_length"] / s["samplerate"]
+print(f"compared at {s['samplerate']} Hz, in sides of {s['per']} segments of {s['segment_length']} samples: {side_s:.2f} s each")
+counts
+
+# %% [markdown]
+# ## The comparison
+#
+# A side is the mean log spectrum of consecutive segments, turned into cosine coefficients and into a basis in which what changes
+# from session to session of one device has variance 1, and devices differ with variance $b_i$ along axis $i$ (notebook 15). With
+# the reference $r$ and the questioned recording $q$, and $g_i = b_i / (b_i + 1)$ for how much of $r_i$ is device,
+#
+# $$ s = \sum_i \log \frac{\mathcal N(q_i;\; g_i r_i,\; g_i + 1)}{\mathcal N(q_i;\; 0,\; b_i + 1)}, \qquad
+# \log_{10} \mathrm{LR} = \operatorname{clip}(\alpha s + \beta,\; \text{bounds}) $$
+#
+# $\alpha$ and $\beta$ are fitted on devices that were left out, the bounds are what the validation and the number of devices
+# allow: with few devices no ratio can be large, however alike two recordings are.
+
+
+# %%
+def by_hand(comparison, device, references, asked_about):
+    """Return the log10 likelihood ratio of sides of a reference device and of a questioned recording."""
+    known = comparison.devices != device  # what a device is asked about must not have been learnt from it
+    model = verification.fit_two_covariance(comparison.x[known], comparison.devices[known], comparison.sessions[known])
+    r, q = ((verification.coefficients(x).mean(axis=0) - model.mean) @ model.basis for x in (references, asked_about))
+    b, g = model.between, model.between / (model.between + 1)
+    s = (norm.logpdf(q, g * r, np.sqrt(g + 1)) - norm.logpdf(q, 0, np.sqrt(b + 1))).sum()
+    slope, offset = comparison.lines[0]
+    return np.clip(slope * s + offset, *comparison.bounds)
+
+
+if case.comparison is not None:
+    pair = case.sides(case.devices[0]), case.sides(case.devices[-1])
+    value, low, high = case.comparison.log10_lr(*pair, device=case.devices[0])
+    np.testing.assert_allclose(by_hand(case.comparison, case.devices[0], *pair), value, rtol=1e-6, atol=1e-9)
+    bounds = case.comparison.bounds
+    print(f"every log10 ratio lies between {bounds[0]:.2f} and {bounds[1]:.2f}")
+
+# %% [markdown]
+# ## Validation
+#
+# Every known device was left out in turn: neither the comparison nor its calibration had seen the devices of the pairs that are
+# counted here. The criteria were fixed beforehand and are the same in every case. Intervals are 95 % over devices. The rows
+# follow Meuwly, Ramos and Haraksim (2017).
+
+# %%
+if case.comparison is None:
+    print(f"There is no comparison to validate: {case.reason}.")
+else:
+    display(case_page.styled(case.matrix))
+
+# %%
+if case.comparison is not None:
+    same, different, named = bounded_pairs(case)
+    fig, axes = plt.subplots(1, 2, figsize=(10, 3.6), layout="constrained")
+    plots.tippett(same, different, ax=axes[0])
+    plots.pav(same, different, ax=axes[1])
+    session.save_figure(axes, "validation", "Ratios of pairs of known recordings, devices left out: Tippett and PAV plots.")
+    shown = {"unknown_named": "of unknown devices' sides were named", "known_declined": "of known devices' sides were called none of these"}
+    shown |= {"known_misnamed": "of known devices' sides got another device's name"}
+    print(f"a device is named if its log10 ratio is the largest and at least {case.rule['threshold']:.2f}; with {case.rule['n_references']}"
+          " reference devices, among known recordings:")  # fmt: skip
+    for key, words in shown.items():
+        print("  {:.1%} ({:.1%} to {:.1%})".format(*case.rule[key]), words)
+
+# %% [markdown]
+# Left, how many pairs have at least the ratio on the axis: what stands of different devices right of 0 misleads, and so does what
+# is missing of the same device left of 0. Right, ratios as the best monotone calibration would have them: on the diagonal they
+# are what they say.
+#
+# ## Questioned recordings
+
+# %%
+for number, one in enumerate(asked):
+    answered = f"**{case_page.claim(case, one.answer)}** {one.reason and '(' + one.reason + ')'}"
+    display(Markdown(f"### {number + 1}. {case_page.literal(one.facts['file'])}\n\n{answered}"))
+    display(case_page.intake(one))
+    if one.y is None:
+        continue
+    display(HTML(case_page.player(one)))
+    if len(one.checks):
+        display(case_page.styled(one.checks))
+    if one.ratios["log10_lr"].notna().any():
+        display(case_page.ratios(one))
+    case_page.picture(one, case)
+    plt.show()
+
+# %% [markdown]
+# Of every file: what it is, as far as it can be measured, and what its header says, which anybody can have written; whether it is
+# within what the comparison was validated for (*beyond* is an obstacle to an answer, *noted* is only said); the ratios; the
+# spectrogram; the ratios of its stretches, which should agree if one device made all of it; for every place between two of them
+# how likely one device made both what lies before and after, where a value below 0 says that something else begins; and the
+# file's ratios as lines over those of known pairs.
+
+# %% tags=["lab-only"]
+def look(file):
+    """Draw one of the questioned files."""
+    case_page.picture(next(one for one in asked if one.facts["file"] == file), case)
+
+
+readable = [one.facts["file"] for one in asked if one.y is not None]
+if readable:
+    session.interact(look, file=readable)
+
+# %% [markdown]
+# ## What can go wrong
+#
+# - **The population.** $H_2$ is about devices like those in the background. If the questioned recording may come from a kind of
+#   device that is not there, the ratio says nothing about that.
+# - **The session.** References made on one day, in one room, by one speaker share all of that. A recording of the same device
+#   from elsewhere is less alike, one of another device from there more.
+# - **The conditions.** Another codec, an editor, a messenger, a denoiser between the device and the file change what is compared.
+#   The conditions check finds only what its lines measure; make references in the questioned recording's condition, if that is known.
+# - **Unit and model.** See the propositions.
+# - **The file.** Times, tags and names can be set by anybody, and say nothing by themselves.
+# - **Pieces.** A recording put together from several is only seen as one where its stretches are less alike than recordings of
+#   one device are. A piece shorter than a side hides in it (notebook 16).
+#
+# Sounds that no device recorded are the test of this: what does the case say of them?
+
+# %%
+made = case_page.impostors(case)
+case_page.styled(made)
+
+# %% [markdown]
+# ## Results of this notebook
+
+# %%
+records = []
+if case.comparison is not None:
+    table = case.matrix[case.matrix["measure"].isin(["Cllr", "Cllr_min", "Cllr_cal", "EER", "AUROC"])]
+    records = [
+        {"system": "two-covariance", "variant": "case", "metric": row.measure, "value": row.value, "low": row.low, "high": row.high}
+        | {"n": row.n, "unit": "side"}
+        for row in table.itertuples()
+    ]
+empty = pd.DataFrame(columns=["system", "variant", "metric", "value", "low", "high", "n", "unit"])
+rows = session.finish(session.figures(records if records else empty, corpus=name))
+rows[["system", "variant", "metric", "value", "low", "high", "n"]]
+
+# %% [markdown]
+# ## What we saw
+
+# %%
+said = [f"{len(asked)} recordings were asked about, {len(case.devices)} reference devices, {case.known['device'].nunique()} known ones in all."]
+if case.comparison is None:
+    said += [f"No likelihood ratio was given: {case.reason}."]
+else:
+    met = case.matrix["verdict"].str.startswith("met")
+    failed = case.matrix["measure"][case.matrix["verdict"].str.startswith("not met")]
+    said += [f"{met.sum()} of the criteria of the validation were met; not met: {', '.join(failed) or 'none'}."]
+counts = pd.Series([one.answer if one.answer in ("no answer", "none of these") else "a device" for one in asked], dtype=str).value_counts()
+said.append("Answers: " + (", ".join(f"{n} {answer}" for answer, n in counts.items()) or "none asked") + ".")
+if truth is not None:
+    right = case_page.judged(asked, truth)
+    said.append(f"The case is a made one: {right['right'].sum()} of {len(right)} were answered rightly or declined.")
+    display(case_page.styled(right))
+strong = made["largest log10 ratio"].max()
+said.append("Sounds of no device: " + ("all were declined." if np.isnan(strong) else f"the largest log10 ratio was {strong:.2f}."))
+session.saw(*said)
+
+# %% [markdown]
+# ## Versions and checksums
+
+# %%
+print(*(f"{package} {number}" for package, number in folder.versions().items()), sep=", ")
+print(f"case: seed {s['seed']}; likelihood ratios within {case.comparison.bounds if case.comparison else 'no bounds'}")
+case_page.styled(case.known[["role", "device", "recording", "sha256"]][case.known["role"] == "reference"])
+
+# %% [markdown] tags=["lab-only"]
+# ## Exercises
+#
+# 1. How much does the background matter? Ask the same files with half of its devices: what happens to the bounds, and to the answers?
+# 2. How long must a recording be? Ask about the first 2, 4 and 8 seconds of one.
+#
+# Worked answers: [solutions](solutions/20_questioned_recording.ipynb)
+#
+# Next: [90 · Speed](90_speed.ipynb)

@@ -1,0 +1,332 @@
+"""A case: what is measured of a file, which conditions are declined, what is answered, and all that may be wrong."""
+
+import json
+import shutil
+import zlib
+
+import numpy as np
+import pandas as pd
+import pytest
+import soundfile as sf
+import soxr
+from scipy.signal import lfilter
+
+from devid_lib import intake
+from devid_lib.corpus import load_corpus, load_references
+from devid_lib.errors import CorpusError, DevidError, ParameterError
+from devid_lib.workbook import case_page, command
+from devid_lib.workbook.case import load_case, open_case, save_case
+from devid_lib.workbook.questions import ANSWERS, answers_table, ask, find_files
+
+RATE, SECONDS = 16000, 4.0
+OPTIONS = {"segment_length": 1024, "samplerate": 0}
+KNOWN, OTHERS = ["ash", "beech", "cedar"], [f"other{i}" for i in range(7)]
+
+
+def spoken(device, take, *, seconds=SECONDS, samplerate=RATE):
+    """Return noise that comes and goes like words, coloured by a device, over the device's noise floor."""
+    own = np.random.default_rng(zlib.crc32(device.encode()))
+    rng = np.random.default_rng(zlib.crc32(f"{device}/{take}".encode()))
+    n = int(seconds * samplerate)
+    words = np.repeat(rng.uniform(0, 1, n // 800 + 1) ** 3, 800)[:n] * rng.standard_normal(n)
+    words = lfilter([1], [1, -0.9], words)
+    return np.float32(0.02 * np.convolve(words, own.standard_normal(24) / 5, "same") + 0.0005 * rng.standard_normal(n))
+
+
+def write(path, y, samplerate=RATE, **options):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    sf.write(path, y, samplerate, **options)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """References and background, two recordings of each device."""
+    folder = tmp_path_factory.mktemp("case")
+    for name, devices in {"references": KNOWN, "background": OTHERS}.items():
+        for device in devices:
+            for take in (1, 2):
+                write(folder / name / device / f"{take}.wav", spoken(device, take))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def case(folders, tmp_path_factory):
+    data = tmp_path_factory.mktemp("data")
+    return open_case(folders / "references", [folders / "background"], data_dir=data, **OPTIONS)
+
+
+@pytest.fixture
+def quick(monkeypatch):
+    """Leave out of a case what takes time and is looked at by other tests."""
+    monkeypatch.setattr("devid_lib.verification.DRAWS", 5)
+    monkeypatch.setattr("devid_lib.workbook.validation.DRAWS", 5)
+    monkeypatch.setattr("devid_lib.workbook.case.ALTERED", ())
+
+
+@pytest.fixture
+def asked(case, tmp_path):
+    """A function that writes samples to a file and asks about it."""
+    def asked(y, samplerate=RATE, name="question.wav", **options):
+        return ask(case, write(tmp_path / name, y, samplerate, **options))
+
+    return asked
+
+
+# --- what is measured ------------------------------------------------------------------------------------------------
+def test_measures_of_a_signal_with_known_properties():
+    rng, n = np.random.default_rng(0), 4 * RATE
+    y = np.float32(0.1 * rng.standard_normal(n))
+    y[: n // 2] *= 0.01
+    facts = intake.measure(y, RATE)
+    assert facts["dynamics_db"] == pytest.approx(40, abs=2) and facts["floor_dbfs"] == pytest.approx(-60, abs=1.5)
+    assert facts["rms_dbfs"] == pytest.approx(-23, abs=0.2) and facts["clipped"] == facts["silent"] == 0
+    assert facts["bandwidth_hz"] == pytest.approx(RATE / 2, rel=0.01)
+    y[n // 2 :] = np.clip(10 * y[n // 2 :], -0.5, 0.5)
+    y[: n // 4] = 0
+    facts = intake.measure(y, RATE)
+    assert facts["silent"] == pytest.approx(0.25, abs=0.01) and 0.1 < facts["clipped"] < 0.4
+
+
+def test_bandwidth_of_what_was_upsampled():
+    low = np.float32(0.1 * np.random.default_rng(0).standard_normal(2 * 8000))
+    facts = intake.measure(soxr.resample(low, 8000, 44100), 44100)
+    assert facts["bandwidth_hz"] == pytest.approx(4000, rel=0.05)
+
+
+def test_a_long_recording_is_measured_in_blocks(monkeypatch):
+    y = spoken("ash", 1)
+    whole = intake.measure(y, RATE)
+    monkeypatch.setattr(intake, "BLOCK", 5000)
+    parts = intake.measure(y, RATE)
+    for name in set(whole) - {"bands_db"}:
+        assert parts[name] == pytest.approx(whole[name], rel=1e-5, abs=1e-7), name
+
+
+def test_header_and_tags_are_told(tmp_path):
+    path = write(tmp_path / "a.flac", spoken("ash", 1))
+    facts, y = intake.examine(path)
+    assert (facts["codec"], facts["coding"], facts["rate"], facts["channels"]) == (
+        "FLAC (Free Lossless Audio Codec)", "PCM", RATE, 1)  # fmt: skip
+    assert facts["duration_s"] == SECONDS and len(facts["sha256"]) == 64 and facts["bytes"] == path.stat().st_size
+    assert intake.examine(write(tmp_path / "a.mp3", spoken("ash", 1)))[0]["coding"].startswith("MP3")
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+def test_known_and_unknown_devices(case, asked):
+    one, two = asked(spoken("beech", 3)), asked(spoken("stranger", 1))
+    assert one.answer == "beech" and two.answer == "none of these"
+    table = answers_table([one, two])
+    assert list(table.columns) == ANSWERS and len(table) == 2 * len(KNOWN)
+    assert list(table["answer"]) == ["beech"] * len(KNOWN) + ["none of these"] * len(KNOWN)
+    low, high = case.comparison.bounds
+    assert table["log10_lr"].between(low - 1e-4, high + 1e-4).all()
+    assert (table["low"] <= table["log10_lr"]).all() and (table["log10_lr"] <= table["high"]).all()
+
+
+def test_recordings_of_two_devices_get_no_answer(asked):
+    one = asked(np.concatenate([spoken("ash", 5), spoken("cedar", 5)]))
+    assert one.answer == "no answer" and "something else begins" in one.reason
+    assert one.ratios["log10_lr"].isna().all() and len(set(one.strip.idxmax(axis=1))) == 2
+    assert one.cuts.idxmin() == pytest.approx(SECONDS, abs=20 * 1024 / RATE)
+
+
+def test_sounds_of_no_device_are_declined(case):
+    table = case_page.impostors(case)
+    assert (table["answer"] == "no answer").all() and table["largest log10 ratio"].isna().all()
+
+
+def test_a_telephone_call_is_declined(asked):
+    y = soxr.resample(spoken("ash", 4), RATE, 8000)
+    one = asked(y, 8000, subtype="ULAW")
+    assert one.answer == "no answer" and "bandwidth" in one.reason and "8000 Hz" in one.reason
+    again = asked(soxr.resample(y, 8000, RATE))  # also where its header hides it
+    assert again.answer == "no answer" and "bandwidth" in again.reason
+
+
+def test_another_rate_is_brought_down_and_said(case, folders, quick, tmp_path):
+    path = write(tmp_path / "a.wav", soxr.resample(spoken("ash", 6), RATE, 48000), 48000)
+    assert "sample rate 48000 Hz" in ask(case, path).reason and ask(case, path).answer == "no answer"
+    again = open_case(folders / "references", [folders / "background"], rates=[48000], data_dir=tmp_path, **OPTIONS)
+    assert ask(again, path).answer == "ash" and "sample rate 48000 Hz" in ask(again, path).reason
+
+
+def test_an_unseen_codec_is_said(asked):
+    checks = asked(spoken("ash", 7), name="a.mp3").checks.set_index("property")
+    assert checks.loc["coding", "file"].startswith("MP3") and checks.loc["coding", "verdict"] == "noted"
+
+
+@pytest.mark.parametrize(("y", "reason"), [
+    (spoken("ash", 8, seconds=0.05), "length"),
+    (np.zeros(RATE), "silence"),
+    (spoken("ash", 8, seconds=0.005), "less than a frame"),
+])  # fmt: skip
+def test_what_is_too_short_or_silent(asked, y, reason):
+    one = asked(y)
+    assert one.answer == "no answer" and reason in one.reason and one.ratios["log10_lr"].isna().all()
+
+
+def test_a_copy_of_a_reference_is_found_by_its_samples(case, folders, tmp_path):
+    for suffix in (".wav", ".flac"):
+        y, _ = sf.read(folders / "references" / "ash" / "1.wav", dtype="int16")
+        one = ask(case, write(tmp_path / f"renamed{suffix}", y))
+        assert one.answer == "no answer" and "ash/1 (reference)" in one.reason
+
+
+def test_a_damaged_file_among_many(case, folders, tmp_path):
+    write(tmp_path / "a.wav", spoken("ash", 9))
+    (tmp_path / "b.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:5000])
+    (tmp_path / "c.wav").write_text("not audio")
+    table = answers_table([ask(case, path) for path in find_files([tmp_path])])
+    answers = dict(zip(table["file"], table["answer"], strict=True))
+    assert answers == {"a.wav": "ash", "b.wav": "no answer", "c.wav": "no answer"}
+    assert "truncated" in table.set_index("file").loc["b.wav", "reason"].iloc[0]
+    assert table["sha256"].str.len().eq(64).all()
+
+
+def test_files_that_are_not_there(tmp_path):
+    with pytest.raises(ParameterError, match="no such file"):
+        find_files([tmp_path / "nothing.wav"])
+    with pytest.raises(ParameterError, match="no audio"):
+        find_files([tmp_path])
+
+
+# --- the known recordings --------------------------------------------------------------------------------------------
+def test_one_reference_device_is_a_verification(folders, quick, tmp_path):
+    shutil.copytree(folders / "references" / "ash", tmp_path / "one" / "ash")
+    case = open_case(tmp_path / "one", [folders / "background"], data_dir=tmp_path, **OPTIONS)
+    assert case.devices == ["ash"]
+    assert ask(case, write(tmp_path / "a.wav", spoken("ash", 10))).answer == "ash"
+    assert ask(case, write(tmp_path / "b.wav", spoken("stranger", 2))).answer == "none of these"
+
+
+def test_without_a_background_there_is_no_ratio_and_a_reason(folders, tmp_path):
+    case = open_case(folders / "references", data_dir=tmp_path, **OPTIONS)
+    one = ask(case, write(tmp_path / "a.wav", spoken("ash", 11)))
+    assert case.comparison is None and one.answer == "no answer" and one.ratios["log10_lr"].isna().all()
+    assert "3 devices" in one.reason
+
+
+def test_a_reference_device_in_the_background_is_left_out(case, folders, quick, tmp_path):
+    shutil.copytree(folders / "background", tmp_path / "background")
+    shutil.copytree(folders / "references" / "ash", tmp_path / "background" / "renamed")
+    write(tmp_path / "background" / "beech" / "1.wav", spoken("another of this name", 1))
+    write(tmp_path / "background" / "beech" / "2.wav", spoken("another of this name", 2))
+    again = open_case(folders / "references", [tmp_path / "background"], data_dir=tmp_path, **OPTIONS)
+    devices = set(again.known["device"][again.known["role"] == "background"])
+    assert devices == {*OTHERS, "beech (background 1)"} and any("renamed" in note for note in again.notes)
+
+
+def test_sessions_count_where_there_are_some(folders, quick, tmp_path):
+    references = load_references(folders / "references", data_dir=tmp_path, segment_length=1024)
+    assert set(references["split"]) == {"reference"}
+    case = open_case(references.assign(session="one"), [folders / "background"], data_dir=tmp_path, **OPTIONS)
+    assert any("one session each" in note for note in case.notes) and set(case.comparison.sessions) == {"1", "2"}
+
+
+def test_the_matrix_holds_all_six_characteristics(case):
+    table = case.matrix
+    assert set(table["characteristic"]) == {"accuracy", "discrimination", "calibration", "robustness", "coherence",
+                                            "generalisation"}  # fmt: skip
+    values = table.set_index("measure")["value"]
+    assert values["Cllr"] - values["Cllr_min"] == pytest.approx(values["Cllr_cal"], abs=1e-9) and values["AUROC"] > 0.9
+    assert case.rule["threshold"] >= 0
+
+
+def test_units_and_models_apart(folders, quick, tmp_path):
+    """Units of one model that are copies of each other are not told apart; their models are."""
+    for unit in (1, 2):
+        for device in ("other0", "other1"):
+            for take in (1, 2):
+                write(tmp_path / "b" / f"{device} no. {unit}" / f"{take}.wav", spoken(device, 10 * unit + take))
+    table = load_references(tmp_path / "b", data_dir=tmp_path, segment_length=1024)
+    table["model"] = [device.split(" no.")[0] for device in table["device"]]
+    assert len(table) == 8
+    case = open_case(table, [folders / "references", folders / "background"], data_dir=tmp_path, **OPTIONS)
+    values = case.matrix.set_index("measure")["value"]
+    assert values["AUROC, models"] > 0.95 and values["AUROC, units of one model"] < 0.85
+
+
+# --- kept for later --------------------------------------------------------------------------------------------------
+def test_a_saved_case_answers_the_same(case, asked, tmp_path):
+    save_case(case, tmp_path / "kept")
+    again, path = load_case(tmp_path / "kept"), write(tmp_path / "a.wav", spoken("cedar", 12))
+    one, two = ask(case, path), ask(again, path)
+    pd.testing.assert_frame_equal(one.ratios, two.ratios)
+    pd.testing.assert_frame_equal(one.checks, two.checks)
+    assert one.answer == two.answer == "cedar" and again.settings == case.settings and again.devices == KNOWN
+    pd.testing.assert_frame_equal(again.matrix, case.matrix, check_dtype=False)
+
+
+@pytest.mark.parametrize("name", ["case.json", "vectors.npz", "comparison.npz"])
+def test_a_saved_case_that_was_changed_is_refused(case, tmp_path, name):
+    save_case(case, tmp_path)
+    content = bytearray((tmp_path / name).read_bytes())
+    content[len(content) // 2] ^= 1
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(DevidError, match=name):
+        load_case(tmp_path)
+
+
+def test_there_is_no_case_to_load(tmp_path):
+    with pytest.raises(DevidError, match="no such case"):
+        load_case(tmp_path)
+
+
+# --- questioned in a corpus ------------------------------------------------------------------------------------------
+def test_a_folder_of_questioned_recordings(folders, tmp_path):
+    shutil.copytree(folders / "references", tmp_path / "c")
+    write(tmp_path / "c" / "Questioned" / "x.wav", spoken("ash", 13))
+    for load in (load_corpus, load_references):
+        table = load(tmp_path / "c", data_dir=tmp_path)
+        assert set(table["device"]) == set(KNOWN)
+        assert table.attrs["questioned"] == [str(tmp_path / "c" / "Questioned" / "x.wav")]
+    assert any("asked about" in note for note in load_corpus(tmp_path / "c", data_dir=tmp_path).attrs["notes"])
+
+
+@pytest.mark.parametrize("row", ["q.wav,,", "q.wav,,questioned", "q.wav,ash,Questioned"])
+def test_a_questioned_row_of_a_csv(folders, tmp_path, row):
+    lines = [f"{folders}/references/{device}/{take}.wav,{device},{side}" for device in KNOWN
+             for take, side in ((1, "train"), (2, "test"))]  # fmt: skip
+    (tmp_path / "list.csv").write_text("\n".join(["path,device,split", *lines, row]) + "\n")
+    table = load_corpus(tmp_path / "list.csv", data_dir=tmp_path)
+    assert len(table) == 6 and table.attrs["questioned"] == [str(tmp_path / "q.wav")]
+
+
+def test_only_questioned_recordings(tmp_path):
+    write(tmp_path / "c" / "questioned" / "x.wav", spoken("ash", 13))
+    with pytest.raises(CorpusError, match="a device is needed, found none"):
+        load_references(tmp_path / "c", data_dir=tmp_path)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize(("arguments", "words"), [
+    (["identify", "no such file.wav", "--references", "simulated"], "no such file"),
+    (["identify", "--references", "no such folder"], "no such folder"),
+    (["identify", "--run", "no such folder"], "no such"),
+    (["identify", "--run", "."], "nothing is asked"),
+    (["validate", "simulated", "-p", "epoch", "3"], "epochs"),
+])  # fmt: skip
+def test_the_command_refuses(arguments, words, capsys, monkeypatch, tmp_path):
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    assert command.main([*arguments, "--out", str(tmp_path / "out")]) == 2
+    assert words in capsys.readouterr().err
+
+
+def test_from_the_command_to_the_page(folders, monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    write(tmp_path / "q" / "a <b>.wav", spoken("ash", 14))
+    (tmp_path / "q" / "broken.wav").write_text("not audio")
+    known = ["--references", str(folders / "references"), "--background", str(folders / "background")]
+    out, options = tmp_path / "out", ["-p", "segment_length", "1024"]
+    assert command.main(["identify", str(tmp_path / "q"), *known, "--out", str(out), *options]) == 0
+    table = pd.read_csv(out / "answers.csv")
+    assert list(table.columns) == ANSWERS and list(table["answer"].unique()) == ["ash", "no answer"]
+    page = (out / "index.html").read_text()
+    assert "a &lt;b&gt;.wav" in page and "<script" not in page and "data:audio/flac" in page and "Exercises" not in page
+    assert json.loads((out / "run.json").read_text())["timings"]
+    again = ["--run", str(out), "--out", str(tmp_path / "again")]
+    assert command.main(["identify", str(tmp_path / "q" / "a <b>.wav"), *again, *options]) == 0
+    second = pd.read_csv(tmp_path / "again" / "answers.csv")
+    first = table[table["file"] == "a <b>.wav"].reset_index(drop=True)
+    pd.testing.assert_frame_equal(second, first, check_dtype=False)
