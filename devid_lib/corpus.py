@@ -13,15 +13,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from . import corpora
 from .audio import AUDIO_SUFFIXES, NOT_UTF8, check_samplerate, inspect_recording, readable
 from .errors import AudioError, CorpusError, DevidError, ParameterError
+from .evaluation import KEYS
 from .files import locked, read_json, remove, stamp, write_json
 from .progress import progress
 
-LISTED = ["path", "device", "recording", "split", "session", "speaker"]  # what a folder or a CSV can tell
+QUESTIONED = "questioned"  # the split, or the folder, of recordings that are asked about: `devid identify`
+LISTED = ["path", "device", "recording", "split", "session", "speaker", "model"]  # what a folder or a CSV can tell
 COLUMNS = ["path", "device", "recording", "split", "samplerate", "native_samplerate", "channels", "duration_s",
-           "checksum", "session", "speaker"]
-SIMULATED = {"simulated": False, "simulated-control": True}  # name: are all its recorders copies of one?
+           "checksum", "session", "speaker", "model"]
+SIMULATED = {  # name: what its recordings share, a key of `simulate.SHARED`
+    "simulated": "nothing",
+    "simulated-control": "unit",
+    "simulated-one-model": "model",
+    "simulated-one-session": "session",
+}
+NAMED = (*SIMULATED, *corpora.CORPORA)  # what is no path
 
 _INSPECTED = {"samplerate", "channels", "frames", "duration_s", "subtype", "checksum", "note"}
 _CACHE_FORMAT = 2  # raise it when `inspect_recording` reports something else for the same file
@@ -45,9 +54,13 @@ def load_corpus(
     Parameters
     ----------
     source : str or Path
-        ``simulated``; ``simulated-control`` (nine copies of one recorder); a folder ``<device>/<recording>.<ext>`` or
-        flat ``<device>-<n>.<ext>``; a CSV, also as ``manifest.csv`` in a folder, with the columns ``path`` (relative
-        to the CSV) and ``device``, if wanted also ``recording``, ``split``, ``session``, ``speaker``.
+        ``simulated``; its controls ``simulated-control`` (nine copies of one recorder), ``simulated-one-model`` (nine
+        units of one model), ``simulated-one-session`` (all recordings of a device on one day); a name of ``devid
+        corpora`` whose recordings `corpora.get` has put into ``data_dir``; a folder ``<device>/<recording>.<ext>`` or
+        flat ``<device>-<n>.<ext>``; a CSV, also as ``manifest.csv`` in a folder, with the columns ``path`` (relative to
+        the CSV) and ``device``, if wanted also ``recording``, ``split``, ``session``, ``speaker``, ``model``.
+        What lies in a folder ``questioned``, or has this as its ``split`` or no ``device``, is asked about and takes no
+        part.
     samplerate : int or None
         Rate that all recordings will be brought to [Hz]; ``None`` or 0 = the lowest in the corpus.
     test_recordings : str or sequence of str
@@ -69,8 +82,9 @@ def load_corpus(
     -------
     table : pandas.DataFrame [one row per recording]
         path, device, recording, split ("train" or "test"), samplerate (the common one) [Hz], native_samplerate [Hz],
-        channels, duration_s [s], checksum, session, speaker (empty where unknown); by device and recording.
-        ``table.attrs`` holds name, skipped (list of {"path", "reason"}) and notes (list of sentences).
+        channels, duration_s [s], checksum, session, speaker, model (empty where unknown); by device and recording.
+        ``table.attrs`` holds name, skipped (list of {"path", "reason"}), notes (list of sentences: of a public corpus
+        also its licence and how to cite it) and questioned (list of paths, not looked into).
 
     Raises
     ------
@@ -88,14 +102,55 @@ def load_corpus(
 
     Examples
     --------
-    >>> load_corpus("no_such_folder")
+    >>> load_corpus("x")  # doctest: +ELLIPSIS
     Traceback (most recent call last):
-    devid_lib.errors.CorpusError: no_such_folder: no such folder or CSV, and not one of simulated, simulated-control
+    devid_lib.errors.CorpusError: x: no such folder or CSV, and not one of simulated, ...
     """
-    samplerate = check_samplerate(samplerate or None)
     held_out = {"recording": _names(test_recordings), "session": _names(test_sessions)}
     if all(held_out.values()):
         raise ParameterError(f"test_recordings={test_recordings!r}, test_sessions={test_sessions!r}: give one of them")
+    options = {"samplerate": samplerate, "segment_length": segment_length, "on_error": on_error, "seed": seed}
+    table = _checked(source, 2, recording_minutes=recording_minutes, data_dir=data_dir, **options)
+    if asked := table.attrs["questioned"]:
+        table.attrs["notes"].append(f"{len(asked)} recordings are asked about (questioned) and take no part here: "
+                                    "devid identify answers.")
+    table = _split(_in_order(table), held_out)
+    lacking = _lacking(table, held_out["recording"] if on_error == "raise" else [])
+    table = _without(table, lacking, by="device", on_error=on_error, error=CorpusError)
+    table.attrs["notes"] += _check_copies(table) + _remarks(table)
+    return table[COLUMNS]
+
+
+def load_references(source, **options):
+    """Return the table of recordings of known devices that questioned ones are compared with: all of them, no split.
+
+    Parameters
+    ----------
+    source : str or Path
+        As in `load_corpus`; one device with one recording is enough.
+    **options
+        Of `load_corpus`: samplerate, segment_length, on_error, seed, recording_minutes, data_dir.
+
+    Returns
+    -------
+    table : pandas.DataFrame [one row per recording]
+        As from `load_corpus`, the split "reference"; copies of the same audio under one device are left out, since they
+        would be taken for two recordings that are very much alike.
+
+    Raises
+    ------
+    CorpusError, AudioError, ParameterError
+        As `load_corpus`, but for what is said of splits.
+    """
+    table = _in_order(_checked(source, 1, **options).assign(split="reference"))
+    table.attrs["notes"] += _check_copies(table) + _remarks(table)
+    return table[~table.duplicated(["device", "checksum"])].reset_index(drop=True)[COLUMNS]
+
+
+def _checked(source, least, *, samplerate=None, segment_length=4096, on_error="raise", seed=0, recording_minutes=6.5,
+             data_dir="data"):
+    """Return the usable recordings of at least so many devices, in the order in which they are listed."""
+    samplerate = check_samplerate(samplerate or None)
     if on_error not in ("raise", "skip"):
         raise ParameterError(f"on_error={on_error!r} is not one of raise, skip")
     if isinstance(segment_length, bool) or not isinstance(segment_length, Integral) or segment_length < 1:
@@ -107,17 +162,12 @@ def load_corpus(
         table, misplaced = _listed(source, data_dir=Path(data_dir), seed=seed, minutes=recording_minutes)
     except OSError as error:  # a folder that cannot be searched, a name that is too long
         raise CorpusError(f"{readable(error.filename or str(source))}: cannot be read: {error.strerror}") from None
-    table = _without(table, misplaced, by="path", on_error=on_error, error=CorpusError)
+    table = _without(table, misplaced, by="path", on_error=on_error, error=CorpusError, least=least)
     _check_names(table)
     infos = _inspected(table["path"], Path(data_dir) / "cache" / "recordings.json")
     known, refused = _usable(infos, samplerate, segment_length)
-    table = _without(table, refused, by="path", on_error=on_error, error=AudioError)
-    table = table.assign(**{column: table["path"].map(known[column]) for column in known})
-    table = _split(_in_order(table), held_out)
-    lacking = _lacking(table, held_out["recording"] if on_error == "raise" else [])
-    table = _without(table, lacking, by="device", on_error=on_error, error=CorpusError)
-    table.attrs["notes"] += _check_copies(table) + _remarks(table)
-    return table[COLUMNS]
+    table = _without(table, refused, by="path", on_error=on_error, error=AudioError, least=least)
+    return table.assign(**{column: table["path"].map(known[column]) for column in known})
 
 
 def corpus_checksum(table):
@@ -148,17 +198,20 @@ def corpus_checksum(table):
 # --- What is there ---------------------------------------------------------------------------------------------------
 def _listed(source, *, data_dir, seed, minutes):
     """Return what a source lists, unchecked, and {path: reason} of the files that are in no place for a recording."""
-    name = str(source)
+    name, known = str(source), []
+    if name in corpora.CORPORA:
+        source, known = corpora.listed(name, data_dir=data_dir)
     if name in SIMULATED:
         from .simulate import simulate_corpus  # it needs the speech that ships with the library: only when asked for
 
         folder = data_dir / f"{name}-seed{seed}-{minutes:g}min"
-        source = simulate_corpus(folder, seed=seed, minutes=minutes, identical=SIMULATED[name])
+        source = simulate_corpus(folder, seed=seed, minutes=minutes, share=SIMULATED[name])
     source = Path(source)
     if os.path.abspath(source) != readable(os.path.abspath(source)):
         raise CorpusError(f"{readable(source)}: {NOT_UTF8}")
     if not name.strip() or not source.exists():
-        raise CorpusError(f"{name or repr(name)}: no such folder or CSV, and not one of {', '.join(SIMULATED)}")
+        raise CorpusError(f"{name or repr(name)}: no such folder or CSV, and not one of {', '.join(SIMULATED)}, "
+                          "`devid corpora`")
     manifest = source / "manifest.csv" if source.is_dir() else source
     if manifest.is_file() and manifest.suffix.lower() != ".csv":
         raise CorpusError(f"{source}: neither a folder nor a CSV")
@@ -169,10 +222,12 @@ def _listed(source, *, data_dir, seed, minutes):
             notes.append(f"{len(unlisted)} audio files in the folder are not in its manifest.csv and were not used.")
     else:
         table, misplaced, notes = _folder_table(source)
-    if name not in SIMULATED:
+    if name not in NAMED:
         whole = Path(os.path.abspath(manifest))
         name = whole.parent.name if whole.name == "manifest.csv" else whole.stem
-    table.attrs.update(name=name, notes=notes, skipped=[])
+    asked = table["split"].eq(QUESTIONED)
+    table, questioned = table[~asked].reset_index(drop=True), list(table["path"][asked])
+    table.attrs.update(name=name, notes=known + notes, skipped=[], questioned=questioned)
     return table, misplaced
 
 
@@ -189,8 +244,10 @@ def _folder_table(folder):
     counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common())
     if others:
         notes.append(f"{others.total()} files are no recordings by their suffixes and were not used: {counts}.")
+    asked = [file for file in files if file.relative_to(folder).parts[0].lower() == QUESTIONED]
+    files = [file for file in files if file not in set(asked)]
     flat = [file for file in files if file.parent == folder]
-    if not files:
+    if not files and not asked:
         raise CorpusError(f"{folder}: no audio in this folder{f', only {counts}' if counts else ''} "
                           f"(audio is, by suffix: {' '.join(sorted(AUDIO_SUFFIXES))})")
     if flat and len(flat) < len(files):
@@ -213,7 +270,8 @@ def _folder_table(folder):
             device = recording = ""
             misplaced[path] = ("lies deeper than <device>/<recording>.<ext>; a CSV can list it where it is"
                                     if folders else "its name is not <device>-<n>.<ext>, such as aigo-1.wav")
-        rows.append([path, _text(device), _text(recording), "", "", ""])
+        rows.append([path, _text(device), _text(recording), *[""] * (len(LISTED) - 3)])
+    rows += [[readable(file), "", file.stem, QUESTIONED, *[""] * (len(LISTED) - 4)] for file in asked]
     return pd.DataFrame(rows, columns=LISTED), misplaced, notes
 
 
@@ -233,7 +291,8 @@ def _is_audio(file):
 
 
 def _csv_table(file):
-    """Return the recordings of a CSV with ``path, device`` and optionally ``recording, split, session, speaker``."""
+    """Return the recordings of a CSV with ``path, device`` and optionally ``recording, split, session, speaker,
+    model``."""
     try:
         table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False).fillna("")
     except (OSError, ValueError) as error:
@@ -247,23 +306,28 @@ def _csv_table(file):
         raise CorpusError(f"{file}: lists no recordings")
     if (bad := table.map(lambda cell: "\0" in cell).any(axis=1)).any():
         raise CorpusError(f"{file}: row {int(bad.idxmax()) + 1} holds a NUL byte")
-    if (blank := table[["path", "device"]].eq("").any(axis=1)).any():
+    table["split"] = table["split"].str.lower()
+    if (blank := table["path"].eq("") | table["device"].eq("") & table["split"].isin(["train", "test"])).any():
         raise CorpusError(f"{file}: row {int(blank.idxmax()) + 1} has no path or no device")
+    table["split"] = table["split"].where(table["device"].ne(""), QUESTIONED)
     stems = [Path(path).stem for path in table["path"]]
     table["recording"] = table["recording"].where(table["recording"].ne(""), stems)
     table["path"] = [os.path.normpath(file.parent / path) for path in table["path"]]
     table[LISTED[1:]] = table[LISTED[1:]].map(_text)
     if (twice := table["path"].duplicated()).any():
         raise CorpusError(_message(f"{file}: lists recordings twice", sorted(set(table["path"][twice]))))
-    table["split"] = table["split"].str.lower()
-    given = set(table["split"])
+    given = set(table["split"]) - {QUESTIONED}
     if given != {""} and (unknown := given - {"train", "test"}):
-        raise CorpusError(f"{file}: split must be train or test in every row, not {sorted(unknown)[0]!r}")
+        raise CorpusError(f"{file}: split must be train or test in every row (or questioned), not "
+                          f"{sorted(unknown)[0]!r}")
     return table
 
 
 def _check_names(table):
-    """Refuse two recordings of one name under one device."""
+    """Refuse two recordings of one name under one device, and devices named as a column of every prediction table."""
+    if clash := sorted(set(KEYS) & set(table["device"])):
+        names = ", ".join(map(repr, clash))
+        raise CorpusError(f"{table.attrs['name']}: a device cannot be named {names}: tables have columns of that name")
     double = table[table.duplicated(["device", "recording"], keep=False)]
     if len(double):
         lines = [f"{device}, {recording}: {', '.join(rows['path'])}"
@@ -335,7 +399,7 @@ def _split(table, held_out):
     name, notes, given = table.attrs["name"], table.attrs["notes"], table["split"].ne("").any()
     by, names = next(((by, names) for by, names in held_out.items() if names), ("", []))
     if unknown := [one for one in names if one not in set(table[by])]:
-        there = sorted(set(table[by]) - {""}, key=_natural)
+        there = sorted(set(table[by]) - {""}, key=natural_key)
         raise CorpusError(f"{name}: test_{by}s: no device has a {by} named {', '.join(unknown)}; "
                           f"there are {', '.join(there[:10])}{' ...' if len(there) > 10 else ''}")
     if names and given:
@@ -346,7 +410,7 @@ def _split(table, held_out):
         test = table[by].isin(names)
     else:  # the last session of a device that has several, else its last recording
         known = table[table["session"].ne("")].groupby("device")["session"].unique()
-        last = {device: max(sessions, key=_natural) for device, sessions in known.items() if len(sessions) > 1}
+        last = {device: max(sessions, key=natural_key) for device, sessions in known.items() if len(sessions) > 1}
         of_several = table["device"].isin(list(last))
         in_last = table["session"] == table["device"].map(last)
         test = np.where(of_several, in_last, ~table["device"].duplicated(keep="last"))
@@ -371,10 +435,10 @@ def _lacking(table, held_out):
     return reasons
 
 
-def _without(table, reasons, *, by, on_error, error):
+def _without(table, reasons, *, by, on_error, error, least=2):
     """Return the table without the recordings (or devices) that have a reason; or refuse it, naming all of them.
 
-    Nothing can be told apart when fewer than two devices are left: that is refused in any case.
+    Nothing can be told apart when fewer devices than the least number are left: that is refused in any case.
     """
     if reasons and on_error == "raise":
         lines = [f"{key}: {reasons[key]}" for key in dict.fromkeys(table[by]) if key in reasons]
@@ -385,8 +449,9 @@ def _without(table, reasons, *, by, on_error, error):
         reason = reasons[key] if by == "path" else f"device {key} was left with {reasons[key]}"
         kept.attrs["skipped"].append({"path": path, "reason": reason})
     devices, left_out = sorted(set(kept["device"])), kept.attrs["skipped"]
-    if len(devices) < 2:
-        title = f"{table.attrs['name']}: two devices are needed, found {devices[0] if devices else 'none'}"
+    if len(devices) < least:
+        needed = "two devices are" if least == 2 else "a device is"
+        title = f"{table.attrs['name']}: {needed} needed, found {devices[0] if devices else 'none'}"
         raise CorpusError(_message(title, [f"left out: {entry['path']}: {entry['reason']}" for entry in left_out]))
     return kept
 
@@ -437,11 +502,11 @@ def _remarks(table):
 # --- Small tools -----------------------------------------------------------------------------------------------------
 def _in_order(table):
     """Return the table by device and, within it, by recording in natural order."""
-    keys = list(zip(table["device"], map(_natural, table["recording"]), strict=True))
+    keys = list(zip(table["device"], map(natural_key, table["recording"]), strict=True))
     return table.iloc[sorted(range(len(table)), key=keys.__getitem__)].reset_index(drop=True)
 
 
-def _natural(name):
+def natural_key(name):
     """Return a sort key that puts clip10 after clip9."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name.casefold())], name
 

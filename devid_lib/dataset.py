@@ -11,15 +11,16 @@ import pandas as pd
 
 from .audio import load_recording
 from .corpus import corpus_checksum
-from .errors import AudioError, CorpusError, DevidError, ParameterError
-from .evaluation import KEYS
+from .degrade import versions
+from .errors import AudioError, DevidError, ParameterError
 from .features import NOISES, WINDOWS, extract_features, trivial_features
 from .files import atomic_path, check, locked, read_json, sealed, sha256_of, sweep
 from .progress import progress
 from .segments import random_segments
 
 REPRESENTATIONS = ("spectrum", "halves", "waveform")
-FORMAT = 4  # raise it when the meaning of a cached array changes
+FORMAT = 5  # raise it when the meaning of a cached array changes
+BLOCK = 4096  # segments in memory at a time
 
 
 @dataclass(frozen=True)
@@ -70,6 +71,7 @@ def build_dataset(
     mode="soft",
     rescale="sln",
     scale=1.0,
+    augment=(),
     seed=0,
     data_dir=None,
 ):
@@ -90,6 +92,9 @@ def build_dataset(
         Equation (3) on the segment, the same on its two halves, or the samples themselves.
     noise, window, wavelet, level, threshold, mode, rescale, scale
         As in `features.extract_features`. A waveform is kept as it is: nothing is extracted.
+    augment : sequence of str
+        Conditions, as in `degrade.degrade`, that training recordings go through: segments are then cut from the
+        `degrade.versions` of a recording, end to end, and ``start`` counts in these. There are no more of them.
     seed : int
         Seed of the starts. A recording's starts depend on the seed and its own name only.
     data_dir : str or Path, optional
@@ -103,8 +108,6 @@ def build_dataset(
     ------
     ParameterError
         If a value is not allowed.
-    CorpusError
-        If a device has the name of a table column.
 
     Notes
     -----
@@ -124,10 +127,9 @@ def build_dataset(
     ((10, 2049), ('a', 'b'))
     """
     settings = {key: value for key, value in locals().items() if key not in ("corpus", "data_dir")}
+    settings["augment"] = list(augment)  # as it comes back from JSON
     check_settings(settings)
     settings |= {"corpus": corpus.attrs.get("name", ""), "corpus_checksum": corpus_checksum(corpus), "format": FORMAT}
-    if clash := set(KEYS) & set(corpus["device"]):
-        raise CorpusError(f"{settings['corpus']}: a device cannot be named {clash.pop()!r}")
     if data_dir is None:
         return make_dataset(corpus, settings)
     folder = Path(data_dir) / "cache" / f"dataset-{settings_key(settings)}"
@@ -137,27 +139,38 @@ def build_dataset(
         except DevidError as error:
             if folder.exists():
                 print(f"Note: {error}: made again", flush=True)
-        dataset = make_dataset(corpus, settings)
         try:
-            save_dataset(dataset, folder)
+            write_dataset(corpus, settings, folder)
             return load_dataset(folder, settings)
         except DevidError as error:
+            if type(error) is not DevidError:  # a recording, a parameter: not the cache
+                raise
             print(f"Note: {error}: computed without the cache", flush=True)
-            return dataset
+            return make_dataset(corpus, settings)
 
 
 def make_dataset(corpus, settings):
-    """Compute the arrays, one recording after the other, so that only one recording is in memory."""
-    blocks, tables = [], []
+    """Compute the arrays in memory."""
+    blocks, tables = zip(*computed(corpus, settings), strict=True)
+    return Dataset(np.concatenate(blocks), pd.concat(tables, ignore_index=True), devices_of(corpus), settings)
+
+
+def computed(corpus, settings):
+    """Yield features and their rows of the table, a block of one recording's segments after the other."""
     for row in progress(list(corpus.itertuples()), label="cutting segments, recordings"):
         y, _ = load_recording(row.path, samplerate=row.samplerate)
         if len(y) < settings["segment_length"]:
             raise AudioError(f"{row.path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
-        segments, table = cut(y, row, settings)
-        blocks.append(represent(segments, settings))
-        tables.append(table)
-    devices = tuple(sorted(corpus["device"].unique()))
-    return Dataset(np.concatenate(blocks), pd.concat(tables, ignore_index=True), devices, settings)
+        if settings["augment"] and row.split == "train":
+            seed = [settings["seed"], recording_number(row)]
+            y = np.concatenate(versions(y, row.samplerate, conditions=settings["augment"], seed=seed))
+        for segments, table in cut(y, row, settings):
+            yield represent(segments, settings), table
+
+
+def devices_of(corpus):
+    """Return the class names."""
+    return tuple(sorted(corpus["device"].unique()))
 
 
 def probe_table(corpus):
@@ -185,16 +198,21 @@ def probe_table(corpus):
     return pd.concat(parts, ignore_index=True)
 
 
+def recording_number(row):
+    """Return a number that belongs to a recording, for seeds."""
+    return zlib.crc32(f"{row.device}/{row.recording}".encode())
+
+
 def cut(y, row, settings):
-    """Return the segments of one recording and their rows of the table."""
-    n, draws = settings[f"{row.split}_segments"], settings["draws"] if row.split == "test" else 1
-    name = zlib.crc32(f"{row.device}/{row.recording}".encode())
-    rngs = [np.random.default_rng([settings["seed"], draw, name]) for draw in range(draws)]
-    parts = [random_segments(y, n=n, length=settings["segment_length"], rng=rng) for rng in rngs]
-    segments, starts = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    """Yield the segments of one recording and their rows of the table, one block after the other."""
+    n = settings[f"{row.split}_segments"]
     keys = {"device": row.device, "recording": row.recording, "split": row.split, "session": row.session}
-    drawn = {"draw": np.repeat(np.arange(draws), n), "start": starts, "n_samples": len(y)}
-    return segments, pd.DataFrame(keys | drawn)
+    for draw in range(settings["draws"] if row.split == "test" else 1):
+        rng = np.random.default_rng([settings["seed"], draw, recording_number(row)])
+        for left in range(0, n, BLOCK):
+            some = {"n": min(BLOCK, n - left), "length": settings["segment_length"], "rng": rng}
+            segments, starts = random_segments(y, **some)
+            yield segments, pd.DataFrame(keys | {"draw": draw, "start": starts, "n_samples": len(y)})
 
 
 def represent(segments, settings):
@@ -280,15 +298,24 @@ def settings_key(settings):
     return blake2b(json.dumps(settings, sort_keys=True).encode(), digest_size=10).hexdigest()
 
 
-def save_dataset(dataset, folder):
-    """Write a dataset as a folder of plain files and their checksums; the folder appears when it is complete."""
+def write_dataset(corpus, settings, folder):
+    """Compute a dataset into a folder of plain files and their checksums; it appears when it is complete."""
     sweep(folder.parent)
+    test = corpus["split"] == "test"
+    n = int(np.where(test, settings["test_segments"] * settings["draws"], settings["train_segments"]).sum())
+    tables = []
     with atomic_path(folder) as temporary:
         temporary.mkdir()
-        np.save(temporary / "X.npy", dataset.X)
-        dataset.segments.to_parquet(temporary / "segments.parquet")
+        with open(temporary / "X.npy", "wb") as file:  # written, not mapped: a full disk is an error, not a crash
+            for X, table in computed(corpus, settings):
+                if not tables:
+                    header = {"descr": X.dtype.str, "fortran_order": False, "shape": (n, *X.shape[1:])}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(np.ascontiguousarray(X))
+                tables.append(table)
+        pd.concat(tables, ignore_index=True).to_parquet(temporary / "segments.parquet")
         digests = {path.name: sha256_of(path) for path in temporary.iterdir()}
-        content = {"devices": dataset.devices, "settings": dataset.settings, "sha256": digests}
+        content = {"devices": devices_of(corpus), "settings": settings, "sha256": digests}
         (temporary / "settings.json").write_text(sealed(content))
 
 

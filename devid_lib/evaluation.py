@@ -352,6 +352,43 @@ def verdict(comparison, *, better="helps", worse="hurts"):
     return worse if comparison["high"] < 0 else "is not told apart"
 
 
+def compared(pairs, *, names=("pair",), better="helps", worse="hurts"):
+    """Return what `paired_difference` says of several pairs of prediction tables.
+
+    Parameters
+    ----------
+    pairs : dict of tuple
+        What is compared, a text or a tuple of texts: (predictions, predictions).
+    names : sequence of str
+        What the texts are; names the levels of the table's index.
+    better, worse : str
+        The words of `verdict`.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        One row per pair: difference, low, high, p (adjusted for their number by `holm`), n, verdict. Where the
+        adjusted p is above 5 %, the interval reaches to zero.
+
+    Examples
+    --------
+    >>> keys = pd.DataFrame({"device": [*"ABCDEF"], "recording": "r1", "draw": 0, "start": 0})
+    >>> always, never = predictions_table(np.eye(6), keys, "ABCDEF"), predictions_table(np.eye(6), keys, "BCDEFA")
+    >>> compared({"one test": (always, never)})["verdict"].tolist()
+    ['helps']
+    >>> compared({"first of two": (always, never), "second": (never, always)})["verdict"].tolist()
+    ['is not told apart', 'is not told apart']
+    """
+    columns = ["difference", "low", "high", "p", "n"]
+    several = len(names) > 1
+    index = pd.MultiIndex.from_tuples(list(pairs), names=names) if several else pd.Index(list(pairs), name=names[0])
+    table = pd.DataFrame([paired_difference(*pair) for pair in pairs.values()], index, columns)
+    table["p"] = holm(table["p"])
+    table["low"] = table["low"].where(table["p"] <= 0.05, table["low"].clip(upper=0))
+    table["high"] = table["high"].where(table["p"] <= 0.05, table["high"].clip(lower=0))
+    return table.assign(verdict=[verdict(row, better=better, worse=worse) for row in table.to_dict("records")])
+
+
 def device_report(predictions):
     """Return precision, recall, F1 and n of every device: table VI without its last row, see `average_report`.
 

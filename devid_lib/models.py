@@ -61,6 +61,8 @@ def import_keras():
 
         keras.ops.zeros(1)
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # after the import, which sets a level of its own
+    if gpus := keras.distribution.list_devices("gpu"):
+        print(f"Keras computes on {', '.join(gpus)}: the last digits of sums may differ from run to run", flush=True)
     return keras
 
 

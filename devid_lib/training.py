@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -14,9 +15,10 @@ from .evaluation import predictions_table, vote
 from .models import SYSTEMS, import_keras
 from .progress import progress
 from .segments import regular_segments
+from .streams import BLOCK, batches, held, moments, parts, scratch, taken
 
 DEFAULT_SCALE = 2**15 * 12**0.5
-SHRINKAGE = 2.0  # of whitening: components that vary much more than this many average features shrink to the rest
+SHRINKAGE = 0.03  # of whitening: components with much more than this share of all variance come down to the rest
 ANSWER = 0.2  # standard deviation of a filter's first answers, so that their maxima do not saturate the tanh behind
 
 
@@ -180,7 +182,7 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     Raises
     ------
     ParameterError
-        If a name is not listed or the training segments are too few to hold some out.
+        If a name is not listed, a device has no training segments, or they are too few to hold some out.
 
     Notes
     -----
@@ -206,7 +208,7 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     if settings.optimizer == "lbfgs":
         if loss != "crossentropy":
             raise ParameterError(f"loss={loss!r}: L-BFGS minimises equation (5), loss='crossentropy' alone")
-        history = fit_lbfgs(model, np.ascontiguousarray(dataset.X[train]), dataset.y[train], iterations=settings.epochs)
+        history = fit_lbfgs(model, dataset.X, dataset.y, np.flatnonzero(train), iterations=settings.epochs)
     else:
         X, trained = dataset.X, model
         if family == "filterbank":
@@ -215,32 +217,40 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
             train = np.random.default_rng(seed).permutation(np.flatnonzero(train))
         compile_model(trained, settings, loss=loss)
         start = state(trained)
-        history = fit_epochs(trained, family, X, dataset.y, (train, judge), settings)
+        history = fit_epochs(trained, family, X, dataset.y, (train, judge), settings, seed=seed)
         if settings.select_on == "validation":
             restore(trained, start)
             every, best = dataset.mask("train"), replace(settings, epochs=history.attrs["epoch"])
-            fit_epochs(trained, family, X, dataset.y, (every, every & False), best)
+            fit_epochs(trained, family, X, dataset.y, (every, every & False), best, seed=seed)
     history.attrs |= {"recipe": recipe, "select_on": settings.select_on, "seconds": time.perf_counter() - started}
     return history
 
 
-def fit_epochs(model, family, X, y, rows, settings):
+def fit_epochs(model, family, X, y, rows, settings, *, seed=0):
     """Fit a compiled model by gradient descent, epoch by epoch, and keep the weights of the best validation.
 
     ``rows`` are those of X and y that are fitted, and those that judge; without the latter the last epoch is kept.
+    More than memory should hold are read from X batch by batch, in an order that the seed gives.
     """
-    fitted, judge = rows
-    x = np.ascontiguousarray(X[fitted])
-    maps = input_maps(model, family, x) if settings.whiten else []
-    x, judged = (mapped(part, maps) if maps else part for part in (x, np.ascontiguousarray(X[judge])))
+    fitted, judge = (np.flatnonzero(part) if part.dtype == bool else part for part in rows)
+    anew = settings.shuffle == "epoch"
+    if held(X, len(fitted) + len(judge)):
+        x, judged = np.ascontiguousarray(X[fitted]), np.ascontiguousarray(X[judge])
+        maps = input_maps(model, family, x) if settings.whiten else []
+        given = {"x": mapped(x, maps), "y": y[fitted], "batch_size": settings.batch_size, "shuffle": anew}
+        judged = (mapped(judged, maps), y[judge])
+        del x
+    else:
+        maps = input_maps(model, family, X, fitted) if settings.whiten else []
+        change = partial(mapped, maps=maps)
+        order = {"batch_size": settings.batch_size, "seed": seed if anew else None}
+        given = {"x": batches(X, y, fitted, change, **order), "shuffle": False}
+        judged = batches(X, y, judge, change, batch_size=settings.batch_size)
     keep, clock = callbacks(import_keras(), settings)
     curve = model.fit(
-        x,
-        y[fitted],
-        batch_size=settings.batch_size,
+        **given,
         epochs=settings.epochs,
-        shuffle=settings.shuffle == "epoch",
-        validation_data=(judged, y[judge]) if len(judged) else None,
+        validation_data=judged if len(judge) else None,
         validation_freq=settings.validate_every,
         callbacks=[keep, clock],
         verbose=0,
@@ -276,8 +286,9 @@ def behind_fixed_layers(model, X, rows):
     inputs = x = keras.Input(at.output.shape[1:])
     for layer in model.layers[model.layers.index(at) + 1 :]:
         x = layer(x)
-    statistics = np.zeros((len(X), *at.output.shape[1:]), np.float32)
-    statistics[rows] = keras.Model(model.inputs, at.output).predict(X[rows], batch_size=128, verbose=0)
+    fixed, statistics = keras.Model(model.inputs, at.output), scratch((len(X), *at.output.shape[1:]))
+    for part in parts(np.flatnonzero(rows)):
+        statistics[part] = fixed.predict(taken(X, part), batch_size=128, verbose=0)
     return statistics, keras.Model(inputs, x, name=model.name)
 
 
@@ -334,24 +345,31 @@ def squared_error(y, probabilities):
     return 0.5 * ops.sum(ops.square(target - probabilities), axis=-1)
 
 
-def fit_lbfgs(model, x, y, *, iterations):
+def fit_lbfgs(model, X, y, rows, *, iterations):
     """Minimise equation (5) for softmax regression by L-BFGS, as in the authors' code."""
     from scipy.optimize import minimize
 
     layer = model.get_layer("device")
     decay, shapes = 2 * float(layer.kernel_regularizer.l2), [w.shape for w in layer.get_weights()]
-    target, split = np.eye(shapes[1][0], dtype=np.float32)[y], int(np.prod(shapes[0]))
+    unit, split = np.eye(shapes[1][0], dtype=np.float32), int(np.prod(shapes[0]))
+    few = held(X, len(rows))
+    x_held = np.ascontiguousarray(X[rows]) if few else None
 
     def cost(theta):
         W, b = theta[:split].reshape(shapes[0]).astype(np.float32), theta[split:].astype(np.float32)
-        logits = x @ W + b
-        logits -= logits.max(axis=1, keepdims=True)
-        p = np.exp(logits)
-        p /= p.sum(axis=1, keepdims=True)
-        error = (p - target) / len(x)
-        value = -np.log(np.maximum((p * target).sum(axis=1), 1e-30)).mean() + decay / 2 * theta @ theta
-        gradient = np.concatenate([(x.T @ error).ravel(), error.sum(axis=0)]) + decay * theta
-        curve.append({"loss": float(value), "accuracy": float((p.argmax(axis=1) == y).mean())})
+        value, gradient, right = 0.0, 0.0, 0
+        for part in parts(rows, len(rows) if few else BLOCK):
+            x, target = x_held if few else taken(X, part), unit[y[part]]
+            logits = x @ W + b
+            logits -= logits.max(axis=1, keepdims=True)
+            p = np.exp(logits)
+            p /= p.sum(axis=1, keepdims=True)
+            error = (p - target) / len(rows)
+            value = value - np.log(np.maximum((p * target).sum(axis=1), 1e-30)).sum() / len(rows)
+            gradient = gradient + np.concatenate([(x.T @ error).ravel(), error.sum(axis=0)])
+            right += int((p.argmax(axis=1) == y[part]).sum())
+        value, gradient = value + decay / 2 * theta @ theta, gradient + decay * theta
+        curve.append({"loss": float(value), "accuracy": right / len(rows)})
         return float(value), gradient.astype(np.float64)
 
     curve, start = [], np.concatenate([w.ravel() for w in layer.get_weights()]).astype(np.float64)
@@ -380,7 +398,8 @@ def whitening(x):
     -----
     Notebook 04. More than half of the variance of log spectra is one component, the level of the segment. Left in, it
     drives every hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997)
-    of the standardised features it is one direction among many.
+    of the standardised features it is one direction among many. Directions of little variance are not blown up: that
+    would name a little more within a session, much less in another (tools/choose_features.py).
 
     Examples
     --------
@@ -389,28 +408,68 @@ def whitening(x):
     >>> round(float(((x - mean) @ matrix).var(axis=0).mean()), 3)
     1.0
     """
-    mean, deviation = x.mean(axis=0), x.std(axis=0)
-    deviation = np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))
-    z = (x - mean) / deviation
-    variances, components = scipy.linalg.eigh(z.T @ z / len(z), driver="evd", overwrite_a=True, check_finite=False)
-    matrix = (components / np.sqrt(np.maximum(variances, 0) + SHRINKAGE)) @ components.T
-    matrix *= np.sqrt(z.shape[1] / np.sum(variances / (variances + SHRINKAGE)))
+    mean, deviation = x.mean(axis=0), shortened(x.std(axis=0))
+    z, least = (x - mean) / deviation, SHRINKAGE * x.shape[1]
+    few = len(z) < z.shape[1]  # then the Gram matrix is the smaller one, with the same variances
+    variances, components, scale = shrunk((z @ z.T if few else z.T @ z) / len(z), least)
+    root = least**0.5
+    if few:
+        matrix = -(z.T @ (components / (len(z) * root * scale * (root + scale)))) @ (components.T @ z)
+        matrix[np.diag_indices_from(matrix)] += 1 / root
+    else:
+        matrix = (components / scale) @ components.T
+    left = np.sum(variances / scale**2)
+    matrix *= np.sqrt(z.shape[1] / left) if left > 0 else 1  # 0 where all features are constant
     return mean, matrix / deviation[:, np.newaxis]
 
 
-def input_maps(model, family, x):
-    """Return what the default recipe does to the inputs: (first layer, mean, matrix or factor) of every part."""
+def whitening_of(X, rows):
+    """Return the same for rows of an array that is read block by block, more of them than features.
+
+    >>> x = np.random.default_rng(0).standard_normal((100, 5)) + np.arange(100)[:, None]
+    >>> all(np.allclose(a, b, rtol=1e-3) for a, b in zip(whitening_of(x, np.arange(100)), whitening(x)))
+    True
+    """
+    mean, covariance = moments(X, rows)
+    deviation = shortened(np.sqrt(np.diag(covariance)))
+    variances, components, scale = shrunk(covariance / np.outer(deviation, deviation), SHRINKAGE * len(mean))
+    matrix = (components / scale) @ components.T * np.sqrt(len(mean) / np.sum(variances / scale**2))
+    return mean.astype(np.float32), (matrix / deviation[:, np.newaxis]).astype(np.float32)
+
+
+def shortened(deviation):
+    """Return standard deviations that can be divided by."""
+    return np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))
+
+
+def shrunk(covariance, least):
+    """Return the variances and components of a covariance matrix (overwritten), and what each is divided by."""
+    variances, components = scipy.linalg.eigh(covariance, driver="evd", overwrite_a=True, check_finite=False)
+    variances = np.maximum(variances, 0)
+    return variances, components, np.sqrt(variances + least)
+
+
+def input_maps(model, family, x, rows=None):
+    """Return what the default recipe does to the inputs: (first layer, mean, matrix or factor) of every part.
+
+    All of ``x`` is in memory, or ``rows`` of it are read block by block.
+    """
+    white = whitening if rows is None else partial(whitening_of, rows=rows)
     if family == "averaged":
-        return [(model.get_layer(f"part{i + 1}_hidden1"), *whitening(x[:, i])) for i in range(x.shape[1])]
+        return [(model.get_layer(f"part{i + 1}_hidden1"), *white(x[:, i])) for i in range(x.shape[1])]
     if family == "cnn":
         filters = model.get_layer("filters")
         answer = np.linalg.norm(filters.get_weights()[0], axis=0).mean()  # of a filter to white noise of variance one
+        if rows is not None:  # two numbers of very many samples: every so manieth row tells them
+            x = taken(x, rows[:: 1 + len(rows) // BLOCK])
         return [(filters, x.mean(), ANSWER / (x.std() * answer))]
-    return [(next(layer for layer in model.layers if layer.weights), *whitening(x))]
+    return [(next(layer for layer in model.layers if layer.weights), *white(x))]
 
 
 def mapped(x, maps):
-    """Return inputs after their maps."""
+    """Return inputs after their maps, as they are where there are none."""
+    if not maps:
+        return x
     if x.ndim == 3:
         return np.stack([(x[:, i] - mean) @ matrix for i, (_, mean, matrix) in enumerate(maps)], axis=1)
     _, mean, matrix = maps[0]
@@ -427,10 +486,13 @@ def fold(maps):
 
 
 def training_masks(dataset, settings, *, seed):
-    """Return which segments are fitted and which choose the epoch."""
+    """Return which segments are fitted and which choose the epoch; every device must have some that are fitted."""
+    masks = dataset.mask("train"), dataset.mask("test", draw=0)
     if settings.select_on == "validation":
-        return held_out(dataset, seed=seed)
-    return dataset.mask("train"), dataset.mask("test", draw=0)
+        masks = held_out(dataset, seed=seed)
+    if len(missing := np.setdiff1d(np.arange(len(dataset.devices)), dataset.y[masks[0]])):
+        raise ParameterError(f"device {dataset.devices[missing[0]]!r} is left without training segments")
+    return masks
 
 
 def family_of(system):
@@ -479,9 +541,10 @@ def predict(model, dataset, *, split="test", batch_size=2048):
       device recording  draw  start    a    b
     0      a         1     0      0  0.5  0.5
     """
-    chosen = dataset.mask(split)
-    probabilities = model.predict(np.ascontiguousarray(dataset.X[chosen]), batch_size=batch_size, verbose=0)
-    return predictions_table(probabilities, dataset.segments[chosen], dataset.devices)
+    chosen = np.flatnonzero(dataset.mask(split))
+    pieces = parts(chosen, max(1, BLOCK // batch_size) * batch_size)  # batches are the same as of all at once
+    probabilities = [model.predict(taken(dataset.X, part), batch_size=batch_size, verbose=0) for part in pieces]
+    return predictions_table(np.concatenate(probabilities), dataset.segments.iloc[chosen], dataset.devices)
 
 
 def identify(model, path, *, devices, settings, samplerate):

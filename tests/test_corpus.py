@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 
 from devid_lib import corpus, simulate
-from devid_lib.corpus import COLUMNS, corpus_checksum
+from devid_lib.corpus import COLUMNS, SIMULATED, corpus_checksum
 from devid_lib.errors import AudioError, CorpusError, ParameterError
 from devid_lib.files import write_json
 
@@ -49,7 +49,7 @@ def test_folder_of_devices(load_corpus, folder):
     assert sides(table) == {d: {"clip1": "train", "clip2": "train", "clip3": "test"} for d in ("ash", "beech")}
     assert set(table["samplerate"]) == set(table["native_samplerate"]) == {16000}
     assert set(table["channels"]) == {1} and set(table["duration_s"]) == {0.5}
-    assert table["checksum"].is_unique and set(table["session"]) == set(table["speaker"]) == {""}
+    assert table["checksum"].is_unique and set(table["session"]) == set(table["speaker"]) == set(table["model"]) == {""}
     assert table["path"][0] == str(folder / "ash" / "clip1.wav")
     assert table.attrs["name"] == "phones" and table.attrs["skipped"] == []
 
@@ -61,10 +61,11 @@ def test_flat_folder_as_in_the_paper(load_corpus, tmp_path, make_recordings):
 
 
 def test_csv_with_all_columns(load_corpus, tmp_path, folder):
-    rows = [f"phones/{device}/clip{n}.wav,{device.upper()},take {n},{split},s{n},anna"
+    rows = [f"phones/{device}/clip{n}.wav,{device.upper()},take {n},{split},s{n},anna,M1"
             for device in ("ash", "beech") for n, split in ((1, "test"), (2, "Train "), (3, "train"))]
-    file = write_csv(tmp_path / "list.csv", rows, "path, device, recording, split, session, speaker")
+    file = write_csv(tmp_path / "list.csv", rows, "path, device, recording, split, session, speaker, model")
     table = load_corpus(file)
+    assert set(table["model"]) == {"M1"}
     assert sides(table)["ASH"] == {"take 1": "test", "take 2": "train", "take 3": "train"}
     assert list(table["session"][:3]) == ["s1", "s2", "s3"] and set(table["speaker"]) == {"anna"}
     assert table.attrs["name"] == "list" and table.attrs["notes"] == []
@@ -89,8 +90,8 @@ def test_csv_of_a_spreadsheet(load_corpus, tmp_path, folder):
         assert len(load_corpus(tmp_path / "list.csv")) == 4
 
 
-@pytest.mark.parametrize(("name", "identical"), [("simulated", False), ("simulated-control", True)])
-def test_simulated_corpora_have_their_own_folders(load_corpus, tmp_path, folder, monkeypatch, name, identical):
+@pytest.mark.parametrize(("name", "share"), SIMULATED.items())
+def test_simulated_corpora_have_their_own_folders(load_corpus, tmp_path, folder, monkeypatch, name, share):
     calls = []
 
     def simulate_corpus(target, **options):
@@ -101,7 +102,7 @@ def test_simulated_corpora_have_their_own_folders(load_corpus, tmp_path, folder,
 
     monkeypatch.setattr(simulate, "simulate_corpus", simulate_corpus, raising=False)
     table = load_corpus(name, seed=3, recording_minutes=0.5)
-    assert calls == [(tmp_path / "data" / f"{name}-seed3-0.5min", {"seed": 3, "minutes": 0.5, "identical": identical})]
+    assert calls == [(tmp_path / "data" / f"{name}-seed3-0.5min", {"seed": 3, "minutes": 0.5, "share": share})]
     assert table.attrs["name"] == name and len(table) == 6
 
 
@@ -490,6 +491,14 @@ def test_two_recordings_with_one_name(load_corpus, folder):
         load_corpus(folder)
 
 
+@pytest.mark.parametrize("name", ["device", "recording", "draw", "start"])
+def test_a_device_named_as_a_column_of_predictions_is_refused(load_corpus, folder, name):
+    next(folder.iterdir()).rename(folder / name)
+    with pytest.raises(CorpusError, match=f"a device cannot be named '{name}'"):
+        load_corpus(folder)
+
+
+
 def test_rows_of_nothing_but_separators_are_no_recordings(load_corpus, make_recordings, tmp_path):
     make_recordings(tmp_path, devices=("ash", "beech"), recordings=("1", "2"))
     lines = [f"{device}/{n}.wav,{device},," for device in ("ash", "beech") for n in (1, 2)]
@@ -504,7 +513,7 @@ def test_rows_of_nothing_but_separators_are_no_recordings(load_corpus, make_reco
     ("path,label\nash/clip1.wav,ash\n", "no column device, only path, label"),
     ("file;phone\nash/clip1.wav;ash\n", "no column path and no column device"),
     ("path,device\nash/clip1.wav,ash\n,ash\n", "row 2 has no path"),
-    ("path,device\nash/clip1.wav, \n", "row 1 has no path or no device"),
+    ("path,device,split\nash/clip1.wav, ,train\n", "row 1 has no path or no device"),
     ("path,device,split\nash/clip1.wav,ash,train\nash/clip2.wav,ash,dev\n", "not 'dev'"),
     ("path,device,split\nash/clip1.wav,ash,train\nash/clip2.wav,ash,\n", "not ''"),
     ("path,device\nash/clip1.wav,ash\nbeech/../ash/clip1.wav,beech\n", "twice:\n  .*ash/clip1.wav"),

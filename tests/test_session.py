@@ -12,7 +12,7 @@ import pytest
 import soundfile as sf
 from papermill.translators import PythonTranslator
 
-from devid_lib import evaluation, progress, training
+from devid_lib import degrade, evaluation, progress, training
 from devid_lib.errors import CorpusError, DevidError, ParameterError
 from devid_lib.workbook import describe, folder, joined, percent, session, show
 from devid_lib.workbook.parameters import check_params
@@ -225,6 +225,12 @@ def test_parameters_reach_the_dataset(small, recordings):
     halves = small.dataset(recordings, representation="halves", noise="none")
     assert halves.settings["scale"] == training.feature_scale("default", 128)
     assert (halves.X.shape[1:], halves.settings["noise"]) == ((2, 65), "none")
+
+
+def test_multi_condition_training_is_a_parameter(phones, base, recordings):
+    multi = new_session(phones, base, augment="multi", voters=1).dataset(recordings, noise="none")
+    assert multi.settings["augment"] == list(degrade.AUGMENT)
+    assert multi.segments.loc[multi.mask("train"), "n_samples"].eq(8000 * (1 + len(degrade.AUGMENT))).all()
 
 
 def test_published_recipe_leaves_the_features_as_published(phones, base, recordings):

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from devid_lib import models, training
+from devid_lib import models, streams, training
 from devid_lib.dataset import Dataset, held_out
 from devid_lib.errors import AudioError, ParameterError
 from devid_lib.features import extract_features
@@ -166,8 +166,8 @@ def fits(monkeypatch):
     """What every call of `fit_epochs` fitted, judged, was set to, and the weights it ended with."""
     calls, plain = [], training.fit_epochs
 
-    def spy(model, family, X, y, rows, settings):
-        history = plain(model, family, X, y, rows, settings)
+    def spy(model, family, X, y, rows, settings, **options):
+        history = plain(model, family, X, y, rows, settings, **options)
         calls.append({"rows": rows, "settings": settings, "weights": model.get_weights(), "history": history})
         return history
 
@@ -207,6 +207,23 @@ def test_default_recipe_then_fits_anew_to_all_training_segments(fits):
     training.restore(one_step, begun)
     assert all(np.array_equal(*pair) for pair in zip(one_step.get_weights(), start, strict=True))
     assert int(one_step.optimizer.iterations) == 0
+
+
+@pytest.mark.parametrize("recipe", ["default", "published"])
+def test_a_device_left_without_training_segments_is_named(recipe):
+    dataset = toy()
+    dataset.segments.loc[dataset.segments["device"] == dataset.devices[1], "split"] = "test"
+    with pytest.raises(ParameterError, match=f"'{dataset.devices[1]}' is left without training segments"):
+        training.fit(tiny(), dataset, family="mlp", recipe=recipe, epochs=1)
+
+
+def test_features_that_are_constant_tell_nothing_and_break_nothing():
+    dataset, model = toy(), tiny()
+    dataset.X[:] = 1
+    history = training.fit(model, dataset, epochs=2)
+    assert np.isfinite(history[["loss", "val_loss"]]).all(axis=None)
+    proba = model.predict(dataset.X[:2], verbose=0)
+    assert np.isfinite(proba).all() and np.ptp(proba, axis=0).max() == 0
 
 
 def test_left_out_rows_choose_the_epoch_and_nothing_else(fits):
@@ -325,9 +342,85 @@ def test_one_seed_gives_one_fit(family, options):
     pd.testing.assert_frame_equal(predictions, same_predictions)
 
 
+# --- What is too large for memory ------------------------------------------------------------------------------------
+@pytest.fixture
+def streamed(monkeypatch):
+    """Nothing fits into memory: everything is read from disk, a few rows at a time."""
+    for name, value in {"IN_MEMORY": 0, "BLOCK": 16, "POOL": 48, "RUN": 4}.items():
+        monkeypatch.setattr(streams, name, value)
+    monkeypatch.setattr(training, "BLOCK", 16)
+
+
+def on_disk(dataset, folder):
+    np.save(folder / "X.npy", dataset.X)
+    return replace(dataset, X=np.load(folder / "X.npy", mmap_mode="r"))
+
+
+@pytest.mark.parametrize(
+    ("family", "recipe"), [*((family, "default") for family in SHAPES), ("softmax", "published"), ("mlp", "published")]
+)
+def test_streamed_rows_teach_what_rows_in_memory_teach(family, recipe, tmp_path, monkeypatch, request):
+    """In whole batches the order of rows means nothing, and the two ways are one and the same computation."""
+    dataset, found = toy(family, train=30), []
+    options = {"recipe": recipe, "seed": 3, "epochs": 2 if recipe == "default" else 5, "batch_size": 1000}
+    for way in ("in memory", "streamed"):
+        if way == "streamed":
+            request.getfixturevalue("streamed")
+            dataset = on_disk(dataset, tmp_path)
+        model = tiny(family, **({"dropout": 0.0} if family in ("cnn", "filterbank") else {}))
+        history = training.fit(model, dataset, family=family, **options)
+        found.append((history.drop(columns="seconds", errors="ignore"), training.predict(model, dataset)))
+    for first, second in zip(*found, strict=True):
+        numbers = [name for name in first if first[name].dtype.kind == "f"]
+        np.testing.assert_allclose(second[numbers], first[numbers], rtol=2e-3, atol=2e-4)
+
+
+def test_one_seed_gives_one_streamed_fit(streamed, tmp_path):
+    dataset, fits = on_disk(toy(), tmp_path), []
+    for seed in (4, 4, 5):
+        fits.append(tiny())
+        training.fit(fits[-1], dataset, seed=seed, epochs=3, batch_size=16)
+    assert same_weights(*fits[:2]) and not same_weights(*fits[1:])
+
+
+@pytest.mark.parametrize("seed", [None, 0])
+def test_every_epoch_reads_every_row_once(streamed, tmp_path, seed):
+    """In the order that was asked for, or in another one every time, devices mixed."""
+    X, y = np.arange(400.0).reshape(200, 2), np.arange(200)
+    np.save(tmp_path / "X.npy", X)
+    rows = np.r_[10:90, 100:167]
+    read = streams.batches(np.load(tmp_path / "X.npy", mmap_mode="r"), y, rows, lambda x: x, batch_size=20, seed=seed)
+    orders = []
+    for _ in range(3):
+        pairs = [read[i] for i in range(len(read))]
+        assert [len(x) for x, _ in pairs] == [20] * 7 + [7]
+        orders.append(np.concatenate([known for _, known in pairs]))
+        np.testing.assert_array_equal(np.concatenate([x for x, _ in pairs]), X[orders[-1]])
+        assert sorted(orders[-1]) == rows.tolist()
+        read.on_epoch_end()
+    if seed is None:
+        np.testing.assert_array_equal(orders, [rows] * 3)
+    else:
+        assert (orders[0] != orders[1]).any() and (orders[1] != orders[2]).any()
+        assert np.std(pairs[0][1]) > 20  # of 20 in a row it would be 6
+
+
+def test_what_was_read_from_a_file_is_let_go(tmp_path):
+    """The map of a file that was read through counts as memory of the process, until it is given back."""
+    psutil = pytest.importorskip("psutil")
+    if not hasattr(psutil.Process().memory_info(), "shared"):
+        pytest.skip("this system does not say how much of its memory a process shares with files")
+    np.save(tmp_path / "X.npy", np.ones((16, 2**20), np.float32))
+    X = np.load(tmp_path / "X.npy", mmap_mode="r")
+    before = psutil.Process().memory_info().shared
+    assert X.sum() == 2**24 and psutil.Process().memory_info().shared - before > 60 * 2**20
+    assert streams.taken(X[:, :8], np.arange(3)).shape == (3, 8)
+    assert psutil.Process().memory_info().shared - before < 4 * 2**20
+
+
 def test_whitening_takes_out_the_common_swing():
     rng = np.random.default_rng(0)
-    level = 10 * rng.standard_normal((600, 1))  # what all bins share
+    level = 4 * rng.standard_normal((600, 1))  # what all bins share
     x = (rng.standard_normal((600, 500)) + level + 100).astype(np.float32)
     mean, matrix = training.whitening(x)
     z = (x - mean) @ matrix
@@ -336,6 +429,17 @@ def test_whitening_takes_out_the_common_swing():
     shares = [np.linalg.eigvalsh(np.cov(part.T))[-1] / np.trace(np.cov(part.T)) for part in (x, z)]
     assert shares[0] > 0.9
     assert shares[1] < 0.5
+
+
+@pytest.mark.parametrize("n", [60, 300])
+def test_whitening_of_few_and_of_many_segments_is_what_notebook_04_writes(n):
+    rng = np.random.default_rng(0)
+    x = (rng.standard_normal((n, 100)) * rng.uniform(0.5, 2, 100) + rng.standard_normal((n, 1))).astype(np.float32)
+    z = (x - x.mean(axis=0)) / x.std(axis=0)
+    v, U = np.linalg.eigh(np.cov(z.T, bias=True))
+    matrix = U / np.sqrt(np.maximum(v, 0) + training.SHRINKAGE * v.sum()) @ U.T
+    matrix *= 1 / np.std(z @ matrix)
+    np.testing.assert_allclose(training.whitening(x)[1], matrix / x.std(axis=0)[:, np.newaxis], rtol=1e-3, atol=1e-4)
 
 
 # --- Cost functions --------------------------------------------------------------------------------------------------

@@ -1,6 +1,7 @@
 """The ``devid`` command: papermill over the notebooks, side by side, then the report."""
 
 import argparse
+import importlib
 import json
 import os
 import signal
@@ -14,17 +15,19 @@ from pathlib import Path
 
 import yaml
 
-from .. import progress
-from ..corpus import corpus_checksum, load_corpus
+from .. import corpora, progress
+from ..corpus import corpus_checksum, load_corpus, load_references
 from ..errors import DevidError, ParameterError
 from ..files import atomic_path, read_json, sweep, write_json
 from . import folder as run_folder
 from .lab import open_lab
 from .parameters import PARAMETERS, check_names, check_params, described, differing, parsed
+from .questions import REFERENCES
 from .session import CORPUS, PROJECT, in_workspace, source_path
 
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
 ALONE = ("90_speed",)  # what measures time runs last and alone
+CASE = "20_questioned_recording"
 REPORT = "99_report"  # runs when all others are done
 # Threads of linear algebra wait for each other by spinning, which costs notebooks that run side by side dear. One each,
 # however many notebooks there are, since the number of threads decides the order of sums.
@@ -32,8 +35,19 @@ ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")}
 PRESETS = PROJECT / "presets"
 NOTEBOOKS = PROJECT / "notebooks"
 
-# papermill without a format of addresses that is in no notebook, and whose grammar takes seconds to compile.
-PAPERMILL = "import sys; sys.modules['rfc3987_syntax'] = None; from papermill.cli import papermill; papermill()"
+# papermill without a format of addresses that is in no notebook, and whose grammar takes seconds to compile. When who
+# asked for the notebook has been killed, it ends too, and its kernel with it: another may be at the notebook already.
+PAPERMILL = """
+import os, sys, threading, time
+def watch(parent=os.getppid()):
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+threading.Thread(target=watch, daemon=True).start()
+sys.modules['rfc3987_syntax'] = None
+from papermill.cli import papermill
+papermill()
+"""
 
 
 def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=None):
@@ -234,6 +248,73 @@ def finish(folder, seconds, failed):
     print(f"{len(failed)} failed: {', '.join(failed)}" if failed else f"all well, {seconds:.0f} s")
 
 
+def identify(questioned=(), *, references="", background=(), comparison="", out=None, parameters=None, asks=True):
+    """Execute the notebook of a case and write its page; return its folder.
+
+    Parameters
+    ----------
+    questioned : sequence of str
+        Files or folders; none = what the references mark as questioned, if anything.
+    references : str
+        A folder or a CSV; ``simulated`` is a made case.
+    background : sequence of str
+        Corpora of other devices.
+    comparison : str
+        Folder of an earlier case, in place of references and background.
+    out : str or Path, optional
+        Folder of the case; none = ``runs/<time>-case``.
+    parameters : dict, optional
+    asks : bool
+        Refuse to work where nothing is asked: else the page holds the validation.
+
+    Raises
+    ------
+    DevidError
+        If something cannot be used, or the notebook fails; then what is there of it, and its page, are kept.
+    """
+    if bool(references) == bool(comparison):
+        raise ParameterError("give either references or the folder of an earlier case (--references or --run)")
+    params = check_params(parameters or {})
+    folder = Path(out or in_workspace(f"runs/{time.strftime('%Y%m%d-%H%M%S')}-case")).absolute()
+    places = {"questioned": questioned, "background": background}
+    params |= {name: "\n".join(source_path(str(place)) for place in values) for name, values in places.items()}
+    params |= {"corpus": source_path(references or "simulated"), "comparison": source_path(comparison)}
+    params |= {"run_dir": str(folder), "data_dir": str(in_workspace(params["data_dir"]).absolute())}
+    for place in [*params["questioned"].splitlines(), *filter(None, [params["comparison"]])]:
+        if not Path(place).exists():
+            raise ParameterError(f"{place}: no such file or folder")
+    if references and references != "simulated":
+        options = {name: params[name] for name in (*REFERENCES, "data_dir")}
+        sources = [params["corpus"], *params["background"].splitlines()]
+        tables = [load_references(source, **options) for source in sources]  # what is wrong is told before all
+        questioned = questioned or tables[0].attrs["questioned"]
+    if asks and not questioned and references != "simulated":
+        raise ParameterError("nothing is asked: name files or folders, or mark recordings as questioned")
+    with run_folder.claimed(folder), ThreadPoolExecutor(1) as pool:
+        check_same_run(folder, params)
+        run_folder.open_run(folder)
+        run_folder.update_run(folder, finished={CASE: ""})  # what lies in the folders asked about may be new
+        pages = pool.submit(importlib.import_module, ".pages", __package__)  # takes seconds: beside the notebook
+        failed = execute_all([NOTEBOOKS / f"{CASE}.ipynb"], folder, params, jobs=1)
+        page = pages.result().write_case(folder)
+    print(page)
+    return folder, failed
+
+
+def public_recordings(words):
+    """List public recordings, print what is known of one, or get it."""
+    if len(words) > 2 or (len(words) == 2 and words[0] != "get") or words == ["get"]:
+        raise ParameterError(f"{' '.join(words)!r}: is not NAME or get NAME, as in `devid corpora get daps`")
+    if not words:
+        for name, corpus in corpora.CORPORA.items():
+            print(f"{name:24} {corpus.what}")
+        return
+    print(corpora.described(words[-1]))
+    if len(words) == 2:
+        progress.STYLE = "bar" if sys.stderr.isatty() else "lines"
+        print(corpora.get(words[-1], data_dir=in_workspace("data")))
+
+
 def arguments(argv):
     """Return the parsed command line."""
     parser = argparse.ArgumentParser("devid", description="Which device made this recording?")
@@ -247,16 +328,48 @@ def arguments(argv):
         epilog=f"parameters, for -p NAME VALUE:\n{described()}",
     )
     command.add_argument("--preset", default="paper", help=f"one of {presets} (default: paper)")
-    command.add_argument("--corpus", metavar="SRC", help=PARAMETERS["corpus"].help)
+    command.add_argument("--corpus", metavar="SRC", help=f"{PARAMETERS['corpus'].help}, or a name of devid corpora")
     command.add_argument("--only", nargs="+", default=[], metavar="NN", help="numbers or names of notebooks")
     command.add_argument("--out", metavar="DIR", help="run folder, a new one if not given; an unfinished run goes on")
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="notebooks side by side (default: the cores)")
     pair = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
     command.add_argument("-p", dest="pairs", help="a parameter, see below", **pair)
+    parameter = {"dest": "pairs", "help": "a parameter, see devid run --help", **pair}
+    command = commands.add_parser("identify", help="which device made these recordings, or none, and how sure is that")
+    command.add_argument("questioned", nargs="*", metavar="QUESTIONED", help="files or folders; none: those that the "
+                         "references mark as questioned")  # fmt: skip
+    known = command.add_mutually_exclusive_group(required=True)
+    known.add_argument("--references", metavar="SRC", help="recordings of known devices; simulated: a made case")
+    known.add_argument("--run", metavar="DIR", help="folder of an earlier case: its comparison is used again")
+    check = commands.add_parser("validate", help="how good a comparison the references, and a background, allow")
+    check.add_argument("references", metavar="REFERENCES", help="folder or CSV of recordings of known devices")
+    for one in (command, check):
+        one.add_argument("--background", nargs="+", default=[], metavar="SRC", help="corpora of other devices")
+        one.add_argument("--out", metavar="DIR", help="folder of the case, a new one if not given")
+        one.add_argument("-p", **parameter)
     command = commands.add_parser("report", help="write the report of a run folder again")
     command.add_argument("run", help="run folder")
+    command = commands.add_parser("sweep", help="execute notebooks over a grid of parameters, on a Dask cluster")
+    command.add_argument("grid", metavar="GRID.yaml", help="what is swept, see README")
+    command.add_argument("--out", metavar="DIR", help="folder, a new one if not given; an unfinished sweep goes on")
+    command.add_argument("--scheduler", default="", metavar="ADDRESS", help="of Dask (default: processes here)")
+    command.add_argument("--workers", type=int, default=0, metavar="N", help="processes here (default: the cores)")
     commands.add_parser("lab", help="open JupyterLab on a working copy of the notebooks")
+    command = commands.add_parser("corpora", help="list public recordings, show what is known of one, or get it")
+    command.add_argument("words", nargs="*", metavar="[get] NAME", help="none = list them all; get = download it")
     return parser.parse_args(argv)
+
+
+def ask(args):
+    """Run ``devid identify`` or ``devid validate``; return the exit status."""
+    check_names(name for name, _ in args.pairs)
+    options = {name: getattr(args, name) for name in ("references", "background", "out")}
+    options |= {"parameters": parsed(args.pairs)}
+    if args.command == "identify":
+        options |= {"questioned": args.questioned, "comparison": args.run or ""}
+    else:
+        options["asks"] = False
+    return 1 if identify(**options)[1] else 0
 
 
 def main(argv=None):
@@ -270,6 +383,15 @@ def main(argv=None):
             print(report(Path(args.run)))
         elif args.command == "lab":
             return open_lab()
+        elif args.command in ("identify", "validate"):
+            return ask(args)
+        elif args.command == "sweep":
+            from .sweep import sweep
+
+            failed = sweep(args.grid, out=args.out, scheduler=args.scheduler, workers=args.workers)
+            return int(any(failed.values()))
+        elif args.command == "corpora":
+            public_recordings(args.words)
         else:
             check_names(name for name, _ in args.pairs)
             if "run_dir" in dict(args.pairs):
@@ -280,7 +402,8 @@ def main(argv=None):
         print(f"devid: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ndevid: interrupted; the same command with --out and this run's folder goes on", file=sys.stderr)
+        how = "" if args.command == "corpora" else " with --out and this run's folder"
+        print(f"\ndevid: interrupted; the same command{how} goes on", file=sys.stderr)
         return 130
     finally:
         signal.signal(signal.SIGTERM, before)

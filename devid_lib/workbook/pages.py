@@ -24,12 +24,14 @@ from .folder import damaged
 from .session import PROJECT
 
 REPORT = "99_report"
+CASE = "20_questioned_recording"
 INDEX = ("../index.html", "Report")  # address and name of the report, seen from a reading copy
 SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]  # no widget, no script
 CONFIG = Config(
     TemplateExporter={"template_name": "basic", "exclude_input_prompt": True, "exclude_output_prompt": True},
     NbConvertBase={"display_data_priority": SHOWN},
-    TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"lab-only", "papermill-error-cell-tag"}},
+    TagRemovePreprocessor={"enabled": True, "remove_cell_tags": {"lab-only", "papermill-error-cell-tag"},
+                           "remove_all_outputs_tags": {"quiet"}},
 )
 UNWANTED = ("script", "iframe", "frame", "object", "embed", "link", "meta", "base", "form", "input")
 FETCHING = ("src", "srcset", "href", "xlink:href", "data", "poster", "background", "action", "formaction", "ping")
@@ -117,6 +119,15 @@ def write_pages(run):
     return run / "report" / "index.html"
 
 
+def write_case(run):
+    """Write the page of a case, ``index.html`` in its folder, the executed notebook without its code; return it."""
+    body = exported(run / "notebooks" / f"{CASE}.ipynb", exclude_input=True)
+    link(body, {}, run)
+    with atomic_path(run / "index.html") as temporary:
+        temporary.write_text(rendered(body), encoding="utf-8")
+    return run / "index.html"
+
+
 @functools.cache
 def exporter(exclude_input):
     """Return what makes HTML of notebooks, with or without their code: nbconvert's, its templates compiled once."""
@@ -152,7 +163,8 @@ def align(table):
     """Mark the columns that hold words: they stand to the left."""
     for cells in zip(*(row(["th", "td"]) for row in table("tr")), strict=False):
         words = [cell.text.strip() for cell in cells if cell.name == "td"]
-        if any(word[:1].isalpha() or word[:1] == "[" for word in words if word.lower() not in ("nan", "none", "inf")):
+        words = [word for word in words if word.lower() not in ("nan", "none", "inf")]
+        if any(re.match(r"[^\W\d_]|\[|.*[^\W\d_]{4}", word) for word in words):
             for cell in cells:
                 cell["class"] = [*cell.get("class", ()), "text"]
 

@@ -48,6 +48,7 @@ PARAMETERS = {
     "threshold": Parameter("minimaxi", f"threshold rule, {', '.join(RULES)}", RULES),
     "mode": Parameter("soft", "thresholding, soft or hard", MODES),
     "rescale": Parameter("sln", "noise level, one, sln (from the finest level) or mln (from each level)", RESCALES),
+    "augment": Parameter("none", "training recordings as they are (none), or degraded too (multi)", ("none", "multi")),
     "recipe": Parameter("default", "default, or published (selects on the test set)", tuple(RECIPES)),
     "epochs": Parameter(0, "passes over the training segments, 0 for what the recipe says", 0),
     "batch_size": Parameter(0, "segments per step, 0 for what the recipe says", 0),
@@ -55,6 +56,10 @@ PARAMETERS = {
     "test_recordings": Parameter("", "names held out for every device, separated by commas"),
     "test_sessions": Parameter("", "sessions held out, separated by commas"),
     "predictions": Parameter("", "folder of the authors' predictions, or download"),
+    "questioned": Parameter("", "files or folders that are asked about, one a line"),
+    "background": Parameter("", "corpora of other devices, one a line"),
+    "comparison": Parameter("", "folder of an earlier case, whose comparison is used again"),
+    "sweep": Parameter("", "folder of a devid sweep, empty for a small one made here"),
     "on_error": Parameter("raise", "bad recordings, raise or skip (left out and listed)", ("raise", "skip")),
 }
 SIZES = {
@@ -63,7 +68,7 @@ SIZES = {
 }
 SHORT = {"cnn": 2}  # epochs at size quick of what learns so slowly that a few more would not tell more
 KINDS = {str: "text", int: "a whole number", float: "a number"}
-PLACES = ("run_dir", "data_dir", "predictions")  # where things are: not what makes a figure
+PLACES = ("run_dir", "data_dir", "predictions", "sweep")  # where things are: not what makes a figure
 
 
 def check_names(names):

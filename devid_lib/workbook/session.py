@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 
 from .. import evaluation, models, progress, training
-from ..corpus import SIMULATED, corpus_checksum, load_corpus
+from ..corpus import NAMED, corpus_checksum, load_corpus
 from ..dataset import build_dataset, probe_table, settings_key
+from ..degrade import AUGMENT
 from ..errors import DevidError
 from ..files import read_json, remove
 from . import folder
@@ -94,7 +95,7 @@ def in_workspace(path):
     return workspace() / path
 
 
-def source_path(source, *, names=SIMULATED):
+def source_path(source, *, names=NAMED):
     """Return a source as given if it is one of the names, else its absolute path, from here or from the project."""
     if source in names or not source.strip():
         return source
@@ -202,6 +203,7 @@ class Session:
         options["window"] = self.window(changes.get("noise", options["noise"]))
         length = changes.get("segment_length", self.params["segment_length"])
         length //= 2 if changes.get("representation") == "halves" else 1
+        options["augment"] = AUGMENT if self.params["augment"] == "multi" else ()
         options |= {"draws": self.params["voters"], "scale": training.feature_scale(self.params["recipe"], length)}
         return build_dataset(recordings, data_dir=in_workspace(self.params["data_dir"]), **(options | changes))
 

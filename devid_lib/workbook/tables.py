@@ -39,6 +39,22 @@ def percent(table):
     return table.style.format(escape="html").format("{:.1%}", subset=numbers).hide(axis="index")
 
 
+def signed(table):
+    """Return an `evaluation.compared` table for the eye: differences in percent with their signs."""
+    shown = table.style.format(escape="html").format("{:+.1%}", subset=["difference", "low", "high"])
+    return shown.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
+
+
+def told(row):
+    """Return a row of `evaluation.compared` as words.
+
+    >>> told({"difference": 0.021, "low": -0.01, "high": 0.05, "p": 0.25})
+    '+2.1 points, -1.0 to +5.0, p = 0.25'
+    """
+    points, low, high = (f"{100 * row[name]:+.1f}" for name in ("difference", "low", "high"))
+    return f"{points} points, {low} to {high}, p = {row['p']:.2g}"
+
+
 def describe(history):
     """Say in a sentence how a fit went.
 

@@ -5,7 +5,7 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how to measure speed on a noisy machine, how long an identification takes, at size `paper` what the authors' recipe costs | a corpus; the perceptron of notebook 04, or it trains it | a table of rates and ratios, a learning curve | half a minute at size `quick`; at size `paper` several, most of them for the authors' recipe |
+# | how to measure speed on a noisy machine, how long an identification takes, at size `paper` what the authors' recipe costs and whether memory stays flat | a corpus; the perceptron of notebook 04, or it trains it | a table of rates and ratios, a learning curve | half a minute at size `quick`; at size `paper` several, most of them for the authors' recipe |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
@@ -16,21 +16,25 @@ size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 # %%
 import os
 import tempfile
+import threading
 import time
 import warnings
 
 import numpy as np
 import pandas as pd
+import psutil
 import pywt
 import soundfile as sf
 from skimage.restoration import denoise_wavelet
 
 from devid_lib import evaluation, features, models, plots, training
 from devid_lib.audio import load_recording
+from devid_lib.dataset import build_dataset
 from devid_lib.errors import DevidError
 from devid_lib.noise import select_threshold
 from devid_lib.segments import random_segments
 from devid_lib.workbook import describe, start
+from devid_lib.workbook.session import in_workspace
 
 session = start("90_speed", globals())
 p = session.params
@@ -153,6 +157,57 @@ with tempfile.TemporaryDirectory() as place:
 print(f"{taken:.2f} s for 600 s of audio; decided {posterior.index[0]!r}, true device {row.device!r}")
 
 # %% [markdown]
+# ## Size
+#
+# A million segments are 8 GB of spectra. So a dataset is written and read in blocks; what is more than half a gigabyte is
+# whitened, fitted and predicted from the file, in batches drawn from pools of neighbours (`streams`), and memory must not
+# grow with the number of segments $n$, time only in proportion. At size `paper` that is measured here for one epoch of the
+# perceptron (fitted twice: for the choice of the epoch, and anew to all).
+
+
+# %%
+def watched(function):
+    """Return what a call returns, how long it takes [s] and the memory that it adds at most [GiB]."""
+    seen, done = [psutil.Process().memory_info().rss], threading.Event()
+
+    def look():
+        while not done.wait(0.02):
+            seen.append(psutil.Process().memory_info().rss)
+
+    threading.Thread(target=look, daemon=True).start()
+    begun = time.perf_counter()
+    returned = function()
+    spent = time.perf_counter() - begun
+    done.set()
+    return returned, spent, (max(seen) - seen[0]) / 2**30
+
+
+# %%
+sides = recordings.groupby("split").size()
+share = {"train_segments": 0.9 / sides["train"], "test_segments": 0.1 / sides["test"]}
+made = {"scale": training.feature_scale("default", 4096), "seed": p["seed"]}
+
+
+def large(n, place):
+    """Return seconds and memory of every step with n segments."""
+    numbers, steps = {name: round(n * part) for name, part in share.items()}, {}
+    dataset, *steps["features"] = watched(lambda: build_dataset(recordings, data_dir=place, **numbers, **made))
+    model = models.build("mlp-1", dataset.X.shape[1:], len(dataset.devices), seed=p["seed"])
+    _, *steps["training"] = watched(lambda: training.fit(model, dataset, epochs=1, seed=p["seed"]))
+    said, *steps["prediction"] = watched(lambda: training.predict(model, dataset))
+    _, *steps["evaluation"] = watched(lambda: evaluation.accuracies(said, units=("segment", "recording")))
+    return pd.DataFrame({(len(dataset.X), name): step for name, step in steps.items()}, ["seconds", "GiB added"]).T
+
+
+# %%
+sizes = (20_000, 100_000) if p["size"] == "paper" else ()
+with tempfile.TemporaryDirectory(dir=in_workspace(p["data_dir"]), ignore_cleanup_errors=True) as place:
+    tables = [large(n, place) for n in sizes]
+scale = pd.concat(tables) if tables else pd.DataFrame(columns=["seconds", "GiB added"])
+print("segments, step" if sizes else "at size paper only")
+scale.style.format("{:.2f}")
+
+# %% [markdown]
 # ## All rates and ratios
 #
 # The target is what this workbook promises on two cores that have nothing else to do.
@@ -202,6 +257,11 @@ records += [
     part | {"metric": "seconds", "value": value} for part, value in zip(names, recipes["seconds"], strict=True)
 ]
 records.append({"system": "features", "metric": "largest difference from the plain definition", "value": error})
+records += [
+    {"system": f"{n} segments", "variant": step, "metric": metric, "value": value}
+    for (n, step), row in scale.iterrows()
+    for metric, value in row.items()
+]
 accuracies = [
     session.score(predicted[name], **part, units=["segment"], save=False)
     for name, part in zip(recipes.index, names, strict=True)
@@ -232,6 +292,15 @@ if "published" in recipes.index:
         f"{recipes.loc['published', 'accuracy']:.1%}, with the epoch chosen on the test set: it {word} "
         f"({100 * test['difference']:+.1f} points, p = {test['p']:.3f})."
     )
+
+# %%
+if sizes:
+    spent, most = scale["seconds"].groupby(level=0).sum(), scale["GiB added"].groupby(level=0).max()
+    few, many = spent.index
+    bullets.append(
+        f"{many} segments take {spent[many] / spent[few]:.1f} times as long as {few} ({many / few:.1f} times as many), and add "
+        f"{most[many]:.2f} GiB of memory at most, against {most[few]:.2f}."
+    )
 session.saw(*bullets)
 
 # %% [markdown]
@@ -242,4 +311,4 @@ session.saw(*bullets)
 #
 # Worked answers: [solutions](solutions/90_speed.ipynb)
 #
-# Next: [99 · Report](99_report.ipynb)
+# Next: [91 · Sweeps](91_sweep.ipynb)
