@@ -1,18 +1,21 @@
-# make run | test | lab | figures | lint | clean        options: PRESET=quick CORPUS=folder OUT=folder ARGS='-p epochs 5'
+# make run | case | test | lab | figures | lint | clean        options: PRESET=quick CORPUS=folder OUT=folder ARGS='-p epochs 5'
 PRESET ?= paper
 PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3 python; do \
 	$$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null && echo $$p && break; done)
 BIN := .venv/bin
 READY := .venv/.ready
 
-.PHONY: run test lab figures lint notebooks clean
+.PHONY: run case test lab figures lint notebooks clean
 .DELETE_ON_ERROR:
 
 run: $(READY)
 	$(BIN)/devid run --preset "$(PRESET)" $(if $(CORPUS),--corpus "$(CORPUS)") $(if $(OUT),--out "$(OUT)") $(ARGS)
 
+case: $(READY)
+	$(BIN)/devid identify --references simulated $(if $(OUT),--out "$(OUT)") $(ARGS)
+
 test: $(READY)
-	$(BIN)/python -m pytest $(ARGS)
+	$(BIN)/python -m pytest -n logical --dist loadfile $(ARGS)
 
 lab: $(READY)
 	$(BIN)/devid lab

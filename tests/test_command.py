@@ -472,7 +472,7 @@ def finished(tmp_path):
         board = {"table": "leaderboard", "system": system, "seed": 0, "n": 9}
         rows += [board | {"unit": unit, "metric": "accuracy", "value": value} for unit, value in units]
         rows[-1]["paper"] = 0.9 if system.startswith("[5]") else np.nan
-        rows += [board | {"unit": "recording", "metric": name, "value": 0.25} for name in LEADERBOARD]
+        rows += [board | {"unit": "3 s", "metric": name, "value": 0.25} for name in LEADERBOARD]
     pd.DataFrame(rows).reindex(columns=folder.COLUMNS).to_csv(tmp_path / "run" / "results.csv", index=False)
     blocks = [f"<!-- {name} -->\nold\n<!-- end of {name} -->\n" for name in BLOCKS]
     (tmp_path / "README.md").write_text("\n".join(["# Ünits\n", *blocks, "The end.\n"]), encoding="utf-8")

@@ -198,8 +198,8 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
 @pytest.mark.parametrize(
     ("name", "age", "kept"),
     [
-        (f".tmp{files.HOST}-{os.getpid()}-0.csv", 0, True),
-        (f".tmp{files.HOST}-{os.getpid()}-0.csv", 3600, False),  # the number is another process's by now
+        (".tmp{host}-{process}-0.csv", 0, True),
+        (".tmp{host}-{process}-0.csv", 3600, False),  # the number is another process's by now
         (".tmp00000000-1-0.csv", 3600, True),  # another machine's: its processes are not known here
         (".tmp00000000-1-0.csv", 90000, False),
         (".tmpfile-of-yours", 3600, True),
@@ -208,6 +208,7 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
 )
 def test_whose_temporary_files_are_swept(tmp_path, monkeypatch, name, age, kept):
     monkeypatch.setattr(psutil.Process, "create_time", lambda _: time.time() - 1800)
+    name = name.format(host=files.HOST, process=os.getpid())
     (tmp_path / name).write_text("half")
     os.utime(tmp_path / name, (time.time() - age,) * 2)
     sweep(tmp_path)

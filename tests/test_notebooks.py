@@ -62,7 +62,7 @@ taught = pytest.mark.parametrize("path", NOTEBOOKS[:-1], ids=NAMES[:-1])  # the 
 # --- form ------------------------------------------------------------------------------------------------------------
 def test_all_notebooks_are_there():
     numbers = [name.split("_")[0] for name in NAMES]
-    expected = [*(f"{i:02}" for i in range(11)), "10a", "10b", "10c", "11", "12", "90", "99"]
+    expected = [*(f"{i:02}" for i in range(11)), "10a", "10b", "10c", *map(str, range(11, 17)), "20", "90", "91", "99"]
     assert numbers == expected
     assert [path.stem for path in SOLUTIONS] == NAMES[:-1]
     assert sorted(command.NOTEBOOKS.rglob("*.ipynb")) == sorted(SOURCES.values())
@@ -232,7 +232,7 @@ def test_every_notebook_says_what_it_saw(tiny_run):
 def test_leaderboard_holds_every_system(tiny_run):
     table = pd.read_csv(tiny_run[0] / "results.csv").query("table == 'leaderboard' and metric == 'accuracy'")
     assert set(registry.systems()) < set(table["system"]) and not table["system"].str.startswith("yours").any()
-    assert {"paper softmax", "paper mlp-3", "paper cnn"} < set(table["system"])
+    assert "paper mlp-3" in set(table["system"])
     assert (table.groupby("system")["unit"].nunique() == 4).all()
     assert table[["value", "low", "high", "n", "chance"]].notna().all().all()
     published = table[table["paper"].notna()].set_index("system")["paper"]

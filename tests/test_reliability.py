@@ -13,6 +13,8 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import soundfile as sf
+from bs4 import BeautifulSoup
 from nbformat import v4
 
 from devid_lib.corpus import load_corpus
@@ -62,8 +64,6 @@ def cached(phones, data_dir, **changes):
 @pytest.fixture(scope="module")
 def phones(tmp_path_factory):
     """Two devices with noise of their own colour, three recordings each."""
-    import soundfile as sf
-
     phones = tmp_path_factory.mktemp("phones")
     for i, device in enumerate(("ash", "beech")):
         for j in range(3):
@@ -194,7 +194,7 @@ from devid_lib import simulate
 from devid_lib.corpus import load_corpus
 from devid_lib.dataset import build_dataset
 from devid_lib.workbook import folder
-simulate.recording = lambda _, *, n_samples, rng: (1000 * rng.standard_normal(n_samples)).astype("int16")  # at once
+simulate.recording = lambda _, *, n_samples, rng, **_where: (1000 * rng.standard_normal(n_samples)).astype("int16")
 data_dir, run, number = sys.argv[1:]
 print("ready", flush=True)
 sys.stdin.readline()
@@ -280,3 +280,30 @@ def test_a_run_killed_at_any_moment_goes_on_to_the_same_results(phones, tmp_path
     assert not list((tmp_path / "killed").rglob(".tmp*")), moments
     info = read_json(killed / "run.json")
     assert folder.damaged(killed, info["files"]) == [] and set(info["finished"]) == set(NOTEBOOKS), moments
+
+
+# --- Names are data --------------------------------------------------------------------------------------------------
+HOSTILE = ["average", "nan", "=cmd|' /C calc'!A0", "<img src=x onerror=alert(1)>", r"$\foo$", "_x", "x" * 300, "手机"]
+HOSTILE += ["מכשיר", "😀", "A|B *b* [l](javascript:alert(1))", "{p} 100%s"]
+
+
+@pytest.mark.slow
+def test_names_are_data_from_the_corpus_to_the_page(tmp_path):
+    rows = [{"path": f"{i}{j}.wav", "device": device, "recording": f"<u>{j}</u>"} for i, device in enumerate(HOSTILE)
+            for j in range(2)]  # fmt: skip
+    for row in rows:
+        colour = np.random.default_rng(int(row["path"][:-5])).standard_normal(9)
+        noise = 0.02 * np.random.default_rng(int(row["path"][:-4])).standard_normal(16000)
+        sf.write(tmp_path / row["path"], np.convolve(noise, colour, "same"), 8000)
+    pd.DataFrame(rows).to_csv(tmp_path / "manifest.csv", index=False)
+    options = [word for pair in PARAMETERS.items() for word in ("-p", *map(str, pair))]
+    asked = ["--corpus", str(tmp_path), "--out", str(tmp_path / "run"), "-p", "data_dir", str(tmp_path / "data")]
+    assert command.main(["run", "--preset", "quick", "--only", "00", "08", "12", *asked, *options]) == 0
+    results = pd.read_csv(tmp_path / "run" / "results.csv", keep_default_na=False)
+    assert {f"device:{name}" for name in HOSTILE} <= set(results["variant"])
+    for path in [tmp_path / "run/report/index.html", *(tmp_path / "run/report/notebooks").glob("*.html")]:
+        page = BeautifulSoup(path.read_text(encoding="utf-8"), "html.parser")
+        assert all(image["src"].startswith("data:") for image in page.find_all("img")), path
+        assert not page.find_all(["script", "u"]), path
+        assert not [tag for tag in page.find_all("a") if tag.get("href", "").startswith("javascript")], path
+        assert not [tag for tag in page.find_all(True) if any(name.startswith("on") for name in tag.attrs)], path

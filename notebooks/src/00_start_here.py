@@ -58,12 +58,17 @@ session = start("00_start_here", globals())
 # ## Inputs
 #
 # `recordings` is a table with one row per recording. The paper's recordings were never published, so the default corpus
-# is **simulated**: nine fictional recorders. Their constants were chosen, not measured on any device. Size `quick`
-# makes short recordings, size `paper` recordings of six to seven minutes, as in the paper.
+# is **simulated**: nine fictional recorders of seven models, so that two models have two units. All nine record on three
+# days, each day in another room, every device in a place of its own; the third day is the test, with voices and sentences
+# that training has not. Ranges of the constants come from datasheets or were assumed, and are held against real phones by
+# `tools/calibrate_simulator.py`; no real device made these recordings. Size `quick` makes short recordings, size `paper`
+# recordings of six to seven minutes, as in the paper. Three more corpora, by name, are controls: `simulated-control` (nine
+# copies of one unit: nobody can tell them apart on another day), `simulated-one-model` (nine units of one model) and
+# `simulated-one-session` (every device on one day and in one place: easy, and for the wrong reason).
 
 # %%
 recordings = session.recordings()
-recordings[["device", "recording", "split", "duration_s", "native_samplerate", "channels"]].head(6)
+recordings[["device", "model", "recording", "split", "session", "speaker", "duration_s"]].head(6)
 
 # %% [markdown]
 # Some recordings of each device are for training (`train`), others, whole ones, are held out for the test (`test`). How
@@ -122,8 +127,8 @@ figure.colorbar(image, ax=axes, label="level [dB]")
 session.save_figure(axes, "spectrograms", "Three seconds of a test recording of two devices, at equal loudness.")
 
 # %% [markdown]
-# Speech is a stack of stripes that comes and goes. (The voice of the simulated corpus is synthetic and ends near
-# 11.5 kHz.) What stays all the time is what the room and the recorder add: how bright the floor is, where it ends at
+# Speech is a stack of stripes that comes and goes. (The voices of the simulated corpus are synthetic and end
+# between 10 and 12 kHz.) What stays all the time is what the room and the recorder add: how bright the floor is, where it ends at
 # the top, in other recordings the thin line of a hum. What the room adds changes from one recording to the next. What
 # the recorder adds does not: that is what we are after.
 #
@@ -174,7 +179,13 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # | [10c Noise residuals and one class](10c_noise_residuals_and_one_class.ipynb) | how do those work that take the speech away first? | | [10c](solutions/10c_noise_residuals_and_one_class.ipynb) |
 # | [11 Published predictions](11_published_predictions.ipynb) | what do the authors' own outputs say? | tables V-VI, fig. 7 | [11](solutions/11_published_predictions.ipynb) |
 # | [12 Across sessions](12_across_sessions.ipynb) | does a fingerprint survive another day, room, position? | | [12](solutions/12_across_sessions.ipynb) |
+# | [13 Conditions](13_conditions.ipynb) | what do codecs, noise and bands do, and what can training mend? | | [13](solutions/13_conditions.ipynb) |
+# | [14 Unknown device](14_unknown_device.ipynb) | may the answer be "none of these"? | | [14](solutions/14_unknown_device.ipynb) |
+# | [15 Likelihood ratio](15_likelihood_ratio.ipynb) | how strong is the evidence, and is the number honest? | | [15](solutions/15_likelihood_ratio.ipynb) |
+# | [16 Splices](16_splices.ipynb) | where in a recording does another device begin? | | [16](solutions/16_splices.ipynb) |
+# | [20 The questioned recording](20_questioned_recording.ipynb) | a case: which of these devices made it, or none, and how sure may one be? | | [20](solutions/20_questioned_recording.ipynb) |
 # | [90 Speed](90_speed.ipynb) | how fast and how large is it? | | [90](solutions/90_speed.ipynb) |
+# | [91 Sweeps](91_sweep.ipynb) | how does a result hang on a parameter, and how much is luck? | | [91](solutions/91_sweep.ipynb) |
 # | [99 The report](99_report.ipynb) | what did a run find, on one page? | | |
 #
 # Three ways through it. Each notebook runs alone, so you may also start anywhere.
@@ -186,11 +197,15 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # - **Researcher**, who wants to compare or to build: [02](02_noise_fingerprint.ipynb),
 #   [05](05_without_noise_extraction.ipynb), [10](10_cited_systems.ipynb), [10a](10a_cepstra_and_mixtures.ipynb),
 #   [10b](10b_spectra_sketches_sparse_codes.ipynb), [10c](10c_noise_residuals_and_one_class.ipynb),
-#   [11](11_published_predictions.ipynb), [12](12_across_sessions.ipynb), [90](90_speed.ipynb).
+#   [11](11_published_predictions.ipynb), [12](12_across_sessions.ipynb), [13](13_conditions.ipynb),
+#   [14](14_unknown_device.ipynb), [15](15_likelihood_ratio.ipynb), [16](16_splices.ipynb), [90](90_speed.ipynb),
+#   [91](91_sweep.ipynb).
 # - **Examiner**, who wants to know what such an answer is worth: [01](01_build_dataset.ipynb) (easier answers than the
 #   device), [07](07_voting.ipynb) (whole recordings), [08](08_confusion_matrix.ipynb) (how sure),
 #   [10](10_cited_systems.ipynb) (device or recording?), [12](12_across_sessions.ipynb) (another day),
-#   [99](99_report.ipynb) (every recording with its decision).
+#   [13](13_conditions.ipynb) (messengers and calls), [14](14_unknown_device.ipynb) (none of these),
+#   [15](15_likelihood_ratio.ipynb) (how strong the evidence is), [16](16_splices.ipynb) (where another device begins),
+#   [20](20_questioned_recording.ipynb) (the case), [99](99_report.ipynb) (every recording with its decision).
 #
 # ## Your own recordings
 #
@@ -202,8 +217,8 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 #
 # or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last session of a device that has several,
 # else its last recording, becomes the test; `test_sessions` or `test_recordings` hold out others. If the files lie
-# elsewhere, write a CSV with the columns `path` and `device`, and, if you like, `recording`, `split`, `session` and
-# `speaker`. Set `corpus` above to the folder or the CSV. Here is such a CSV, made of recordings of two devices:
+# elsewhere, write a CSV with the columns `path` and `device`, and, if you like, `recording`, `split`, `session`,
+# `speaker` and `model`. Set `corpus` above to the folder or the CSV. Here is such a CSV, made of recordings of two devices:
 
 # %%
 temporary = TemporaryDirectory()

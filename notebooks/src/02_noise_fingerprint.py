@@ -39,7 +39,7 @@ from devid_lib.features import fourier_features
 from devid_lib.noise import RULES, select_threshold, wavelet_noise
 from devid_lib.segments import regular_segments
 from devid_lib.simulate import RECORDERS
-from devid_lib.workbook import percent, show, start
+from devid_lib.workbook import percent, show, signed, start
 from devid_lib.workbook.paper import PAPER
 
 session = start("02_noise_fingerprint", globals())
@@ -108,7 +108,7 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 #
 # Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small
 # counts as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the
-# finest scale, where there is least speech. (In the simulated corpus nearly none: its synthetic voice ends near 11.5
+# finest scale, where there is least speech. (In the simulated corpus nearly none: its synthetic voices end below 12
 # kHz, as the spectrograms of notebook 00 show.)
 #
 # $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
@@ -493,8 +493,8 @@ if recordings.attrs["name"] == "simulated" and rate > 42000:
     display(coding.assign(**{"fall [dB]": fall}).sort_values("fall [dB]", ascending=False).T.style.format(precision=0))
 
 # %% [markdown]
-# The simulated MP3 files end there. ADPCM and mu-law have few bits, and their rounding noise fills the top of the
-# spectrum. A codec does that in every recording: hence the leap of $B / W$.
+# Codecs that leave out what nobody hears, such as MP3, AAC and Opus, end below that. ADPCM has few bits, and its rounding noise
+# fills the top of the spectrum. A codec does that in every recording: hence the leap of $B / W$.
 #
 # ## Which part of the spectrum names it?
 #
@@ -639,10 +639,9 @@ alike = {source: evaluation.correct(shifted[source, default]).mean() for source 
 print(f"{default}, log 10 taken from every feature:", *[f"{source} {value:.1%}" for source, value in alike.items()])
 
 # %% [markdown]
-# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.paired_difference`).
-# The p-values are adjusted for being several (Holm), the intervals are not: one may be clear of zero where the adjusted
-# p is above 5 %. A verdict needs both. *Not told apart* means that such a difference may be luck, not that there is
-# none.
+# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.compared`). The
+# p-values are adjusted for being several (Holm); an interval reaches to zero where p is above 5 %. *Not told apart* means
+# that such a difference may be luck, not that there is none.
 
 # %%
 pairs = {
@@ -651,13 +650,8 @@ pairs = {
     "scale, with extraction": (tables["noise", default], tables["noise", scaled]),
     "scale, with extraction, 20 dB quieter": (quieter["noise", default], quieter["noise", scaled]),
 }
-tests = {name: evaluation.paired_difference(a, b) for name, (a, b) in pairs.items()}
-comparison = pd.DataFrame(tests).T
-comparison["p, Holm"] = evaluation.holm(comparison["p"])
-sure = comparison["p, Holm"] < 0.05
-comparison["verdict"] = [evaluation.verdict(tests[name]) if sure[name] else "is not told apart" for name in tests]
-signed = comparison.style.format("{:+.1%}", subset=["difference", "low", "high"])
-signed.format("{:.3f}", subset=["p", "p, Holm"]).format("{:.0f}", subset="n")
+comparison = evaluation.compared(pairs)
+signed(comparison)
 
 # %% [markdown]
 # ## What can go wrong
@@ -692,7 +686,7 @@ best, worst = most["value"].idxmax(), most["value"].idxmin()
 half_clipped = levels.index[levels["clipped"] > 0.5]
 clipped = f"from level {half_clipped[0]} on more than half of the coefficients are" if len(half_clipped) else "few are"
 paper = PAPER["II", "softmax", "wavelet", "segment"], PAPER["III", "softmax", "none", "segment"]
-gap = (100 * comparison[["difference", "low", "high"]]).assign(p=comparison["p, Holm"]).astype(float)
+gap = (100 * comparison[["difference", "low", "high"]]).assign(p=comparison["p"]).astype(float)
 points = [
     f"{v.difference:+.1f} points, {v.low:+.1f} to {v.high:+.1f}, corrected p = {v.p:.2f}" for v in gap.itertuples()
 ]

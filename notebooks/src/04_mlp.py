@@ -24,7 +24,7 @@ from scipy.special import softmax
 
 from devid_lib import evaluation, models, plots, training
 from devid_lib.errors import DevidError
-from devid_lib.workbook import describe, joined, show, start
+from devid_lib.workbook import describe, joined, show, signed, start
 from devid_lib.workbook.paper import PAPER
 
 session = start("04_mlp", globals())
@@ -74,18 +74,19 @@ session.save_figure(ax, "network", "The perceptron with three hidden layers, aft
 #
 # $$ x' = U \,\mathrm{diag}\left(\frac{1}{\sqrt{v_i + v_0}}\right) U^\top z $$
 #
-# Directions with $v_i \gg v_0 = 2$ come down to one size, those far below keep their proportion, so that rounding noise
-# is not blown up. In the end all is scaled to an average variance of one.
+# Directions with $v_i \gg v_0$, 3 % of all variance, come down to one size. Those far below keep their proportion: blown
+# up, they would name a little more in the same session and much less in another. In the end all is scaled to an average
+# variance of one.
 
 
 # %%
-def whitening(x, v0=2.0):
+def whitening(x):
     """Return mean and matrix, so that (x - mean) @ matrix is white, eigenvalues and directions."""
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     deviation = np.maximum(deviation, 0.01 * np.median(deviation) + 1e-6)  # of a frequency that never changes
     z = (x - mean) / deviation
     v, U = np.linalg.eigh(z.T @ z / len(z))
-    matrix = U / np.sqrt(np.maximum(v, 0) + v0) @ U.T
+    matrix = U / np.sqrt(np.maximum(v, 0) + 0.03 * v.sum()) @ U.T
     matrix /= np.std(z @ matrix)
     return mean, matrix / deviation[:, np.newaxis], v, U
 
@@ -96,7 +97,8 @@ for ours, library in zip(whitening(every8th), training.whitening(every8th), stri
 
 mean, matrix, v, U = whitening(X)
 white = (X - mean) @ matrix
-shares = {"spectra": v[::-1] / v.sum(), "whitened": np.sort(v / (v + 2))[::-1] / np.sum(v / (v + 2))}
+shares = {"spectra": v / v.sum(), "whitened": v / (v + 0.03 * v.sum())}
+shares = {name: np.sort(values)[::-1] / values.sum() for name, values in shares.items()}
 largest = pd.DataFrame(white @ U[:, :-5:-1])  # how far each segment goes in the four largest directions
 shares["between devices"] = largest.groupby(y).transform("mean").var() / largest.var()
 table = pd.DataFrame({name: values[:4] for name, values in shares.items()})
@@ -268,24 +270,10 @@ session.save_figure(ax, "seeds", "Perceptrons of several depths, each trained fr
 
 
 # %%
-def compared(pairs):
-    """Return what the paired test says of each pair of prediction tables, p adjusted for their number."""
-    table = pd.DataFrame({name: evaluation.paired_difference(*pair) for name, pair in pairs.items()}).T
-    table["p"] = evaluation.holm(table["p"])
-    verdicts = [evaluation.verdict(row) for row in table.to_dict("records")]
-    return table.assign(verdict=np.where(table["p"] < 0.05, verdicts, "is not told apart"))
-
-
-def styled(table):
-    """Return such a table for the eye."""
-    signed = table.style.format("{:+.1%}", subset=["difference", "low", "high"])
-    return signed.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
-
-
 together = {name: pd.concat(tables) for name, tables in answers.items()}
 steps = [("mlp-1", "softmax"), ("mlp-2", "mlp-1"), ("mlp-3", "mlp-2"), ("mlp-1, squared error", "mlp-1")]
-tests = compared({f"{b} against {a}": (together[b], together[a]) for b, a in steps})
-styled(tests)
+tests = evaluation.compared({f"{b} against {a}": (together[b], together[a]) for b, a in steps})
+signed(tests)
 
 # %% [markdown]
 # ## Result
@@ -308,8 +296,8 @@ session.save_figure(ax, "accuracy", "Perceptrons beside softmax regression, chan
 
 # %%
 alone = {system: evaluation.voted(table, unit="segment") for system, table in posteriors.items()}
-full = compared({f"{b} against {a}": (alone[b], alone[a]) for b, a in (*steps[:3], ("mlp-3", "softmax"))})
-styled(full)
+full = evaluation.compared({f"{b} against {a}": (alone[b], alone[a]) for b, a in (*steps[:3], ("mlp-3", "softmax"))})
+signed(full)
 
 # %% [markdown]
 # ## What can go wrong

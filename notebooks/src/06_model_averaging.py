@@ -22,7 +22,7 @@ from scipy.special import softmax
 
 from devid_lib import evaluation, models, plots
 from devid_lib.errors import DevidError
-from devid_lib.workbook import describe, joined, show, start
+from devid_lib.workbook import describe, joined, show, signed, start
 from devid_lib.workbook.paper import PAPER
 
 session = start("06_model_averaging", globals())
@@ -160,22 +160,13 @@ session.save_figure(ax, "accuracy", "Model averaging beside the plain perceptron
 
 
 # %%
-def compared(pairs):
-    """Return what the paired test says of each pair of prediction tables, p adjusted for their number."""
-    table = pd.DataFrame({name: evaluation.paired_difference(*pair) for name, pair in pairs.items()}).T
-    table["p"] = evaluation.holm(table["p"])
-    verdicts = [evaluation.verdict(row) for row in table.to_dict("records")]
-    return table.assign(verdict=np.where(table["p"] < 0.05, verdicts, "is not told apart"))
-
-
 alone = {name: evaluation.voted(table, unit="segment") for name, table in posteriors.items()}
-tests = compared({depth: (alone[f"averaged-mlp-{depth}"], alone[f"mlp-{depth}"]) for depth in (1, 2, 3)})
+tests = evaluation.compared({depth: (alone[f"averaged-mlp-{depth}"], alone[f"mlp-{depth}"]) for depth in (1, 2, 3)})
 tests["in the paper"] = [
     PAPER["IV", f"averaged-mlp-{depth}", "wavelet", "segment"] - PAPER["IV", f"mlp-{depth}", "wavelet", "segment"]
     for depth in tests.index
 ]
-signed = dict.fromkeys(["difference", "low", "high", "in the paper"], "{:+.1%}")
-tests.rename_axis("hidden layers").style.format(signed | {"p": "{:.2g}", "n": "{:.0f}"})
+signed(tests.rename_axis("hidden layers")).format("{:+.1%}", subset="in the paper")
 
 # %% [markdown]
 # ## What can go wrong

@@ -23,7 +23,7 @@ from scipy.stats import binom
 from devid_lib import evaluation, plots
 from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
-from devid_lib.workbook import joined, show, start
+from devid_lib.workbook import joined, show, signed, start
 from devid_lib.workbook.paper import PAPER
 
 session = start("07_voting", globals())
@@ -203,17 +203,13 @@ session.save_figure(ax, "independent", "The majority as measured, and as it woul
 # %%
 last = f"vote{p['voters']}"
 decided = {rule: evaluation.voted(predictions, unit=last, rule=rule) for rule in ("sum", "majority")}
-tests = {
-    "sum - majority": evaluation.paired_difference(decided["sum"], decided["majority"]),
-    f"sum of {p['voters']} - one segment": evaluation.paired_difference(decided["sum"], alone),
-}
-compared = pd.DataFrame(tests).T
-compared["p"] = evaluation.holm(compared["p"])
-compared["low"] = compared["low"].where(compared["p"] <= 0.05, compared["low"].clip(upper=0))
-compared["high"] = compared["high"].where(compared["p"] <= 0.05, compared["high"].clip(lower=0))
-tests = compared.to_dict("index")
-signed = dict.fromkeys(["difference", "low", "high"], "{:+.2%}")
-compared.style.format(signed | {"p": "{:.3f}", "n": "{:.0f}"})
+tests = evaluation.compared(
+    {
+        "sum - majority": (decided["sum"], decided["majority"]),
+        f"sum of {p['voters']} - one segment": (decided["sum"], alone),
+    }
+)
+signed(tests)
 
 # %% [markdown]
 # ## What can go wrong
@@ -241,7 +237,7 @@ differences = [
         "value": test["difference"],
     }
     | {bound: test[bound] for bound in ("low", "high", "n")}
-    for name, test in tests.items()
+    for name, test in tests.to_dict("index").items()
 ]
 own = session.finish(rows, majority, session.figures([*points.to_dict("records"), *differences]), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].head(12)
@@ -254,7 +250,7 @@ value = rows.set_index("unit")["value"]
 gaps = theory["measured, majority"] - theory["one accuracy for all"]
 k = gaps.abs().idxmax()
 several = evaluation.correct(decided["sum"]).mean()
-rule_test, vote_test = tests.values()
+rule_test, vote_test = tests.to_dict("records")
 whole = rows[rows["unit"] == "recording"].iloc[0]
 session.saw(
     f"One segment is right in {value['segment']:.1%}, {p['voters']} voters in {several:.1%} (the paper: "

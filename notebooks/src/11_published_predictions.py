@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 
 from devid_lib import evaluation, plots
 from devid_lib.errors import DevidError
-from devid_lib.workbook import percent, show, start
+from devid_lib.workbook import percent, show, signed, start
 from devid_lib.workbook.paper import PAPER, PAPER_TABLE_VI
 from devid_lib.workbook.published import CORPUS, DEVICES, load_published
 from devid_lib.workbook.session import in_workspace, source_path
@@ -95,14 +95,9 @@ session.save_figure(ax, "accuracy", "The authors' three models, alone and merged
 # (Holm, 1979):
 
 # %%
-tests = {name: evaluation.paired_difference(merged["sum"], decided[name]) for name in ("model 1", "model 2", "model 3")}
-adjusted = evaluation.holm([test["p"] for test in tests.values()])
-tests["majority, ties by the sum"] = evaluation.paired_difference(merged["sum"], merged["majority, ties by the sum"])
-compared = pd.DataFrame(tests).T.drop(columns="n").rename_axis("the sum against")
-compared.insert(4, "p, Holm", [*adjusted, np.nan])
-compared.style.format("{:+.1%}", subset=["difference", "low", "high"]).format(
-    "{:.3f}", subset=["p", "p, Holm"], na_rep=""
-)
+tests = evaluation.compared({name: (merged["sum"], decided[name]) for name in ("model 1", "model 2", "model 3")})
+apart = evaluation.compared({"majority, ties by the sum": (merged["sum"], merged["majority, ties by the sum"])})
+signed(pd.concat([tests, apart]).rename_axis("the sum against"))
 
 # %% [markdown]
 # ## Device by device, table VI
@@ -214,9 +209,7 @@ own[["system", "variant", "unit", "metric", "value"]].head(12)
 best = max(("model 1", "model 2", "model 3"), key=lambda name: figure[name]["value"])
 spread = "{low:.1%} to {high:.1%}".format
 first = figure["majority, ties to the first device"]["value"]
-ahead = [
-    name for name, q in zip(tests, adjusted, strict=False) if evaluation.verdict(tests[name]) == "helps" and q <= 0.05
-]
+ahead = tests.index[tests["verdict"] == "helps"]
 whole = evaluation.accuracy(evaluation.voted(models[0], unit="recording"))
 session.saw(
     f"The three models name {figure['model 1']['value']:.2%}, {figure['model 2']['value']:.2%} and "
@@ -225,7 +218,7 @@ session.saw(
     f"{PAPER['V', 'mlp-3', 'wavelet', 'vote3']:.0%} for three voters.",
     f"Over recordings the interval of the best single model, {best}, is {spread(**figure[best])}, that of the sum "
     f"{spread(**figure['sum'])}. Compared recording by recording, the sum is ahead of {', '.join(ahead) or 'none of them'} "
-    f"(p after Holm for the three models: {', '.join(f'{value:.2f}' for value in adjusted)}).",
+    f"(p after Holm for the three models: {', '.join(f'{value:.2f}' for value in tests['p'])}).",
     f"The calibration error of {best} is {calibrations[best][1]:.3f}, that of the sum {calibrations['sum'][1]:.3f}: on average "
     f"its confidence lies {100 * abs(gap['sum']):.1f} points {'below' if gap['sum'] < 0 else 'above'} its accuracy.",
     f"All segments of a recording together name {whole['value']:.0%} of {whole['n']} recordings. Other recordings of such "

@@ -16,7 +16,6 @@ segment_length: int = 4096  # length of a segment [samples]
 recipe: str = "default"  # default, or published (selects on the test set)
 
 # %%
-import re
 import zlib
 from tempfile import TemporaryDirectory
 
@@ -30,11 +29,11 @@ from sklearn.preprocessing import StandardScaler
 
 from devid_lib import evaluation, plots, training
 from devid_lib.audio import load_recording
-from devid_lib.corpus import load_corpus
+from devid_lib.corpus import load_corpus, natural_key
 from devid_lib.errors import DevidError
 from devid_lib.features import extract_features
 from devid_lib.segments import random_segments
-from devid_lib.workbook import start
+from devid_lib.workbook import signed, start, told
 
 session = start("12_across_sessions", globals())
 p = session.params
@@ -47,17 +46,13 @@ p = session.params
 #
 # Devices are compared in the sessions that they share. Where names of sessions belong to one device each, its first is put
 # beside the first of the others, and so on. Where devices have one session each, recordings stand in for sessions.
+# Simulated devices share three days: the room of a day is the same for all, the place in it, with what reflects nearby, is not.
 
 
 # %%
-def natural(name):
-    """Return a key that puts session 10 after session 9."""
-    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name)]
-
-
 def listed(names):
     """Return names as words, not too many of them."""
-    names = sorted(set(names), key=natural)
+    names = sorted(set(names), key=natural_key)
     return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
 
 
@@ -70,7 +65,7 @@ def named(recordings):
     blank = len(recordings) - len(table)
     said += [f"Left out, without a session: {blank} of {len(recordings)} recordings."] if blank else []
     if table.groupby("unit")["device"].nunique().gt(1).sum() < 2:
-        order = {device: sorted(set(rows), key=natural) for device, rows in table.groupby("device")["unit"]}
+        order = {device: sorted(set(rows), key=natural_key) for device, rows in table.groupby("device")["unit"]}
         table["unit"] = [f"no. {order[row.device].index(row.unit) + 1}" for row in table.itertuples()]
         said.append(f"Devices share no names of {by}s: the first of each device are put side by side, and so on.")
     return table, said
@@ -99,12 +94,12 @@ def comparable(table):
 recordings = session.recordings()
 table, names_said = named(recordings)
 table, left_out = comparable(table)
-units = sorted(set(table["unit"]), key=natural)
+units = sorted(set(table["unit"]), key=natural_key)
 if len(units) > 8:  # enough to tell near from far
     spread = np.linspace(0, len(units) - 1, 8).round().astype(int)
     table, more = comparable(table[table["unit"].isin([units[i] for i in spread])])
     left_out += [*more, f"Of {len(units)} sessions some, evenly spread, are enough: {listed(table['unit'])}."]
-devices, units = sorted(set(table["device"])), sorted(set(table["unit"]), key=natural)
+devices, units = sorted(set(table["device"])), sorted(set(table["unit"]), key=natural_key)
 said_of_sessions, enough = names_said + left_out, len(units) > 1
 for line in said_of_sessions:
     print(line)
@@ -298,40 +293,28 @@ session.save_figure(axes, "sessions", "Segments named right, learnt from the sam
 
 
 # %%
-def compared(pairs, names, **words):
-    """Return what the paired test says of each pair of prediction tables, p adjusted for their number."""
-    tests = []
-    for pair in pairs.values():
-        asked_of = [evaluation.recording_names(one) for one in pair]
-        both = [one[np.isin(own, np.intersect1d(*asked_of))] for one, own in zip(pair, asked_of, strict=True)]
-        tests.append(evaluation.paired_difference(*both))
-    index = pd.MultiIndex.from_tuples(list(pairs), names=names)
-    table = pd.DataFrame(tests, index, ["difference", "low", "high", "p", "n"])
-    table["p"] = evaluation.holm(table["p"])
-    verdicts = [evaluation.verdict(row, **words) for row in table.to_dict("records")]
-    return table.assign(verdict=np.where(table["p"] < 0.05, verdicts, "is not told apart"))
-
-
-def styled(table):
-    """Return such a table for the eye."""
-    signed = table.style.format("{:+.1%}", subset=["difference", "low", "high"])
-    return signed.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
+def of_both(pair):
+    """Return a pair of prediction tables, each cut to the recordings that both were asked about."""
+    names = [evaluation.recording_names(one) for one in pair]
+    return [one[np.isin(own, np.intersect1d(*names))] for one, own in zip(pair, names, strict=True)]
 
 
 away = "far" if ("raw", "far") in alone else "next"
 steps = [("noise", "raw"), ("raw, window", "raw"), ("raw, window", "noise"), ("noise, window", "raw, window")]
 steps += [(name, "raw, window") for name in ("quiet parts", "ripple")] + [("ripple, nearest mean", "ripple")]
-tests = compared({(b, a): (alone[b, away], alone[a, away]) for b, a in steps if alone}, ["features", "against"])
+pairs = {(b, a): of_both((alone[b, away], alone[a, away])) for b, a in steps if alone}
+tests = evaluation.compared(pairs, names=["features", "against"])
 print(f"learnt from the {places[away]}")
-styled(tests)
+signed(tests)
 
 # %%
 changes = []
 for b, a in [(away, "same"), ("all others", "one other")][: 1 + (last > 1)]:  # two questions, adjusted each for itself
-    pairs = {(name, b, a): (alone[name, b], alone[name, a]) for name in features if alone}
-    changes.append(compared(pairs, ["features", "learnt", "against"], better="gains", worse="loses"))
+    pairs = {(name, b, a): of_both((alone[name, b], alone[name, a])) for name in features if alone}
+    names = ["features", "learnt", "against"]
+    changes.append(evaluation.compared(pairs, names=names, better="gains", worse="loses"))
 changes = pd.concat(changes)
-styled(changes)
+signed(changes)
 
 # %% [markdown]
 # ## How much is device, how much session?
@@ -479,11 +462,6 @@ own[["system", "variant", "unit", "metric", "value", "low", "high", "chance"]]
 # ## What we saw
 
 # %%
-def told(row):
-    """Return a paired test as words."""
-    return f"{100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, p = {row['p']:.2g}"
-
-
 def of_features():
     """Return a sentence for every feature, one for the tests between them, one for several sessions."""
     shown = [where for where in ("same", "next", "far") if ("raw", where) in right]
@@ -527,4 +505,4 @@ session.saw(*said)
 #
 # Worked answers: [solutions](solutions/12_across_sessions.ipynb)
 #
-# Next: [90 · Speed](90_speed.ipynb)
+# Next: [13 · Conditions](13_conditions.ipynb)

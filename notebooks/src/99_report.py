@@ -190,8 +190,8 @@ quick = "quick" in (params.get("size"), info.get("preset"))
 warnings = {
     "A control: all devices are copies of one simulated recorder, so there is nothing to tell them apart by and "
     "chance is the right answer.": name == "simulated-control",
-    "Simulated: the recordings were computed, and the constants of the recorders were chosen, not measured. The "
-    "figures show how the methods behave, not how well any device can be identified.": name == "simulated",
+    "Simulated: the recordings were computed, with constants from datasheets and assumptions. The figures show how the "
+    "methods behave, not how well any device can be identified.": str(name).startswith("simulated"),
     "A quick run: short recordings, few segments. It shows that everything works, not how well.": quick,
     "Recipe “published”: as the authors did, the epoch that is kept is the one with the best accuracy on the test "
     "set, so the figures of all networks are optimistic.": params.get("recipe") == "published",
@@ -374,8 +374,8 @@ if len(board):
     display(styled(table, grey=[published]))
     display(Markdown(
         "Published: on recordings of the systems’ authors, other devices and other numbers of them; [1], [5] and [8] "
-        "print a lower bound. Other figures are of whole recordings. The networks decide other segments here than in the "
-        "tables above, and fewer."
+        "print a lower bound. Other figures are of whole recordings. The networks learn as many seconds here as all others, "
+        "fewer than in the tables above."
     ))  # fmt: skip
 else:
     display(Markdown("Not in this run: it comes from notebook 10."))
@@ -384,14 +384,13 @@ else:
 same = rows[of("device or recording") & rows["metric"].eq("same-recording accuracy")]
 same = same.set_index("name")["value"].map(percent)
 if len(same):
-    other = table["Whole recording", OURS]
-    halves = pd.DataFrame({"same recording [%]": same, "another recording [%]": other})
-    halves = halves.loc[[*same.index, *(name for name in AGAINST if name in other.index)]]
+    other = values.get("1 s", pd.Series(dtype=float)).map(percent)
+    pair = pd.DataFrame({"same recording [%]": same, "another recording [%]": other}).loc[same.index].rename_axis(None)
     display(Markdown(
-        "### Device or recording?\n\nTrained on the first halves of the training recordings and asked for their second "
-        "halves, where device, room, level and day are the same; beside it, the figure for recordings it has not heard."
+        "### Device or recording?\n\nAsked for seconds from the end of the training recordings, which were not learned, where "
+        "device, room, level and day are the same; beside it, seconds of recordings that were not heard."
     ))  # fmt: skip
-    display(styled(halves, ours=list(halves)))
+    display(styled(pair, ours=list(pair)))
 
 # %% [markdown]
 # ## Notebook by notebook

@@ -18,7 +18,7 @@ import pandas as pd
 
 from devid_lib import evaluation, models, training
 from devid_lib.dataset import held_out
-from devid_lib.workbook import start
+from devid_lib.workbook import signed, start, told
 
 session = start("04_mlp-answers", globals())
 recordings = session.recordings()
@@ -65,11 +65,8 @@ pd.DataFrame(rows, index=["segments fitted, first epoch", "test segments"]).T.st
 # %%
 best = results["whitened", "near zero"][1]
 against = [way for way in ways if way != ("whitened", "near zero")]
-tests = pd.DataFrame({", ".join(way): evaluation.paired_difference(best, results[way][1]) for way in against}).T
-tests["p"] = evaluation.holm(tests["p"])
-for name, row in tests.iterrows():
-    verdict = evaluation.verdict(row, better="is ahead", worse="is behind") if row["p"] < 0.05 else "is not told apart"
-    print(f"whitened, near zero {verdict} against {name}: {100 * row['difference']:+.1f} points, adjusted p = {row['p']:.2g}")
+pairs = {f"against {', '.join(way)}": (best, results[way][1]) for way in against}
+signed(evaluation.compared(pairs, better="is ahead", worse="is behind"))
 
 # %% [markdown]
 # Every one of the four soon names all the segments it is shown. What the last layer happened to say at the start is then
@@ -92,7 +89,7 @@ comparison = evaluation.paired_difference(dropped[1], best)
 print(
     f"In the last epoch the loss on the segments fitted differs from that on those held out by {gaps[0]:+.0f} % without, by "
     f"{gaps[1]:+.0f} % with dropout. On test segments dropout {evaluation.verdict(comparison)} "
-    f"({100 * comparison['difference']:+.1f} points, {100 * comparison['low']:+.1f} to {100 * comparison['high']:+.1f})."
+    f"({told(comparison)})."
 )
 
 # %% [markdown]

@@ -20,7 +20,7 @@ from sklearn.preprocessing import StandardScaler
 from devid_lib import evaluation, models
 from devid_lib.features import fourier_features
 from devid_lib.training import feature_scale
-from devid_lib.workbook import start
+from devid_lib.workbook import start, told
 
 session = start("05_without_noise_extraction-answers", globals())
 recordings = session.recordings()
@@ -46,12 +46,10 @@ scale, n = feature_scale("default", s.shape[1]), s.shape[1]
 windows = {name: get_window(name, n).astype(np.float32) for name in ("boxcar", "hamming", "blackman", "hann")}
 windows = {name: w / np.sqrt(np.mean(w**2)) for name, w in windows.items()}
 decided = {name: named(*(fourier_features(w * x, scale=scale) for x in (s, s_test))) for name, w in windows.items()}
-others = [name for name in windows if name != "hann"]
-tests = pd.DataFrame({name: evaluation.paired_difference(decided[name], decided["hann"]) for name in others}).T
-tests["p"] = evaluation.holm(tests["p"])
-for name, row in tests.iterrows():
-    verdict = evaluation.verdict(row, better="is ahead of", worse="is behind") if row["p"] < 0.05 else "is not told apart from"
-    print(f"{name} {verdict} Hann ({100 * row['difference']:+.1f} points, adjusted p = {row['p']:.2g})")
+pairs = {name: (decided[name], decided["hann"]) for name in windows if name != "hann"}
+tests = evaluation.compared(pairs, better="is ahead", worse="is behind")
+for name, row in tests.to_dict("index").items():
+    print(f"{name}, against Hann's, {row['verdict']} ({told(row)})")
 pd.Series({name: evaluation.correct(table).mean() for name, table in decided.items()}, name="accuracy").map("{:.1%}".format)
 
 # %% [markdown]
@@ -78,10 +76,7 @@ for number, table in read.items():
     print(f"{number} filters: {evaluation.correct(table).mean():.1%}")
 least, most = read[32], read[256]
 test_of_number = evaluation.paired_difference(most, least)
-print(
-    f"256 against 32: {evaluation.verdict(test_of_number)} ({100 * test_of_number['difference']:+.1f} points, "
-    f"{100 * test_of_number['low']:+.1f} to {100 * test_of_number['high']:+.1f})"
-)
+print(f"256 against 32: {evaluation.verdict(test_of_number)} ({told(test_of_number)})")
 
 # %% [markdown]
 # Fewer filters stand further apart than they are wide: a Hann window of 512 samples hears four bins, about the 128th part of

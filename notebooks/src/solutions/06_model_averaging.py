@@ -16,7 +16,7 @@ import numpy as np
 
 from devid_lib import evaluation, models, training
 from devid_lib.features import extract_features
-from devid_lib.workbook import describe, start
+from devid_lib.workbook import describe, start, told
 
 session = start("06_model_averaging-answers", globals())
 recordings = session.recordings()
@@ -33,7 +33,7 @@ def against(table, other):
     test = evaluation.paired_difference(table, other)
     return (
         f"{evaluation.correct(table).mean():.1%} against {evaluation.correct(other).mean():.1%}: {evaluation.verdict(test)} "
-        f"({100 * test['difference']:+.1f} points, {100 * test['low']:+.1f} to {100 * test['high']:+.1f})"
+        f"({told(test)})"
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from devid_lib import evaluation
-from devid_lib.workbook import start
+from devid_lib.workbook import start, told
 
 session = start("07_voting-answers", globals())
 recordings = session.recordings()
@@ -29,7 +29,7 @@ def against(one, other):
     test = evaluation.paired_difference(one, other)
     return (
         f"{evaluation.correct(one).mean():.1%} against {evaluation.correct(other).mean():.1%}: {evaluation.verdict(test)} "
-        f"({100 * test['difference']:+.2f} points, 95 % interval {100 * test['low']:+.2f} to {100 * test['high']:+.2f})"
+        f"({told(test)})"
     )
 
 

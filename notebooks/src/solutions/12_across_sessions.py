@@ -19,7 +19,7 @@ from sklearn.preprocessing import StandardScaler
 
 from devid_lib import evaluation
 from devid_lib.errors import DevidError
-from devid_lib.workbook import start
+from devid_lib.workbook import start, told
 
 # %%
 session = start("12_across_sessions-answers", globals())
@@ -47,8 +47,7 @@ def answers(x, known):
 def against(b, a):
     """Return what a paired test says of two tables of answers."""
     row = evaluation.paired_difference(b, a)
-    points = f"{100 * row['difference']:+.1f} points, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}"
-    return f"{evaluation.verdict(row)} ({points}, p = {row['p']:.2g}, {row['n']} recordings)"
+    return f"{evaluation.verdict(row)} ({told(row)}, {row['n']} recordings)"
 
 
 # %% [markdown]
@@ -63,10 +62,10 @@ learnt = {
     "half of it": (place == 0) & (ends <= 0.5),
     "a quarter of two": (place <= 1) & (ends <= 0.25),
 }
-told = {name: answers(dataset.X, (known & three).to_numpy()) for name, known in learnt.items()}
-print("twice as much of one session, against half of it:", against(told["a whole session"], told["half of it"]))
-print("a second session, against as much of one:", against(told["a quarter of two"], told["half of it"]))
-pd.Series({name: evaluation.accuracy(one)["value"] for name, one in told.items()}, name="accuracy").map("{:.1%}".format)
+said = {name: answers(dataset.X, (known & three).to_numpy()) for name, known in learnt.items()}
+print("twice as much of one session, against half of it:", against(said["a whole session"], said["half of it"]))
+print("a second session, against as much of one:", against(said["a quarter of two"], said["half of it"]))
+pd.Series({name: evaluation.accuracy(one)["value"] for name, one in said.items()}, name="accuracy").map("{:.1%}".format)
 
 # %% [markdown]
 # More of a session averages out what was said. What belongs to that session, the room and the place of the device, is in
