@@ -1,14 +1,16 @@
 """Write the README's tables and figures anew from run folders.
 
-    .venv/bin/python tools/update_readme.py RUN [REAL_RUN]
+    .venv/bin/python tools/update_readme.py [RUN [REAL_RUN]]
 
-RUN is a complete run at the paper's size on simulated recorders; REAL_RUN, if wanted, one on real recordings.
+RUN is a complete run at the paper's size on simulated recorders; REAL_RUN, if wanted, one on real recordings. Without
+them only the table of public recordings is made anew.
 """
 
 import shutil
 import sys
 from pathlib import Path
 
+from devid_lib import corpora
 from devid_lib.errors import DevidError
 from devid_lib.files import atomic_path
 from devid_lib.systems.protocol import leaderboard
@@ -77,6 +79,12 @@ def paper_tables(rows):
     return markdown(columns, lines)
 
 
+def corpora_table():
+    """Return what is known of public recordings."""
+    columns, *rows = corpora.overview()
+    return markdown(columns, rows)
+
+
 def leaderboard_table(rows):
     """Return the leaderboard of a run: accuracy in percent by length of excerpt, best first, and the published one."""
     rows = rows[rows["table"] == "leaderboard"]
@@ -86,9 +94,12 @@ def leaderboard_table(rows):
     for system, line in board.iterrows():
         theirs = f"{100 * published[system]:.4g}" if system in published else ""
         accuracies = [f"{100 * value:.1f}" for value in line.iloc[:4]]
-        lines.append([system, *accuracies, theirs, f"{line['log-loss']:.2f}"])
+        loss = "" if line["log-loss"] != line["log-loss"] else f"{line['log-loss']:.2f}"
+        lines.append([system, *accuracies, theirs, loss])
     return markdown(columns, lines)
 
 
 if __name__ == "__main__":
-    update(*map(Path, sys.argv[1:3]))
+    replace_block(PROJECT / "README.md", "public recordings", corpora_table())
+    if sys.argv[1:]:
+        update(*map(Path, sys.argv[1:3]))
