@@ -409,17 +409,15 @@ def whitening(x):
     1.0
     """
     mean, deviation = x.mean(axis=0), shortened(x.std(axis=0))
-    z, least = (x - mean) / deviation, SHRINKAGE * x.shape[1]
+    z, root = (x - mean) / deviation, (SHRINKAGE * x.shape[1]) ** 0.5
     few = len(z) < z.shape[1]  # then the Gram matrix is the smaller one, with the same variances
-    variances, components, scale = shrunk((z @ z.T if few else z.T @ z) / len(z), least)
-    root = least**0.5
+    components, scale, gain = shrunk((z @ z.T if few else z.T @ z) / len(z), x.shape[1])
     if few:
         matrix = -(z.T @ (components / (len(z) * root * scale * (root + scale)))) @ (components.T @ z)
         matrix[np.diag_indices_from(matrix)] += 1 / root
     else:
         matrix = (components / scale) @ components.T
-    left = np.sum(variances / scale**2)
-    matrix *= np.sqrt(z.shape[1] / left) if left > 0 else 1  # 0 where all features are constant
+    matrix *= gain
     return mean, matrix / deviation[:, np.newaxis]
 
 
@@ -432,8 +430,8 @@ def whitening_of(X, rows):
     """
     mean, covariance = moments(X, rows)
     deviation = shortened(np.sqrt(np.diag(covariance)))
-    variances, components, scale = shrunk(covariance / np.outer(deviation, deviation), SHRINKAGE * len(mean))
-    matrix = (components / scale) @ components.T * np.sqrt(len(mean) / np.sum(variances / scale**2))
+    components, scale, gain = shrunk(covariance / np.outer(deviation, deviation), len(mean))
+    matrix = (components / scale) @ components.T * gain
     return mean.astype(np.float32), (matrix / deviation[:, np.newaxis]).astype(np.float32)
 
 
@@ -442,11 +440,13 @@ def shortened(deviation):
     return np.maximum(deviation, 0.01 * np.median(deviation) + np.float32(1e-6))
 
 
-def shrunk(covariance, least):
-    """Return the variances and components of a covariance matrix (overwritten), and what each is divided by."""
+def shrunk(covariance, n_features):
+    """Return components of a covariance matrix (overwritten), what divides each, and what multiplies all at last."""
     variances, components = scipy.linalg.eigh(covariance, driver="evd", overwrite_a=True, check_finite=False)
     variances = np.maximum(variances, 0)
-    return variances, components, np.sqrt(variances + least)
+    scale = np.sqrt(variances + SHRINKAGE * n_features)
+    left = np.sum(variances / scale**2)
+    return components, scale, np.sqrt(n_features / left) if left > 0 else 1  # 0 where all features are constant
 
 
 def input_maps(model, family, x, rows=None):
