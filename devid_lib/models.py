@@ -1,4 +1,7 @@
-"""Keras model builders, all uncompiled: `training.fit` compiles them after a recipe."""
+"""Keras model builders, all uncompiled: `training.fit` compiles them after a recipe.
+
+(Half of the lines are docstrings.)
+"""
 
 import functools
 import logging
@@ -51,11 +54,16 @@ SYSTEMS = {
 POWER_FLOOR = 2.0**-30 / 12  # power of the rounding noise of 16-bit audio
 
 
+def keras_environment():
+    """Choose TensorFlow, and its chatter off, before Keras is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+
+
 @functools.cache
 def import_keras():
     """Import Keras on TensorFlow with its start-up chatter off: 4-7 s, so only where a model is needed."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    keras_environment()
     with stderr_to(os.devnull):  # TensorFlow writes there before it has read its log level
         import keras
 
@@ -221,7 +229,6 @@ def cnn(
     filters=100,
     kernel=197,
     pool=100,
-    stride=1,
     hidden=(500, 500, 500),
     start="sine",
     weight_decay=1e-4,
@@ -236,9 +243,6 @@ def cnn(
         Samples of a segment, number of classes.
     filters, kernel, pool : int
         One convolution of ``filters`` filters of ``kernel`` taps, then the maximum over ``pool`` samples.
-    stride : int
-        Step of the convolution [samples]; it must divide ``pool``. 1 is as published; 10 costs a tenth, and misses
-        most maxima of short periods.
     hidden : tuple of int
         Units of the tanh layers behind the convolution.
     start : {"sine", "random"}
@@ -254,12 +258,12 @@ def cnn(
     Raises
     ------
     ParameterError
-        If a size is below 1, ``stride`` does not divide ``pool`` or ``start`` is not listed.
+        If a size is below 1, a segment is too short or ``start`` is not listed.
 
     Notes
     -----
     Notebook 05, section III-C3. The first of 100 filters has a period of 4 samples (11 kHz at 44.1 kHz), the last of
-    103 (428 Hz).
+    103 (428 Hz). `convolution.quick` trains it in about half the time.
 
     Examples
     --------
@@ -267,18 +271,16 @@ def cnn(
     (None, 39, 100)
     """
     keras = import_keras()
-    sizes = {"filters": filters, "kernel": kernel, "pool": pool, "stride": stride}
+    sizes = {"filters": filters, "kernel": kernel, "pool": pool}
     check_sizes(n_devices=n_devices, hidden=min(hidden, default=1), **sizes)
     if n_samples < kernel + pool - 1:
         raise ParameterError(f"n_samples={n_samples} is below {kernel + pool - 1}, which {kernel} taps and a pool need")
-    if pool % stride:
-        raise ParameterError(f"stride={stride} does not divide pool={pool}")
     if start not in ("sine", "random"):
         raise ParameterError(f"start={start!r} is not one of 'sine', 'random'")
     inputs = keras.Input((n_samples,), name="samples")
     x = keras.layers.Reshape((n_samples, 1))(inputs)
-    x = keras.layers.Conv1D(filters, kernel, strides=stride, kernel_initializer=glorot(keras, seed), name="filters")(x)
-    x = keras.layers.MaxPooling1D(pool // stride, name="pool")(x)
+    x = keras.layers.Conv1D(filters, kernel, kernel_initializer=glorot(keras, seed), name="filters")(x)
+    x = keras.layers.MaxPooling1D(pool, name="pool")(x)
     x = keras.layers.Activation("tanh")(x)
     x = keras.layers.Flatten()(x)
     x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed + 1)
@@ -359,7 +361,7 @@ def filterbank(
     return model
 
 
-def build(system, input_shape, n_devices, *, stride=1, seed=0):
+def build(system, input_shape, n_devices, *, dropout=0.5, seed=0):
     """Build one of the paper's systems by its name.
 
     Parameters
@@ -370,7 +372,9 @@ def build(system, input_shape, n_devices, *, stride=1, seed=0):
         Shape of one row of the dataset: (n_features,), (2, n_features) or (n_samples,).
     n_devices : int
         Number of classes.
-    stride, seed
+    dropout : float in [0, 1)
+        That of the convolutional network, see `training.model_options`.
+    seed : int
         As in the builders.
 
     Returns
@@ -400,7 +404,7 @@ def build(system, input_shape, n_devices, *, stride=1, seed=0):
         return averaged_mlp(n_inputs, n_devices, n_parts=input_shape[0], **options)
     if network.family == "filterbank":
         return filterbank(n_inputs, n_devices, **options)
-    return cnn(n_inputs, n_devices, start=network.start, stride=stride, **options)
+    return cnn(n_inputs, n_devices, start=network.start, dropout=dropout, **options)
 
 
 def sine_filters(filters=100, kernel=197):

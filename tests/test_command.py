@@ -17,7 +17,7 @@ import yaml
 
 from devid_lib.corpus import corpus_checksum
 from devid_lib.errors import DevidError
-from devid_lib.workbook import command, folder, pages, parameters, session
+from devid_lib.workbook import command, execution, folder, pages, parameters, session
 from tools import update_readme
 
 NAMES = ["01_first", "02_second", "03_third"]
@@ -33,7 +33,8 @@ def project(monkeypatch, tmp_path):
         (tmp_path / "notebooks" / f"{name}.ipynb").write_text(json.dumps({"cells": [name]}))
     (tmp_path / "notebooks" / "draft.ipynb").write_text("{}")
     monkeypatch.setattr(command, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(command, "papermill", papermill_stub(executed := []))
+    monkeypatch.setattr(execution, "papermill", papermill_stub(executed := []))
+    monkeypatch.setattr(command, "warm_up", lambda: None)
     monkeypatch.setattr(command, "load_corpus", corpus_stub(loaded := []))
     monkeypatch.setattr(command.run_folder, "save_recordings", lambda *_: None)
     monkeypatch.setattr(pages, "report", report_stub(reported := []))
@@ -44,7 +45,7 @@ def project(monkeypatch, tmp_path):
 def papermill_stub(executed, failures=None):
     """Return a function that notes its call and writes a notebook, or fails as told: {name: reason}."""
 
-    def papermill(path, output, run, children):
+    def papermill(path, output, run, **_):
         executed.append((path.stem, yaml.safe_load((run / "parameters.yaml").read_text())))
         output.write_text("{}")  # papermill keeps what was run so far
         error = (failures or {}).get(path.stem, "")
@@ -79,7 +80,7 @@ def report_stub(reported):
 
 
 def fail(monkeypatch, project, **failures):
-    monkeypatch.setattr(command, "papermill", papermill_stub(project.executed, failures))
+    monkeypatch.setattr(execution, "papermill", papermill_stub(project.executed, failures))
 
 
 def names(project):
@@ -170,7 +171,7 @@ def test_paper_preset_has_the_papers_size():
 
 
 def test_notebooks_run_side_by_side_and_those_that_measure_time_last(project, monkeypatch):
-    monkeypatch.setattr(command, "ALONE", ("01_first",))
+    monkeypatch.setattr(execution, "ALONE", ("01_first",))
     assert devid("run", "--preset", "quick", "--out", "out", "--jobs", "2") == 0
     assert sorted(names(project)[:2]) == NAMES[1:] and names(project)[2] == NAMES[0]
 
@@ -248,13 +249,13 @@ def test_a_changed_or_lost_notebook_is_run_again(project, change, capsys):
 def test_a_notebook_appears_whole(project, monkeypatch):
     seen = []
 
-    def papermill(path, output, run, children):
+    def papermill(path, output, run, **_):
         output.write_text("half")
         seen.extend(path.name for path in (run / "notebooks").iterdir() if not path.name.startswith("."))
         output.write_text("{}")
         return ""
 
-    monkeypatch.setattr(command, "papermill", papermill)
+    monkeypatch.setattr(execution, "papermill", papermill)
     assert devid("run", "--preset", "quick", "--out", "out", "--only", "01") == 0
     assert seen == [] and (project.path / "out" / "notebooks" / "01_first.ipynb").read_text() == "{}"
 
@@ -271,24 +272,24 @@ def test_a_run_with_a_damaged_run_json_is_made_again(project, capsys):
 
 
 def test_a_second_run_is_refused_while_the_first_is_at_work(project, monkeypatch, capsys):
-    papermill, asked = command.papermill, ("run", "--preset", "quick", "--out", "out")
+    papermill, asked = execution.papermill, ("run", "--preset", "quick", "--out", "out")
 
-    def twice(*args):
+    def twice(*args, **options):
         command_line = [sys.executable, "-m", "devid_lib.workbook.command", *asked]
         second = subprocess.run(command_line, capture_output=True, text=True, check=False, timeout=60)
         assert (second.returncode, second.stdout) == (2, "")
         assert second.stderr.startswith("devid: ") and f"process {os.getpid()} on " in second.stderr
-        return papermill(*args)
+        return papermill(*args, **options)
 
-    monkeypatch.setattr(command, "papermill", twice)
+    monkeypatch.setattr(execution, "papermill", twice)
     assert devid(*asked, "--only", "01") == 0
 
 
 def test_a_full_disk_is_said_in_one_line(project, monkeypatch, capsys):
-    def full(*_):
+    def full(*_, **__):
         raise OSError(28, "No space left on device", "kernel.log")
 
-    monkeypatch.setattr(command, "papermill", full)
+    monkeypatch.setattr(execution, "papermill", full)
     assert devid("run", "--preset", "quick", "--out", "out") == 2
     assert re.fullmatch(r"devid: .*No space left on device.*\n", capsys.readouterr().err)
 

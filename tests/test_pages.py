@@ -55,7 +55,7 @@ def rows_of_a_run():
             scored("05_raw", "III", "mlp-3", "none", 0.8, paper=0.84),
             scored("06_averaging", "IV", "averaged-mlp-3", "wavelet", 0.9, paper=0.93),
             scored("07_voting", "V", "mlp-3", "wavelet", 0.9, units=("vote2",)),
-            scored("90_speed", "", "mlp-1", "wavelet, published recipe", 1),
+            scored("90_speed", "", "mlp-1", "published recipe in full", 1),
             *devices, *board, same,
         ]
     )  # fmt: skip
@@ -154,6 +154,19 @@ def test_stands_clear_only_where_the_paired_interval_says_so(page):
     assert [line[5] for line in (segment, voters, whole)] == ["4", "1", "4"]
 
 
+def test_another_session_leads(tmp_path):
+    asked = {"same": 1, "next": 0.8, "far": 0.6}
+    rows = [scored("12_across_sessions", "", "ridge", f"none, {place} session", share, units=("segment",))
+            for place, share in asked.items()]  # fmt: skip
+    run = make_run(tmp_path / "run", pd.concat([*rows, scored("03_softmax", "II", "softmax", "wavelet", 0.9)]))
+    page = parsed(pages.report(run))
+    heads, _, line = table_of(page, "In another session")[:3]
+    assert heads[1:] == ["far session", "next session", "same session"] and line[0] == "Raw"
+    assert [figure.split()[0] for figure in line[1:]] == ["60.0", "80.0", "100.0"]
+    assert page.main.text.index("In another session") < page.main.text.index("In the test recordings")
+    assert "Softmax" in table_of(page, "In the test recordings")[1]
+
+
 def test_every_test_recording_is_listed(page):
     lines = table_of(page, "Every test recording")[1:]
     assert len(lines) == 16 and lines[0] == [f"{EVIL[0]}/3.wav", EVIL[0], EVIL[0], "right", "90.0", "003" * 8]
@@ -163,9 +176,10 @@ def test_leaderboard_and_what_stays_out(page):
     text = page.main.get_text(" ")
     heads, _, line = table_of(page, "Leaderboard")[:3]
     assert heads[1:] == ["One segment", "1 s", "Whole recording"] and line[0] == "[2] GMM" and line[-1] == "97.6"
-    assert table_of(page, "Device or recording?")[1][:3] == ["[2] GMM", "32.1", "23.4"]
+    system, same, other = table_of(page, "Device or recording?")[1][:3]
+    assert system == "[2] GMM" and re.match(r"32\.1 [\d.]+ – ", same) and re.match(r"23\.4 [\d.]+ – ", other)
     assert "yours" not in text
-    assert "MLP, 1 hidden layer, wavelet, published recipe, optimistic: epoch chosen on the test set" in text
+    assert "MLP, 1 hidden layer, published recipe in full, optimistic: epoch chosen on the test set" in text
 
 
 def test_names_are_data(page):
@@ -214,7 +228,7 @@ def test_reading_copy(tmp_path):
     nbformat.write(made, run / "notebooks" / "02_noise.ipynb")
     nbformat.write(notebook("# Report\n\n## Part\n\n[02](02_noise.ipynb)"), run / "notebooks" / "99_report.ipynb")
     (run / "notebooks" / "04_mlp.ipynb").write_text("{")
-    index = parsed(pages.write_pages(run))
+    index = parsed(pages.write_pages(run, *pages.reading_copies(run)))
     assert "04_mlp.ipynb: cannot be read" in index.blockquote.text
     assert index.find("a", href="notebooks/02_noise.html") and index.nav.a["href"] == "#Part"
     assert not (run / "report" / "notebooks" / "04_mlp.html").exists()

@@ -2,14 +2,10 @@
 
 import argparse
 import importlib
-import json
-import os
 import signal
-import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
-from hashlib import blake2b
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,36 +14,19 @@ import yaml
 from .. import corpora, progress
 from ..corpus import corpus_checksum, load_corpus, load_references
 from ..errors import DevidError, ParameterError
-from ..files import atomic_path, read_json, sweep, write_json
+from ..files import read_json, sweep, write_json
 from . import folder as run_folder
+from .execution import execute_all, warm_up
 from .lab import open_lab
 from .parameters import PARAMETERS, check_names, check_params, described, differing, parsed
 from .questions import REFERENCES
 from .session import CORPUS, PROJECT, in_workspace, source_path
 
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
-ALONE = ("90_speed",)  # what measures time runs last and alone
 CASE = "20_questioned_recording"
 REPORT = "99_report"  # runs when all others are done
-# Threads of linear algebra wait for each other by spinning, which costs notebooks that run side by side dear. One each,
-# however many notebooks there are, since the number of threads decides the order of sums.
-ONE_THREAD = {f"{name}_NUM_THREADS": "1" for name in ("OPENBLAS", "MKL", "OMP")}
 PRESETS = PROJECT / "presets"
 NOTEBOOKS = PROJECT / "notebooks"
-
-# papermill without a format of addresses that is in no notebook, and whose grammar takes seconds to compile. When who
-# asked for the notebook has been killed, it ends too, and its kernel with it: another may be at the notebook already.
-PAPERMILL = """
-import os, sys, threading, time
-def watch(parent=os.getppid()):
-    while os.getppid() == parent:
-        time.sleep(0.5)
-    os._exit(1)
-threading.Thread(target=watch, daemon=True).start()
-sys.modules['rfc3987_syntax'] = None
-from papermill.cli import papermill
-papermill()
-"""
 
 
 def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=None):
@@ -93,20 +72,17 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
         run_folder.set_aside(folder)
         check_same_run(folder, params)
         print(f"{folder}: {len(chosen)} notebooks, preset {preset}", flush=True)
+        if len(chosen) > 1:
+            warm_up()
         prepare(folder, params, preset=preset, started=started)
         if not only and not params["predictions"]:
             for name in NEEDS_PREDICTIONS:
                 print(f"{name:40} left out: needs -p predictions FOLDER, or -p predictions download")
-        failed = execute_all(chosen, folder, params, jobs=jobs or cores())
+        failed = execute_all(chosen, folder, params, jobs=jobs)
         before, ran = read_json(folder / "run.json").get("failed", {}), {path.stem for path in chosen}
         failures = {name: reason for name, reason in before.items() if name not in (*ran, REPORT)} | failed
         finish(folder, time.perf_counter() - started, failures)
     return {name: reason for name, reason in failures.items() if name in (*ran, REPORT)}
-
-
-def cores():
-    """Return how many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare(folder, params, *, preset, started):
@@ -163,74 +139,6 @@ def check_same_run(folder, params):
         raise ParameterError(f"{folder} holds a run with {hint}")
 
 
-def execute_all(notebooks, folder, params, *, jobs):
-    """Execute notebooks, some side by side, those that measure time alone and last; return the reasons of failures."""
-    injected = {name: value for name, value in params.items() if value != PARAMETERS[name].default}
-    with atomic_path(folder / "parameters.yaml") as temporary:
-        temporary.write_text(yaml.safe_dump(injected, allow_unicode=True), encoding="utf-8")
-    children, failed = set(), {}
-    with ThreadPoolExecutor(max(1, jobs)) as pool:
-        try:
-            for last in (False, True):
-                paths = [path for path in notebooks if (path.stem in ALONE) == last]
-                reasons = pool.map(lambda path: execute(path, folder, children), paths)
-                failed |= {path.stem: reason for path, reason in zip(paths, reasons, strict=True) if reason}
-        except BaseException:  # Ctrl-C, for one
-            pool.shutdown(wait=False, cancel_futures=True)
-            for child in list(children):
-                child.terminate()
-            raise
-    return failed
-
-
-def execute(path, folder, children):
-    """Execute one notebook into the run folder; return the reason if it failed, else an empty string."""
-    name, key = path.stem, blake2b(path.read_bytes(), digest_size=8).hexdigest()
-    output, info = f"notebooks/{path.name}", read_json(folder / "run.json")
-    if info.get("finished", {}).get(name) == key:
-        made = [file for file, (maker, _) in info.get("files", {}).items() if maker == name]
-        if run_folder.believed(folder, *made, output):
-            print(f"{name:40} already finished", flush=True)
-            return ""
-    started = time.perf_counter()
-    with run_folder.kept(folder, name, output) as partial:
-        reason = papermill(path, partial, folder, children)
-        if not partial.exists():
-            partial.write_bytes(path.read_bytes())  # it did not even begin
-    seconds = time.perf_counter() - started
-    print(f"{name:40} {seconds:6.0f} s  {f'FAILED  {reason}' if reason else 'ok'}", flush=True)
-    noted = read_json(folder / "run.json").get("timings", {}).get(name, {})
-    done = {} if reason else {"finished": {name: key}}
-    run_folder.update_run(folder, timings={name: noted | {"seconds": round(seconds, 1)}}, **done)
-    return reason
-
-
-def papermill(path, output, folder, children):
-    """Run papermill in a process of its own; return why it failed, or an empty string."""
-    places = [str(place).replace("{", "{{").replace("}", "}}") for place in (path, output)]  # papermill fills braces in
-    command = [sys.executable, "-c", PAPERMILL, *places, "-f", str(folder / "parameters.yaml"), "-k", "python3"]
-    with open(folder / "kernel.log", "ab") as log:
-        options = {"stdout": log, "stderr": log, "cwd": PROJECT, "env": os.environ | ONE_THREAD}
-        quiet = ["--no-progress-bar", "--log-level", "ERROR", "--no-request-save-on-cell-execute"]  # saves every 30 s
-        child = subprocess.Popen([*command, *quiet], **options)
-        children.add(child)
-        status = child.wait()
-        children.discard(child)
-    if status == 0:
-        return ""
-    return failure(output) or f"papermill ended with status {status}, see {folder / 'kernel.log'}"
-
-
-def failure(notebook):
-    """Return the error that an executed notebook stopped at, empty if it holds none."""
-    try:
-        cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    except (OSError, ValueError, LookupError):
-        return ""
-    errors = [o for cell in cells for o in cell.get("outputs", []) if o["output_type"] == "error"]
-    return f"{errors[0]['ename']}: {errors[0]['evalue']}" if errors else ""
-
-
 def finish(folder, seconds, failed):
     """Note the failures, write the report and say where it is."""
     from .pages import report
@@ -283,6 +191,7 @@ def identify(questioned=(), *, references="", background=(), comparison="", out=
     for place in [*params["questioned"].splitlines(), *filter(None, [params["comparison"]])]:
         if not Path(place).exists():
             raise ParameterError(f"{place}: no such file or folder")
+    warm_up("warmed_case")
     if references and references != "simulated":
         options = {name: params[name] for name in (*REFERENCES, "data_dir")}
         sources = [params["corpus"], *params["background"].splitlines()]

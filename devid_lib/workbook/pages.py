@@ -3,25 +3,28 @@
 import functools
 import html
 import re
+import sys
+from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote
 
-import nbformat
-import papermill
 from bs4 import BeautifulSoup
 from jinja2 import Environment, StrictUndefined
 from latex2mathml.converter import convert
-from nbconvert import TemplateExporter
-from nbconvert.filters.highlight import Highlight2HTML
-from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath
 from pygments.formatters import HtmlFormatter
 from traitlets.config import Config
 
 from ..errors import DevidError
-from ..files import atomic_path, read_json, stderr_to
+from ..files import atomic_path, read_json
 from .folder import damaged
 from .session import PROJECT
+
+sys.modules.setdefault("rfc3987_syntax", None)  # a format of addresses: no notebook has it, its grammar takes seconds
+import nbformat  # noqa: E402
+from nbconvert import TemplateExporter  # noqa: E402
+from nbconvert.filters.highlight import Highlight2HTML  # noqa: E402
+from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath  # noqa: E402
 
 REPORT = "99_report"
 CASE = "20_questioned_recording"
@@ -56,33 +59,53 @@ def report(run):
         If the folder does not exist, ``run.json`` cannot be read, the notebook fails (the pages are written all the
         same, the report as far as it came) or a page cannot be written.
     """
+    from .execution import papermill
+
     run = Path(run).absolute()
     if not run.is_dir():
         raise DevidError(f"{run}: no such run folder")
     if broken := damaged(run, read_json(run / "run.json").get("files", {})):
         raise DevidError(f"{run / broken[0]}: is not as it was written; `devid run --out {run}` makes it again")
-    paths = [folder / "notebooks" / f"{REPORT}.ipynb" for folder in (PROJECT, run)]
-    paths[1].parent.mkdir(exist_ok=True)
-    places = [str(path).replace("{", "{{").replace("}", "}}") for path in paths]  # papermill fills braces in
-    options = {"kernel_name": "python3", "progress_bar": False, "cwd": PROJECT}
-    try:
-        with stderr_to(run / "kernel.log"):
-            papermill.execute_notebook(*places, {"run_dir": str(run)}, **options)
-    except (papermill.PapermillExecutionError, RuntimeError) as error:  # the second where the kernel dies
-        write_pages(run)
-        reason = f"{error.ename}: {error.evalue}" if hasattr(error, "ename") else error
-        raise DevidError(f"{paths[1]}: {reason}") from error
-    return write_pages(run)
+    source, made = (folder / "notebooks" / f"{REPORT}.ipynb" for folder in (PROJECT, run))
+    made.parent.mkdir(exist_ok=True)
+    with ThreadPoolExecutor(1) as pool:
+        executed = pool.submit(papermill, source, made, run, given=("-r", "run_dir", str(run)))
+        copies = reading_copies(run)  # beside it
+    page = write_pages(run, *copies)
+    if reason := executed.result():
+        raise DevidError(f"{made}: {reason}")
+    return page
 
 
-def write_pages(run):
-    """Export the executed notebooks of a run folder: the report without its code, the others as reading copies.
+def reading_copies(run):
+    """Return the executed notebooks of a run folder but the report, and what of them cannot be read.
+
+    Returns
+    -------
+    bodies : dict
+        Name: parsed HTML.
+    damaged : list of str
+    """
+    bodies, damaged = {}, []
+    for path in sorted((run / "notebooks").glob("[0-9]*.ipynb")):
+        if path.stem != REPORT:
+            try:
+                bodies[path.stem] = exported(path, exclude_input=False)
+            except DevidError as error:
+                damaged.append(str(error))
+    return bodies, damaged
+
+
+def write_pages(run, bodies, damaged=()):
+    """Write the report of a run folder, without its code, and the reading copies of its notebooks.
 
     Parameters
     ----------
-    run : str or Path
+    run : Path
         Run folder; ``notebooks/99_report.ipynb`` becomes ``report/index.html``, any other ``notebooks/NN_name.ipynb``
         becomes ``report/notebooks/NN_name.html``.
+    bodies, damaged
+        What `reading_copies` returns; the report names what is damaged.
 
     Returns
     -------
@@ -92,19 +115,9 @@ def write_pages(run):
     Raises
     ------
     DevidError
-        If the report cannot be read, or a page cannot be written. Another notebook that cannot be read is named in the
-        report.
+        If the report cannot be read, or a page cannot be written.
     """
-    run = Path(run)
-    bodies, damaged = {}, []
-    for path in sorted((run / "notebooks").glob("[0-9]*.ipynb")):
-        try:
-            bodies[path.stem] = exported(path, exclude_input=path.stem == REPORT)
-        except DevidError as error:
-            damaged.append(str(error))
-    if REPORT not in bodies:
-        raise DevidError(f"{run}: has no report: {'; '.join(damaged) or 'not executed'}")
-    index = bodies.pop(REPORT)
+    index = exported(run / "notebooks" / f"{REPORT}.ipynb", exclude_input=True)
     pages = {f"{name}.ipynb": f"{name}.html" for name in bodies}
     order = [INDEX, *((f"{name}.html", title(body) or name) for name, body in bodies.items()), INDEX]
     with atomic_path(run / "report" / "notebooks") as temporary:

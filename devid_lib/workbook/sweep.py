@@ -1,6 +1,8 @@
 """``devid sweep``: the notebooks over a grid of parameters, each point a run of its own, many at a time on Dask."""
 
 import logging
+import multiprocessing
+import os
 import time
 from collections.abc import Mapping
 from contextlib import redirect_stdout
@@ -12,9 +14,10 @@ import yaml
 from sklearn.model_selection import ParameterGrid
 
 from ..errors import DevidError, ParameterError
-from ..files import atomic_path, read_json, write_json
+from ..files import atomic_path, check, read_json, sha256_of, write_json
 from . import folder as run_folder
-from .command import cores, find_notebooks, merged_parameters, run
+from .command import find_notebooks, merged_parameters, run
+from .execution import cores
 from .parameters import check_names
 from .session import in_workspace, slug
 
@@ -67,12 +70,42 @@ def sweep(grid, *, out=None, scheduler="", workers=0):
                 print(f"{len(failed):5} of {total}  {name:50} {seconds:6.0f} s  {said}", flush=True)
         finally:
             told = {name: {"parameters": points[name], "failed": reasons} for name, reasons in failed.items()}
-            write_json(out / "sweep.json", {"grid": content, "points": told})
             with atomic_path(out / "sweep.csv") as temporary:
                 gather(out, told).to_csv(temporary, index=False)
+            digests = {"sweep.csv": sha256_of(out / "sweep.csv")}
+            write_json(out / "sweep.json", {"grid": content, "points": told, "files": digests})
     bad = sum(map(bool, failed.values()))
     print(f"{out / 'sweep.csv'}: {total} points, {f'{bad} failed' if bad else 'all well'}", flush=True)
     return failed
+
+
+def load_sweep(out):
+    """Return the table and the parameters of the points of a finished sweep.
+
+    Parameters
+    ----------
+    out : Path
+        Folder of the sweep.
+
+    Returns
+    -------
+    table : pandas.DataFrame
+        From `gather`.
+    points : pandas.DataFrame
+        One row of parameters per point.
+
+    Raises
+    ------
+    DevidError
+        If there is no sweep, or a file is not as it was written. Names the file.
+    """
+    told = read_json(out / "sweep.json")
+    if not told:
+        raise DevidError(f"{out}: holds no sweep")
+    for name, digest in told["files"].items():
+        check(out / name, digest)
+    table = pd.read_csv(out / "sweep.csv", dtype={"failed": object}, low_memory=False).fillna({"failed": ""})
+    return table, pd.DataFrame([one["parameters"] for one in told["points"].values()])
 
 
 def read_grid(path):
@@ -131,9 +164,14 @@ def arguments_of(content, point):
     return {"preset": content["preset"], "only": notebooks, "parameters": params}
 
 
-def run_point(name, out, given):
-    """Run one point; return its name, {notebook: reason} of what failed, and the seconds it took."""
+def run_point(name, out, given, scheduler=""):
+    """Run one point; return its name, {notebook: reason} of what failed, and the seconds it took.
+
+    Its notebooks spread the recordings of a dataset over the workers of the scheduler, where one is named.
+    """
     started = time.perf_counter()
+    os.environ["DASK_SCHEDULER_ADDRESS"] = scheduler  # that they take on, see `dataset.cluster`
+    multiprocessing.current_process().daemon = False  # or a worker of Dask could not begin the notebooks' processes
     (out / name).mkdir(exist_ok=True)
     with open(out / name / "sweep.log", "a", encoding="utf-8") as log, redirect_stdout(log):
         try:
@@ -155,8 +193,11 @@ def finished(given, out, *, scheduler, workers):
     try:
         with Client(scheduler) as client:
             n = len(client.nthreads())
+            spare = client.scheduler.address if len(given) < n else ""  # else notebooks would wait for themselves
             print(f"{out}: {len(given)} points, {n} workers, dashboard {client.dashboard_link}", flush=True)
-            futures = {client.submit(run_point, name, out, one, pure=False): name for name, one in given.items()}
+            futures = {
+                client.submit(run_point, name, out, one, spare, pure=False): name for name, one in given.items()
+            }
             for future in as_completed(futures):
                 try:
                     result = future.result()  # run anew if a worker took it to its grave
