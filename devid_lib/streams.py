@@ -43,38 +43,6 @@ def taken(X, rows):
     return block
 
 
-def moments(X, rows):
-    """Return the mean and the covariance of rows, in one pass.
-
-    Parameters
-    ----------
-    X : np.ndarray [shape=(n, n_features)]
-        In memory or on disk.
-    rows : np.ndarray of int
-        Those that count.
-
-    Returns
-    -------
-    mean : np.ndarray [shape=(n_features,)], float64
-    covariance : np.ndarray [shape=(n_features, n_features)], float64
-
-    Examples
-    --------
-    >>> x = np.random.default_rng(0).normal(5, 1, (40000, 2))
-    >>> mean, covariance = moments(x, np.arange(40000))
-    >>> np.allclose(mean, x.mean(axis=0)), np.allclose(covariance, np.cov(x.T, bias=True))
-    (True, True)
-    """
-    total, products, near = 0.0, 0.0, None
-    for part in parts(rows):
-        x = taken(X, part)
-        near = x.mean(axis=0) if near is None else near  # sums of squares far from the mean would lose digits
-        x -= near
-        total, products = total + x.sum(axis=0, dtype=np.float64), products + (x.T @ x).astype(np.float64)
-    offset = total / len(rows)
-    return near + offset, products / len(rows) - np.outer(offset, offset)
-
-
 def shuffled(rows, rng, *, pool=POOL):
     """Return rows in another order: runs of neighbours are drawn, and many of them are mixed to a pool.
 

@@ -176,21 +176,14 @@ def test_averaged_mlp_by_hand():
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-4)
 
 
-@pytest.mark.parametrize("stride", [1, 2, 4])
-def test_cnn_by_hand(stride):
-    model = models.cnn(40, 3, filters=3, kernel=5, pool=4, stride=stride, hidden=(6,), seed=2)
+def test_cnn_by_hand():
+    model = models.cnn(40, 3, filters=3, kernel=5, pool=4, hidden=(6,), seed=2)
     x = np.random.default_rng(0).standard_normal((2, 40))
     W = models.sine_filters(3, 5).astype(np.float64)
-    convolved = np.array([[[row[t : t + 5] @ W[:, 0, k] for k in range(3)] for t in range(0, 36, stride)] for row in x])
-    pooled = np.tanh(convolved.reshape(2, 9, 4 // stride, 3).max(axis=2)).reshape(2, -1)
+    convolved = np.array([[[row[t : t + 5] @ W[:, 0, k] for k in range(3)] for t in range(36)] for row in x])
+    pooled = np.tanh(convolved.reshape(2, 9, 4, 3).max(axis=2)).reshape(2, -1)
     expected = softmax_by_hand(dense(np.tanh(dense(pooled, model, "hidden1")), model, "device"))
     np.testing.assert_allclose(model.predict(x, verbose=0), expected, rtol=1e-3)
-
-
-@pytest.mark.parametrize("stride", [2, 4, 10, 100])
-def test_stride_keeps_the_pooled_shape(stride):
-    shapes = [models.cnn(4096, 3, filters=2, hidden=(3,), stride=s).get_layer("pool").output.shape for s in (1, stride)]
-    assert shapes[0] == shapes[1] == (None, 39, 2)
 
 
 # --- Promises of every system ----------------------------------------------------------------------------------------
@@ -257,7 +250,6 @@ def test_dropout_is_off_when_predicting():
         (lambda: models.cnn(4096, 0), "n_devices=0"),
         (lambda: models.cnn(4096, 3, filters=0), "filters=0"),
         (lambda: models.cnn(4096, 3, pool=0), "pool=0"),
-        (lambda: models.cnn(4096, 3, stride=3), "stride=3 does not divide pool=100"),
         (lambda: models.cnn(4096, 3, start="cosine"), "start='cosine'"),
         (lambda: models.build("svm", (5,), 3), "system='svm'"),
     ],

@@ -7,11 +7,12 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from devid_lib import models, streams, training
+from devid_lib import descent, models, streams, training
 from devid_lib.dataset import Dataset, held_out
 from devid_lib.errors import AudioError, ParameterError
 from devid_lib.features import extract_features
 from devid_lib.training import Recipe
+from devid_lib.whitening import KNOWN, SHARES, known_whitening, whitening
 
 LENGTH = 256
 DEVICES = ("ash", "beech", "cedar")
@@ -40,7 +41,7 @@ def tiny(family="mlp", **options):
     if family == "averaged":
         return models.averaged_mlp(9, 3, hidden=(6,), **options)
     if family == "cnn":
-        return models.cnn(LENGTH, 3, filters=4, kernel=17, pool=20, stride=4, hidden=(6,), **options)
+        return models.cnn(LENGTH, 3, filters=4, kernel=17, pool=20, hidden=(6,), **options)
     if family == "filterbank":
         return models.filterbank(LENGTH, 3, filters=12, kernel=64, stride=8, pool=4, hidden=(6,), **options)
     return models.mlp(12, 3, hidden=(8,), **options)
@@ -76,11 +77,9 @@ def test_published_recipes():
     model = tiny()
     training.compile_model(model, mlp, loss="crossentropy")
     settings = model.optimizer.get_config()
+    assert training.model_options("published") == {"dropout": 0.5}
     assert (settings["rho"], settings["momentum"], settings["epsilon"], settings["centered"]) == (0.95, 0.9, 1e-4, True)
     assert settings["learning_rate"] == pytest.approx(1e-4)
-    options = training.model_options("published")
-    assert not options.get("standardize", False)
-    assert options.get("stride", 1) == 1
 
 
 def test_default_recipes_never_select_on_the_test_set():
@@ -348,7 +347,8 @@ def streamed(monkeypatch):
     """Nothing fits into memory: everything is read from disk, a few rows at a time."""
     for name, value in {"IN_MEMORY": 0, "BLOCK": 16, "POOL": 48, "RUN": 4}.items():
         monkeypatch.setattr(streams, name, value)
-    monkeypatch.setattr(training, "BLOCK", 16)
+    for module in (training, descent):
+        monkeypatch.setattr(module, "BLOCK", 16)
 
 
 def on_disk(dataset, folder):
@@ -371,8 +371,9 @@ def test_streamed_rows_teach_what_rows_in_memory_teach(family, recipe, tmp_path,
         history = training.fit(model, dataset, family=family, **options)
         found.append((history.drop(columns="seconds", errors="ignore"), training.predict(model, dataset)))
     for first, second in zip(*found, strict=True):
-        numbers = [name for name in first if first[name].dtype.kind == "f"]
-        np.testing.assert_allclose(second[numbers], first[numbers], rtol=2e-3, atol=2e-4)
+        for name in [name for name in first if first[name].dtype.kind == "f"]:
+            border = 0.02 if name.endswith("accuracy") else 2e-4  # a segment that rounding takes over the border
+            np.testing.assert_allclose(second[name], first[name], rtol=2e-3, atol=border)
 
 
 def test_one_seed_gives_one_streamed_fit(streamed, tmp_path):
@@ -422,7 +423,7 @@ def test_whitening_takes_out_the_common_swing():
     rng = np.random.default_rng(0)
     level = 4 * rng.standard_normal((600, 1))  # what all bins share
     x = (rng.standard_normal((600, 500)) + level + 100).astype(np.float32)
-    mean, matrix = training.whitening(x)
+    mean, matrix = whitening(x)
     z = (x - mean) @ matrix
     np.testing.assert_allclose(z.mean(axis=0), 0, atol=1e-3)
     assert z.var(axis=0).mean() == pytest.approx(1, rel=0.01)
@@ -437,9 +438,28 @@ def test_whitening_of_few_and_of_many_segments_is_what_notebook_04_writes(n):
     x = (rng.standard_normal((n, 100)) * rng.uniform(0.5, 2, 100) + rng.standard_normal((n, 1))).astype(np.float32)
     z = (x - x.mean(axis=0)) / x.std(axis=0)
     v, U = np.linalg.eigh(np.cov(z.T, bias=True))
-    matrix = U / np.sqrt(np.maximum(v, 0) + training.SHRINKAGE * v.sum()) @ U.T
+    matrix = U / np.sqrt(np.maximum(v, 0) + SHARES["none"] * v.sum()) @ U.T
     matrix *= 1 / np.std(z @ matrix)
-    np.testing.assert_allclose(training.whitening(x)[1], matrix / x.std(axis=0)[:, np.newaxis], rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(whitening(x)[1], matrix / x.std(axis=0)[:, np.newaxis], rtol=1e-3, atol=1e-4)
+
+
+def test_whitening_is_remembered_for_the_same_segments_only():
+    x = np.random.default_rng(0).standard_normal((50, 8)).astype(np.float32)
+    first = known_whitening(x, None, 0.03)
+    assert known_whitening(x.copy(), None, 0.03) is first
+    for other, share in ((2 * x, 0.03), (x, 0.003)):
+        for found, expected in zip(known_whitening(other, None, share), whitening(other, share=share), strict=True):
+            np.testing.assert_array_equal(found, expected)
+    for i in range(9):
+        known_whitening(x + i, None, 0.03)
+    assert len(KNOWN) <= 4
+
+
+def test_what_whitening_spares_follows_what_the_features_hold():
+    shares = {noise: training.recipe_for("mlp", "default", noise=noise).whiten for noise in SHARES}
+    assert shares == SHARES
+    assert training.recipe_for("mlp", "published", noise="wavelet").whiten == 0
+    assert training.recipe_for("filterbank", "default", noise="wavelet").whiten == SHARES["none"]  # hears samples
 
 
 # --- Cost functions --------------------------------------------------------------------------------------------------
@@ -498,7 +518,7 @@ def test_posterior_is_equation_4(minimised):
 
 def test_squared_error_by_hand():
     p = np.array([[0.7, 0.2, 0.1], [0.0, 1.0, 0.0], [0.25, 0.25, 0.5]], np.float32)
-    found = np.asarray(training.squared_error(np.array([[0.0], [2.0], [2.0]]), p))
+    found = np.asarray(descent.squared_error(np.array([[0.0], [2.0], [2.0]]), p))
     np.testing.assert_allclose(found, [(0.09 + 0.04 + 0.01) / 2, 1.0, (0.0625 + 0.0625 + 0.25) / 2], rtol=1e-5)
 
 
