@@ -30,6 +30,7 @@ NOT_UTF8 = "its name is not valid UTF-8 and has to be changed"
 BLOCK = 1 << 18  # frames read at a time: large enough to be fast, small enough to stay in the processor's cache
 LONG_RECORDING = 600 * 44100  # samples; what is longer lives in a temporary file, so that its pages can be dropped
 
+_BEHIND = 1 << 16  # bytes behind the sound that may hold tags
 _RATES = (2000, 768000)  # lowest and highest plausible sample rate [Hz]
 # What libsndfile decodes: samples stored as numbers, and what FFmpeg cannot. It would begin Opus at the wrong sample,
 # end MP3 where the first frame makes it guess, and make a whole block of the pad byte behind GSM.
@@ -184,13 +185,13 @@ def read_tags(path):
     told = {"container": header.format, "codec": header.subtype, "lossless": False, "bits_per_second": 0}
     told |= {"rate": header.samplerate, "channels": header.channels, "tags": {}}
     try:
-        with _pyav_open(path) as container:
+        with _pyav_open(path, _check_file(path)[1]) as container:
             stream = next(stream for stream in container.streams.audio if stream.codec_context)
             codec = stream.codec_context.codec
             told |= {"container": container.format.long_name, "codec": codec.long_name, "lossless": codec.lossless}
             told |= {"bits_per_second": int(container.bit_rate or 0)}
             told["tags"] = {str(k): str(v) for k, v in (container.metadata | stream.metadata).items()}
-    except (ValueError, StopIteration):  # only libsndfile knows it, which reads samples stored as numbers
+    except (av.FFmpegError, ValueError, StopIteration):  # only libsndfile reads it: samples stored as numbers
         told["lossless"] = not re.match("ULAW|ALAW|NMS|G72", header.subtype)
     return told
 
@@ -219,9 +220,9 @@ def readable(name):
 
 def _read_header(path):
     """Return the header of a recording and the function that reads its blocks."""
-    note = _check_file(path)
+    note, end = _check_file(path)
     try:
-        header = _soundfile_header(path) or _pyav_header(path)
+        header = _soundfile_header(path) or _pyav_header(path, end)
     except AudioError:
         raise
     except Exception as error:  # decoders of damaged files raise whatever their code runs into
@@ -237,7 +238,9 @@ def _reason(error):
 
 
 def _check_file(path):
-    """Refuse what is no file, or has fewer or more bytes of sound than its header says; return a note, "" = none."""
+    """Refuse what is no file, or has fewer or more bytes of sound than its header says; return a note ("" = none) and
+    where the sound ends [bytes], 0 = not said.
+    """
     try:
         str(path).encode()
         if not path.is_file():
@@ -253,10 +256,10 @@ def _check_file(path):
     except ValueError as error:
         raise AudioError(f"{path}: {error}") from None
     if end is None:
-        return "its header gives no true length, as when it was written into a pipe: it was read to its end"
+        return "its header gives no true length, as when it was written into a pipe: it was read to its end", 0
     if end > size:
         raise AudioError(f"{path}: truncated, its header promises {end - size} bytes that are not there")
-    return ""
+    return "", end
 
 
 def _soundfile_header(path):
@@ -276,9 +279,9 @@ def _soundfile_blocks(path):
             yield np.ascontiguousarray(block.T)
 
 
-def _pyav_header(path):
+def _pyav_header(path, end):
     """Return a header from the first decoded frame, since an AAC header may state half the real rate."""
-    with _pyav_open(path) as container:
+    with _pyav_open(path, end) as container:
         streams = {stream.index: stream for stream in container.streams.audio}
         if not streams:
             raise ValueError("it holds pictures or data, no sound")
@@ -287,11 +290,12 @@ def _pyav_header(path):
             with open(path, "rb") as file:
                 tag = re.search(rb"fmt .{4}(.)(.)", file.read(4096), re.DOTALL)
             raise ValueError(f"no decoder for its codec{f' 0x{tag[2].hex()}{tag[1].hex()}' if tag else ''}")
-        heard = (index for index in tracks if any(np.ptp(frame.to_ndarray()) for frame in _pyav_frames(path, index)))
+        sounds = ((index, _pyav_frames(path, end, index)) for index in tracks)
+        heard = (index for index, frames in sounds if any(np.ptp(frame.to_ndarray()) for frame in frames))
         track = next(heard, tracks[0]) if len(streams) > 1 else tracks[0]
         name, codec = container.format.name.split(",")[0], streams[track].codec_context.name
         seconds = float((streams[track].duration or 0) * streams[track].time_base) - _DECLARED.get(name, np.inf)
-    frames = _pyav_frames(path, track)
+    frames = _pyav_frames(path, end, track)
     first = next(frames, None)
     frames.close()
     if first is None:
@@ -300,22 +304,27 @@ def _pyav_header(path):
     number = list(streams).index(track) + 1
     note = f"it has {len(streams)} tracks of sound, number {number} was read" if len(streams) > 1 else ""
     declared = int(max(0, seconds) * rate)
-    read = partial(_pyav_blocks, track=track, rate=rate, channels=channels)
+    read = partial(_pyav_blocks, end=end, track=track, rate=rate, channels=channels)
     return _Header(rate, channels, declared, name, codec, read, note)
 
 
-def _pyav_open(path):
+def _pyav_open(path, end):
     # No container may reach into the network. Names of singers in some old character set are no reason to refuse.
-    options = {"protocol_whitelist": "file", "format_whitelist": _PYAV}
+    options = {"protocol_whitelist": "file,subfile", "format_whitelist": _PYAV}
+    # In zeros behind the sound, storage that was reserved, FFmpeg would look for chunks, a second for 4 MiB.
+    place = f"subfile,,start,0,end,{end + _BEHIND},,:" if 0 < end < path.stat().st_size - _BEHIND else ""
     try:
-        return av.open(str(path.absolute()), options=options, metadata_errors="ignore")
+        return av.open(place + str(path.absolute()), options=options, metadata_errors="ignore")
     except av.ArgumentError:
         raise ValueError("no sound, or in no container that recordings come in") from None
 
 
-def _pyav_frames(path, track):
-    with _pyav_open(path) as container:
+def _pyav_frames(path, end, track):
+    with _pyav_open(path, end) as container:
+        zeros_decode = container.streams[track].codec_context.name.startswith("amr")  # 8 MiB of them as 3.6 hours
         for packet in container.demux(container.streams[track]):
+            if zeros_decode and packet.size and not any(bytes(packet)):
+                raise AudioError(f"{path}: truncated or damaged: zeros in place of sound")
             try:
                 yield from packet.decode()
             except av.InvalidDataError:
@@ -323,10 +332,10 @@ def _pyav_frames(path, track):
                     raise
 
 
-def _pyav_blocks(path, *, track, rate, channels):
+def _pyav_blocks(path, *, end, track, rate, channels):
     resampler = av.AudioResampler(format="fltp")  # full-scale floats, one row per channel; the rate stays
     parts, n = [], 0
-    for frame in _pyav_frames(path, track):
+    for frame in _pyav_frames(path, end, track):
         if (frame.sample_rate, frame.layout.nb_channels) != (rate, channels):
             raise AudioError(f"{path}: changes in mid-stream, {rate} Hz and {frame.sample_rate} Hz, {channels} and "
                              f"{frame.layout.nb_channels} channels are in it: split it there")

@@ -1,10 +1,15 @@
 """From a table of recordings to arrays: segments, noise, features, cached on disk."""
 
 import json
+import os
+import sys
 import zlib
+from collections import deque
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -111,6 +116,10 @@ def build_dataset(
 
     Notes
     -----
+    Where there is a Dask client (an active ``distributed.Client``, or a scheduler named by the environment variable
+    ``DASK_SCHEDULER_ADDRESS`` whose workers see the same disk), its workers take a recording each; the result is the
+    same.
+
     Notebook 01, sections II and III-A/B. The cache key covers the audio's checksum and every setting; a cached folder
     appears under its final name only when it is complete, and is made again if a byte of it has changed.
 
@@ -157,15 +166,59 @@ def make_dataset(corpus, settings):
 
 def computed(corpus, settings):
     """Yield features and their rows of the table, a block of one recording's segments after the other."""
-    for row in progress(list(corpus.itertuples()), label="cutting segments, recordings"):
-        y, _ = load_recording(row.path, samplerate=row.samplerate)
-        if len(y) < settings["segment_length"]:
-            raise AudioError(f"{row.path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
-        if settings["augment"] and row.split == "train":
-            seed = [settings["seed"], recording_number(row)]
-            y = np.concatenate(versions(y, row.samplerate, conditions=settings["augment"], seed=seed))
-        for segments, table in cut(y, row, settings):
-            yield represent(segments, settings), table
+    rows, client = [SimpleNamespace(**row) for row in corpus.to_dict("records")], cluster()
+    parts = spread(client, rows, settings) if client else (computed_of(row, settings) for row in rows)
+    for part in progress(parts, label="cutting segments, recordings", total=len(rows)):
+        yield from part
+
+
+def computed_of(row, settings):
+    """Yield features and rows of the table of one recording."""
+    y, _ = load_recording(row.path, samplerate=row.samplerate)
+    if len(y) < settings["segment_length"]:
+        raise AudioError(f"{row.path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
+    if settings["augment"] and row.split == "train":
+        seed = [settings["seed"], recording_number(row)]
+        y = np.concatenate(versions(y, row.samplerate, conditions=settings["augment"], seed=seed))
+    for segments, table in cut(y, row, settings):
+        yield represent(segments, settings), table
+
+
+def collected(row, settings):
+    """Return what `computed_of` yields."""
+    return list(computed_of(row, settings))
+
+
+def cluster():
+    """Return the Dask client of this process, or one of the scheduler that the environment names; ``None`` = neither.
+
+    Within a task there is none: it would wait for workers that wait for it.
+    """
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    if not address and "distributed" not in sys.modules:
+        return None
+    try:
+        from distributed import get_client, get_worker
+
+        with suppress(ValueError):
+            return get_worker() and None
+        return get_client(address)
+    except (ImportError, OSError, ValueError) as error:
+        if address:
+            print(f"Note: scheduler {address}: {error}: computed without it", flush=True)
+        return None
+
+
+def spread(client, rows, settings):
+    """Yield what `computed_of` yields of every recording, in order, computed by the workers of a cluster."""
+    futures, most = deque(), 2 * sum(client.nthreads().values())
+    for row in rows:
+        row.path = os.path.abspath(row.path)
+        futures.append(client.submit(collected, row, settings, pure=False))
+        if len(futures) > most:  # no more at a time than memory should hold
+            yield futures.popleft().result()
+    while futures:
+        yield futures.popleft().result()
 
 
 def devices_of(corpus):

@@ -169,6 +169,18 @@ def _synthesis(coefficients, taps, half, lengths, thresholds, soft, out):
 
 
 @_compiled
+def stretches(x, places, errors, out):
+    """Add to ``out`` [shape=(filters, taps)] the samples from every place on, times its error, see `convolution`."""
+    for i in range(len(x)):
+        for q in range(places.shape[1]):
+            for j in range(len(out)):
+                error, start, total = errors[i, q, j], places[i, q, j], out[j]
+                stretch = x[i, start : start + len(total)]
+                for k in range(len(total)):
+                    total[k] += error * stretch[k]
+
+
+@_compiled
 def _log1p(m, scale, out):
     for r in range(len(m)):
         for i in range(m.shape[1]):

@@ -12,7 +12,7 @@ import soundfile as sf
 import soxr
 
 from devid_lib import audio
-from devid_lib.audio import inspect_recording, load_recording
+from devid_lib.audio import inspect_recording, load_recording, read_tags
 from devid_lib.errors import AudioError, ParameterError
 
 TONE, AMPLITUDE = 440.0, 0.3
@@ -165,15 +165,34 @@ def test_sound_that_goes_on_after_its_declared_end_is_refused(tmp_path, containe
     refused(path, "2000[01] more follow")
 
 
-@pytest.mark.parametrize(("container", "codec", "samplerate"), [row for row in FILES if row[0] != "amr"])
-def test_zeros_after_a_header_cost_no_time(tmp_path, container, codec, samplerate):
-    """Storage was reserved, then the power was lost. (Zeros are hours of AMR.)"""
+@pytest.mark.parametrize(("container", "codec", "samplerate"), FILES)
+def test_zeros_after_a_header_or_after_the_sound_cost_no_time(tmp_path, container, codec, samplerate):
+    """Storage was reserved, then the power was lost. FFmpeg takes zeros for hours of AMR, and for chunks of WAV."""
     path = written(tmp_path / "a", container, codec, samplerate)
-    path.write_bytes(path.read_bytes()[:60].replace(b"data", bytes(4)) + bytes(1 << 21))
-    start = time.process_time()
-    with suppress(AudioError):
-        load_recording(path)
+    content, start = path.read_bytes(), time.process_time()
+    for begun in (content[:60].replace(b"data", bytes(4)), content[: len(content) // 2], content):
+        path.write_bytes(begun + bytes(1 << 23))
+        with suppress(AudioError):
+            load_recording(path)
     assert time.process_time() - start < 2
+
+
+def test_tags_behind_the_sound_are_read_where_zeros_follow(tmp_path):
+    encode(tmp_path / "a.wav", tone(8000), samplerate=8000, codec="adpcm_ms", container="wav")
+    content = bytearray((tmp_path / "a.wav").read_bytes()) + b"LIST\x14\0\0\0INFOINAM\x08\0\0\0a title\0"
+    (tmp_path / "a.wav").write_bytes(content + bytes(1 << 20))
+    assert read_tags(tmp_path / "a.wav")["tags"]["title"] == "a title"
+
+
+def test_tags_of_what_ffmpeg_cannot_open(tmp_path):
+    """libsndfile reads it all the same."""
+    sf.write(tmp_path / "a.aiff", tone(8000), 8000, subtype="PCM_16")
+    content = bytearray((tmp_path / "a.aiff").read_bytes())
+    content[22] = 0x96  # far more samples than there are, which libsndfile corrects
+    (tmp_path / "a.aiff").write_bytes(content)
+    with pytest.raises(av.FFmpegError):
+        av.open(str(tmp_path / "a.aiff"))
+    assert read_tags(tmp_path / "a.aiff")["lossless"]
 
 
 def test_every_tested_suffix_is_known():

@@ -1,6 +1,7 @@
 """Dataset: what every row holds and where it came from, what is held out, and what the cache promises."""
 
 import hashlib
+import threading
 import tracemalloc
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from devid_lib import dataset as module
+from devid_lib.audio import load_recording
 from devid_lib.dataset import Dataset, build_dataset, held_out, probe_table
 from devid_lib.errors import AudioError, DevidError, ParameterError
 from devid_lib.evaluation import TRIVIAL_NUMBERS
@@ -201,6 +203,43 @@ def test_blocks_do_not_show_in_the_result(corpus, tmp_path, monkeypatch):
     for dataset in (build(corpus, draws=2), build(corpus, draws=2, data_dir=tmp_path)):
         pd.testing.assert_frame_equal(dataset.segments, whole.segments)
         np.testing.assert_array_equal(dataset.X, whole.X)
+
+
+def test_a_cluster_gives_the_same_dataset(corpus, tmp_path, monkeypatch):
+    distributed = pytest.importorskip("distributed")
+    alone, threads = build(corpus, draws=2), set()
+
+    def load(*args, **kwargs):
+        threads.add(threading.current_thread().name)
+        return load_recording(*args, **kwargs)
+
+    monkeypatch.setattr(module, "load_recording", load)
+    options = {"processes": False, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
+    with distributed.Client(**options) as client:
+        spread = build(corpus, draws=2, data_dir=tmp_path)
+        workers = set(threads)
+        within = client.submit(lambda: build(corpus, draws=2).X.tobytes()).result()  # would wait for itself
+        short = pd.concat([corpus, corpus.tail(1).assign(path=str(tmp_path / "none.wav"))])
+        with pytest.raises(AudioError, match=r"none\.wav: no such file"):
+            build(short)
+    assert spread.X.tobytes() == alone.X.tobytes() == within
+    pd.testing.assert_frame_equal(spread.segments, alone.segments)
+    assert len(workers) == 2 and threading.current_thread().name not in workers
+    threads.clear()
+    build(corpus)
+    assert threads == {threading.current_thread().name}  # the client is closed
+
+
+def test_a_scheduler_that_is_not_there_is_done_without(corpus, monkeypatch, capsys):
+    pytest.importorskip("distributed")
+    import dask
+
+    monkeypatch.setenv("DASK_SCHEDULER_ADDRESS", "tcp://127.0.0.1:9")
+    with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
+        there = build(corpus)
+    assert "Note: scheduler tcp://127.0.0.1:9" in capsys.readouterr().out
+    monkeypatch.delenv("DASK_SCHEDULER_ADDRESS")
+    assert there.X.tobytes() == build(corpus).X.tobytes()
 
 
 def test_a_cached_dataset_is_never_in_memory_as_a_whole(corpus, tmp_path, monkeypatch):

@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
+from sklearn.ensemble import RandomForestClassifier
 
 from devid_lib import evaluation
 from devid_lib.errors import ParameterError
@@ -583,6 +584,14 @@ def test_leakage_probe_finds_a_planted_difference(column):
 def test_leakage_probe_is_at_chance_without_a_difference():
     figures = accuracy(leakage_probe(probe_table(excerpts=50)))
     assert figures["value"] == pytest.approx(0.25, abs=4 * np.sqrt(0.25 * 0.75 / figures["n"]))
+
+
+def test_leakage_probe_is_a_random_forest():
+    probe = probe_table()
+    train, test = (probe[probe["split"] == side] for side in ("train", "test"))
+    forest = RandomForestClassifier(200, random_state=3).fit(train[TRIVIAL_NUMBERS], train["device"])
+    found = leakage_probe(probe, seed=3)[list(forest.classes_)]
+    np.testing.assert_allclose(found, forest.predict_proba(test[TRIVIAL_NUMBERS]), atol=1e-6)
 
 
 def test_leakage_probe_looks_at_the_six_numbers_only():

@@ -8,22 +8,29 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 
+import matplotlib.pyplot as plt
 import nbformat
 import numpy as np
 import pandas as pd
+import psutil
 import pytest
 import soundfile as sf
 from bs4 import BeautifulSoup
 from nbformat import v4
+from test_audio import FILES as FORMATS
+from test_audio import written
 
 from devid_lib.corpus import load_corpus
 from devid_lib.dataset import build_dataset
+from devid_lib.errors import DevidError
 from devid_lib.files import read_json
-from devid_lib.workbook import command, folder, pages, session
+from devid_lib.workbook import command, execution, folder, made_case, pages, session
 from devid_lib.workbook.parameters import check_params
 
 PARAMETERS = {"segment_length": 512, "train_segments": 20, "test_segments": 5, "voters": 2, "level": 4, "epochs": 2}
+REPORT = pages.report  # tests of runs have none
 SMALL = {name: PARAMETERS[name] for name in ("segment_length", "train_segments", "test_segments", "level")}
 
 
@@ -111,6 +118,7 @@ rows = here.score_probe(recordings)
 if notebook == "02_fit":
     here.fitted("softmax", recordings)
     rows = here.score(here.predictions("softmax", recordings), system="softmax")
+here.save_figure(plt.figure(figsize=(1, 1)).subplots(), "nothing", "An empty figure.")
 here.saw(f"Right: {rows['value'][0]}.")
 here.finish(rows)
 """
@@ -126,9 +134,11 @@ def project(phones, tmp_path_factory):
         (place / "notebooks" / f"{name}.ipynb").write_text('{"cells": []}')
     given = PARAMETERS | {"data_dir": str(place / "data")}
 
-    def papermill(path, output, run, children):
+    def papermill(path, output, run, **_):
         params = given | {"run_dir": str(run), "corpus": str(phones)}
-        exec(WORK, {"session": session, "check_params": check_params, "notebook": path.stem, "params": params})
+        names = {"session": session, "check_params": check_params, "notebook": path.stem, "params": params}
+        exec(WORK, names | {"plt": plt})
+        plt.close("all")
         shutil.copyfile(path, output)
         return ""
 
@@ -136,7 +146,8 @@ def project(phones, tmp_path_factory):
         with pytest.MonkeyPatch.context() as patch:
             patch.setenv("DEVID_HOME", str(place))
             patch.setattr(command, "NOTEBOOKS", place / "notebooks")
-            patch.setattr(command, "papermill", papermill)
+            patch.setattr(execution, "papermill", papermill)
+            patch.setattr(command, "warm_up", lambda: None)
             patch.setattr(pages, "report", lambda run: run)
             assert command.run(preset="quick", corpus=str(phones), out=run, jobs=1, parameters=given) == {}
 
@@ -156,7 +167,8 @@ def runs(project):
 
 FILES = [
     *(f"{kind}/{name}{ending}" for name in NOTEBOOKS for kind, ending in
-      (("metrics", ".csv"), ("conclusions", ".txt"), ("notebooks", ".ipynb"))),
+      (("metrics", ".csv"), ("conclusions", ".txt"), ("notebooks", ".ipynb"),
+       *(("figures", f"-nothing.{ending}") for ending in ("png", "svg", "txt")))),
     *(f"models/softmax-*{ending}" for ending in folder.MODEL),
     "predictions/02_fit-softmax-wavelet.parquet", "predictions/leakage-probe.parquet",
     "recordings.csv", "results.csv", "run.json",
@@ -184,6 +196,33 @@ def test_a_damaged_run_folder_is_mended_by_the_same_command(project, runs, tmp_p
     assert (run / "results.csv").read_bytes() == (runs[0] / "results.csv").read_bytes()
     lines = capsys.readouterr().out.splitlines()
     assert how == "gone" or any(line.startswith(f"Note: {path}") and "made again" in line for line in lines)
+
+
+@pytest.mark.parametrize("name", ["figures/*.png", "predictions/*-wavelet.parquet", "notebooks/02_fit.ipynb"])
+@pytest.mark.parametrize("how", ["garbled", "gone"])
+def test_no_report_is_made_of_a_damaged_run(runs, tmp_path, name, how):
+    run = shutil.copytree(runs[0], tmp_path / "run")
+    path = sorted(run.glob(name))[0]
+    damage(path, how, b"")
+    with pytest.raises(DevidError, match=f"{path.name}: is not as it was written; `devid run --out"):
+        REPORT(run)
+
+
+@pytest.mark.parametrize("name", ["questioned/1.wav", "truth.csv", "made.json"])
+@pytest.mark.parametrize("how", ["garbled", "gone"])
+def test_a_damaged_made_case_is_made_again(tmp_path, monkeypatch, capsys, name, how):
+    def make(folder, seed):
+        for place in ("questioned/1.wav", "truth.csv"):
+            (folder / place).parent.mkdir(parents=True, exist_ok=True)
+            (folder / place).write_text(f"{place} of seed {seed}")
+
+    monkeypatch.setattr(made_case, "_make", make)
+    whole = {path: path.read_bytes() for path in made_case.make_case(tmp_path / "case").rglob("*.*")}
+    damage(tmp_path / "case" / name, how, b"")
+    made_case.make_case(tmp_path / "case")
+    assert {path: path.read_bytes() for path in (tmp_path / "case").rglob("*.*")} == whole
+    said = capsys.readouterr().out
+    assert ("made again" in said and name in said) or (name == "made.json" and how == "gone")
 
 
 # --- Several at once -------------------------------------------------------------------------------------------------
@@ -232,6 +271,78 @@ def test_four_processes_build_one_cache_and_one_run_folder(tmp_path):
     assert len(read_json(data_dir / "cache" / "recordings.json")) == 5 * 27
 
 
+# --- Fuzzed recordings -----------------------------------------------------------------------------------------------
+def fuzzed(content, dice, other):
+    """Return the content of a file after one to four accidents."""
+    content = bytearray(content)
+    for _ in range(dice.choice([1, 1, 2, 4])):
+        n, how = len(content), dice.choice(["bits", "head", "cut", "noise", "zeros", "twice", "swap", "size", "graft"])
+        at, to = sorted(dice.randrange(n) for _ in range(2))
+        if how == "bits":
+            for _ in range(dice.choice([1, 8, 100])):
+                content[dice.randrange(n)] ^= 1 << dice.randrange(8)
+        elif how == "head":
+            content[dice.randrange(min(n, 120))] = dice.randrange(256)
+        elif how == "cut":
+            del content[at : at + dice.choice([1, 7, 400])]
+        elif how in ("noise", "zeros"):
+            size = dice.choice([1, 512, 5000, 1 << 22])
+            content[at:at] = bytes(size) if how == "zeros" else dice.randbytes(size)
+        elif how == "twice":
+            content[to:to] = content[at:to]
+        elif how == "swap":
+            chunks = [content[at : at + 64], content[to : to + 64]]
+            content[to : to + 64], content[at : at + 64] = chunks
+        elif how == "size":
+            size = dice.choice([bytes(4), b"\xff" * 4, b"\x7f\xff\xff\xff", b"\0\0\0\x80", b"\1\0\0\0"])
+            at = dice.randrange(min(n, 200))
+            content[at : at + 4] = size
+        else:
+            content = content[:at] + other[dice.randrange(len(other)) :]
+        content = content or bytearray(1)
+    return bytes(content)
+
+
+READ = """
+import resource, sys, time
+from devid_lib.audio import inspect_recording, load_recording, read_tags
+from devid_lib.errors import AudioError
+own = 4096 * int(open("/proc/self/statm").read().split()[0])
+resource.setrlimit(resource.RLIMIT_AS, (own + (1 << 30), own + (1 << 30)))
+for path in sys.argv[1:]:
+    print(path, end=" ", flush=True)
+    started = time.process_time()
+    try:
+        for function in (load_recording, inspect_recording, read_tags):
+            function(path)
+        print("accepted", end=" ")
+    except AudioError as error:
+        assert str(error).startswith(f"{path}: "), error
+        print("refused", end=" ")
+    print(time.process_time() - started)
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="no such limits, or another way to them")
+def test_fuzzed_recordings_are_refused_or_read_in_little_time_and_memory(tmp_path):
+    dice = random.Random(seed := os.environ.get("DEVID_TEST_SEED", "8"))
+    whole = []
+    for i, (container, codec, samplerate) in enumerate(FORMATS):
+        with suppress(pytest.skip.Exception):  # an encoder that is not there
+            whole.append(written(tmp_path / f"{i}-{container}", container, codec, samplerate))
+    contents = {path: path.read_bytes() for path in whole}
+    paths = [tmp_path / f"{i}-{whole[i % len(whole)].name}" for i in range(100)]
+    for i, path in enumerate(paths):
+        path.write_bytes(fuzzed(contents[whole[i % len(whole)]], dice, contents[dice.choice(whole)]))
+    asked = [sys.executable, "-c", READ, *map(str, paths)]
+    done = subprocess.run(asked, env=ENVIRONMENT, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, (seed, done.returncode, done.stdout[-300:], done.stderr[-3000:])
+    said = [line.split() for line in done.stdout.splitlines()]
+    assert [path for path, *_ in said] == [str(path) for path in paths]
+    assert max(float(seconds) for *_, seconds in said) < 5, seed
+    assert {how for _, how, _ in said} == {"accepted", "refused"}
+
+
 # --- Killed ----------------------------------------------------------------------------------------------------------
 RUN = """
 import sys
@@ -240,10 +351,33 @@ from devid_lib.workbook import command, pages
 command.NOTEBOOKS, pages.report = Path(sys.argv[1]), lambda run: run
 sys.exit(command.main(["run", "--preset", "quick", "--jobs", "2", *sys.argv[2:]]))
 """
-SETUP = """from devid_lib.workbook import session
+SETUP = """import matplotlib.pyplot as plt
+from devid_lib.workbook import session
 from devid_lib.workbook.parameters import check_params
 notebook, params = {name!r}, {params!r}
 """
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no such signal")
+def test_what_a_killed_run_has_started_ends_with_it(phones, tmp_path):
+    cell = f"import os, pathlib, time; pathlib.Path({str(tmp_path / 'kernel')!r}).write_text('here'); time.sleep(600)"
+    made = v4.new_notebook(cells=[v4.new_code_cell(cell)], metadata={"language_info": {"name": "python"}})
+    nbformat.write(made, tmp_path / "01_wait.ipynb")
+    asked = [str(tmp_path), "--corpus", str(phones), "--out", str(tmp_path / "run"), "-p", "segment_length", "512"]
+    process = subprocess.Popen([sys.executable, "-c", RUN, *asked], env=ENVIRONMENT | {"DEVID_HOME": str(tmp_path)})
+    until = time.monotonic() + 200
+    while not (tmp_path / "kernel").exists() and process.poll() is None and time.monotonic() < until:
+        time.sleep(0.2)
+    started = psutil.Process(process.pid).children(recursive=True)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    try:
+        assert (tmp_path / "kernel").exists() and len(started) >= 1
+        assert psutil.wait_procs(started, timeout=30)[1] == []
+    finally:
+        for child in started:
+            with suppress(psutil.Error):
+                child.kill()
 
 
 @pytest.mark.slow

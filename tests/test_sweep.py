@@ -124,6 +124,20 @@ def test_the_table_holds_every_point_and_says_what_failed(tmp_path, monkeypatch,
     assert kept["grid"]["grid"] == grid and kept["points"][lost]["parameters"] == {"seed": 1, "wavelet": "sym8"}
 
 
+@pytest.mark.parametrize("name", ["sweep.csv", "sweep.json"])
+def test_a_table_is_drawn_only_as_it_was_written(tmp_path, monkeypatch, name):
+    serially(monkeypatch, tmp_path)
+    sweep.sweep(written(tmp_path, grid=GRID), out=tmp_path / "out")
+    table, points = sweep.load_sweep(tmp_path / "out")
+    assert len(table) == len(points) == 4 and (table["failed"] == "").all()
+    path = tmp_path / "out" / name
+    path.write_text(path.read_text().replace("sym8", "sym9"))
+    with pytest.raises(DevidError, match=name):
+        sweep.load_sweep(tmp_path / "out")
+    with pytest.raises(DevidError, match="holds no sweep"):
+        sweep.load_sweep(tmp_path)
+
+
 def test_an_interrupted_sweep_leaves_a_table_of_what_it_has(tmp_path, monkeypatch):
     serially(monkeypatch, tmp_path)
     plain, calls = sweep.run_point, []
@@ -170,7 +184,7 @@ def test_no_scheduler_at_the_address(tmp_path, capsys):
 def test_a_worker_that_is_killed_in_the_middle_loses_nothing(tmp_path, monkeypatch, capsys):
     pytest.importorskip("distributed")
 
-    def dies_once(name, out, given):  # in a worker process; a function of a test is sent whole
+    def dies_once(name, out, given, scheduler):  # in a worker process; a function of a test is sent whole
         (out / name).mkdir(exist_ok=True)
         with open(out / name / "visits", "a") as visits:
             visits.write(f"{os.getpid()}\n")

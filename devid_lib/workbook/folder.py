@@ -286,10 +286,10 @@ def save_recordings(run, recordings):
 
 def save_figure(run, notebook, name, figure, *, caption=""):
     """Write a figure as PNG and SVG, and its caption as text: ``figures/<notebook>-<name>``."""
-    with atomic_path(run / "figures" / f"{notebook}-{name}.txt") as temporary:
+    with kept(run, notebook, f"figures/{notebook}-{name}.txt") as temporary:
         temporary.write_text(caption, encoding="utf-8")
     for suffix in ("png", "svg"):
-        with atomic_path(run / "figures" / f"{notebook}-{name}.{suffix}") as temporary:
+        with kept(run, notebook, f"figures/{notebook}-{name}.{suffix}") as temporary:
             figure.savefig(
                 temporary, dpi=130, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None
             )
