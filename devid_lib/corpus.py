@@ -29,6 +29,7 @@ SIMULATED = {  # name: what its recordings share, a key of `simulate.SHARED`
     "simulated-control": "unit",
     "simulated-one-model": "model",
     "simulated-one-session": "session",
+    "simulated-micirp": "nothing",
 }
 NAMED = (*SIMULATED, *corpora.CORPORA)  # what is no path
 
@@ -55,10 +56,12 @@ def load_corpus(
     ----------
     source : str or Path
         ``simulated``; its controls ``simulated-control`` (nine copies of one recorder), ``simulated-one-model`` (nine
-        units of one model), ``simulated-one-session`` (all recordings of a device on one day); a name of ``devid
-        corpora`` whose recordings `corpora.get` has put into ``data_dir``; a folder ``<device>/<recording>.<ext>`` or
-        flat ``<device>-<n>.<ext>``; a CSV, also as ``manifest.csv`` in a folder, with the columns ``path`` (relative to
-        the CSV) and ``device``, if wanted also ``recording``, ``split``, ``session``, ``speaker``, ``model``.
+        units of one model), ``simulated-one-session`` (all recordings of a device on one day);
+        ``simulated-micirp``, nine measured microphones in place of drawn ones (``devid corpora get micirp`` before); a
+        name of ``devid corpora`` whose recordings `corpora.get` has put into ``data_dir``; a folder
+        ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``; a CSV, also as ``manifest.csv`` in a folder, with
+        the columns ``path`` (relative to the CSV) and ``device``, if wanted also ``recording``, ``split``, ``session``,
+        ``speaker``, ``model``.
         What lies in a folder ``questioned``, or has this as its ``split`` or no ``device``, is asked about and takes no
         part.
     samplerate : int or None
@@ -204,8 +207,10 @@ def _listed(source, *, data_dir, seed, minutes):
     if name in SIMULATED:
         from .simulate import simulate_corpus  # it needs the speech that ships with the library: only when asked for
 
-        folder = data_dir / f"{name}-seed{seed}-{minutes:g}min"
-        source = simulate_corpus(folder, seed=seed, minutes=minutes, share=SIMULATED[name])
+        folder, responses = data_dir / f"{name}-seed{seed}-{minutes:g}min", None
+        if name == "simulated-micirp":
+            responses, known = corpora.impulse_responses(data_dir=data_dir), corpora.terms("micirp")
+        source = simulate_corpus(folder, seed=seed, minutes=minutes, share=SIMULATED[name], responses=responses)
     source = Path(source)
     if os.path.abspath(source) != readable(os.path.abspath(source)):
         raise CorpusError(f"{readable(source)}: {NOT_UTF8}")

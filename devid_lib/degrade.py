@@ -76,8 +76,8 @@ def add_noise(y, samplerate, *, snr_db, kind="white", seed=0):
     return y + (noise * np.sqrt(wanted / max(np.mean(np.square(noise), dtype=float), 1e-30))).astype(np.float32)
 
 
-def add_room(y, samplerate, *, rt60, drr_db=0.0, seed=0):
-    """Play a recording in a room: the direct sound, then noise that dies away. The level stays.
+def add_room(y, samplerate, *, rt60, seed=0):
+    """Play a recording in a room: the direct sound, then as much noise that dies away. The level stays.
 
     Parameters
     ----------
@@ -85,8 +85,6 @@ def add_room(y, samplerate, *, rt60, drr_db=0.0, seed=0):
         As in `add_noise`.
     rt60 : float > 0
         Time in which the reverberation falls by 60 dB [s].
-    drr_db : float
-        Power of the direct sound over that of the reverberation [dB].
     seed : int or sequence of int
         Of the room.
 
@@ -101,7 +99,7 @@ def add_room(y, samplerate, *, rt60, drr_db=0.0, seed=0):
     """
     y, t = samples(y), np.arange(1, round(rt60 * samplerate)) / samplerate
     tail = np.random.default_rng(seed).standard_normal(len(t)) * 10 ** (-3 * t / rt60)
-    response = np.append(1.0, tail * 10 ** (-drr_db / 20) / np.linalg.norm(tail)).astype(np.float32)
+    response = np.append(1.0, tail / np.linalg.norm(tail)).astype(np.float32)
     wet = scipy.signal.oaconvolve(y, response)[: len(y)]
     return wet * np.float32(np.sqrt(np.mean(y**2) / max(np.mean(wet**2), 1e-30)))
 

@@ -16,6 +16,7 @@ from .noise import check_name, check_signal
 from .soundfield import speech
 
 BLOCK = 1 << 15  # samples given to libsndfile at a time: its Vorbis encoder overruns its stack on long blocks
+VOICE_RATE = 24000  # of the sentences that ship with the library [Hz]: read once, then brought to a codec's rate
 LONGEST_DELAY = 4096  # of a codec, and the longest start that one swallows [samples]
 
 
@@ -107,7 +108,7 @@ def transcode(y, samplerate, *, codec, bit_rate=0):
 @functools.cache
 def _delay(codec, bit_rate, rate):
     """Return where in what is decoded the sound begins that had LONGEST_DELAY zeros before it: where it fits best."""
-    y = speech(3 * rate, rng=np.random.default_rng(0), samplerate=rate)
+    y = soxr.resample(speech(3 * VOICE_RATE, rng=np.random.default_rng(0), samplerate=VOICE_RATE), VOICE_RATE, rate)
     decoded = _through_file(np.pad(y, (LONGEST_DELAY, LONGEST_DELAY)), rate, codec, bit_rate)
     decoded = fitted(decoded, len(y) + 2 * LONGEST_DELAY)
     return int(scipy.signal.correlate(np.diff(decoded), np.diff(y), "valid").argmax())

@@ -9,14 +9,11 @@ import functools
 from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.fft
 import soxr
-from scipy import signal
-from scipy.ndimage import gaussian_filter1d
 
 from .encoders import transcode
 from .errors import ParameterError
-from .soundfield import SAMPLERATE, coloured_noise, go_on, slowly
+from .soundfield import GRID, SAMPLERATE, coloured_noise, filtered, go_on, minimum_phase, slowly, smooth_process
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # Of datasheets, with their source, or "assumed". The assumed scales of the responses were set by the ripple table of
@@ -75,7 +72,6 @@ DESIGNS = {  # levels, corners and tones: assumed, as for such devices
                bits=15, codec="wma", bit_rate=64),
     )
 }  # fmt: skip
-_GRID = 2049  # points of a response, from 0 Hz to 22.05 kHz
 _FRAME = 441  # step of everything that varies slowly: 10 ms
 
 
@@ -140,7 +136,7 @@ def draw_unit(name, model, *, rng):
     True
     """
     design, (port, q) = model["design"], model["port"]
-    f = np.linspace(0, SAMPLERATE / 2, _GRID)
+    f = np.linspace(0, SAMPLERATE / 2, GRID)
     corner = CORNER_HZ * CORNER_FACTOR ** rng.standard_normal()
     port *= 1 + PORT_SPREAD * rng.standard_normal()
     response = model["response_db"] + UNIT_DB * smooth_process(UNIT_HZ, rng)
@@ -149,25 +145,6 @@ def draw_unit(name, model, *, rng):
     tones = tuple((frequency, level + TONE_DB * rng.standard_normal()) for frequency, level in design.tones)
     sensitivity = rng.uniform(-design.tolerance_db, design.tolerance_db)
     return Recorder(name, design, response, sensitivity, tones, DC * rng.standard_normal())
-
-
-def smooth_process(length_hz, rng):
-    """Return a Gaussian process over frequency: standard deviation 1, correlation exp(-(f / length_hz)**2 / 2).
-
-    Parameters
-    ----------
-    length_hz : float
-        Over how many hertz it is alike [Hz].
-    rng : np.random.Generator
-
-    Returns
-    -------
-    y : np.ndarray [shape=(2049,)]
-        From 0 Hz to 22.05 kHz.
-    """
-    sigma = length_hz / (SAMPLERATE / 2 / (_GRID - 1)) / np.sqrt(2)
-    white = rng.standard_normal(3 * _GRID)
-    return np.sqrt(2 * np.sqrt(np.pi) * sigma) * gaussian_filter1d(white, sigma)[_GRID : 2 * _GRID]
 
 
 # --- What a recorder writes ------------------------------------------------------------------------------------------
@@ -207,7 +184,7 @@ def record(clean, recorder, *, rng, gain_db=0.0):
     noise = coloured_noise(n_samples, lambda f: np.sqrt(1 + design.noise_corner / f), rng)
     noise *= np.float32(10 ** (-design.snr_db / 20))  # equivalent input noise, as in datasheets; 94 dB SPL are 1 Pa
     noise += clean
-    y = signal.oaconvolve(noise, input_filter(recorder))[:n_samples]
+    y = filtered(noise, input_filter(recorder))
     del noise
     level = design.level_dbfs + recorder.sensitivity_db + gain_db + 34  # 60 dB SPL are 34 dB under 1 Pa
     y *= np.float32(10 ** (level / 20))
@@ -232,25 +209,22 @@ def input_filter(recorder):
 
     Capsule, housing, wind filter, and a low-pass that keeps the converter from folding what it cannot write.
     """
-    f = np.linspace(0, SAMPLERATE / 2, _GRID)
+    f = np.linspace(0, SAMPLERATE / 2, GRID)
     with np.errstate(divide="ignore"):
         wind = -10 * np.log10(1 + (recorder.design.highpass / np.maximum(f, 1)) ** 4)
     low_pass = -10 * np.log10(1 + (f / 20_000) ** 16)
-    db = recorder.response_db + wind + low_pass
-    log_magnitude = np.log(10) / 20 * np.append(db, db[-2:0:-1])
-    cepstrum = scipy.fft.ifft(log_magnitude).real
-    half = len(cepstrum) // 2
-    cepstrum[1:half] *= 2  # the causal part alone: minimum phase (Oppenheim & Schafer)
-    cepstrum[half + 1 :] = 0
-    return scipy.fft.ifft(np.exp(scipy.fft.fft(cepstrum))).real[:half].astype(np.float32)
+    return minimum_phase(recorder.response_db + wind + low_pass)
 
 
 def _add_tones(y, tones, rng):
-    t = np.arange(len(y))
-    for frequency, level in tones:
-        go_on()
-        phase = 2 * np.pi * (frequency / SAMPLERATE * t % 1 + rng.uniform())
-        y += np.float32(np.sqrt(2) * 10 ** (level / 20)) * np.sin(phase.astype(np.float32))
+    """Add sines: sin(a + b) = sin a cos b + cos a sin b, a where a frame begins and b within it."""
+    frequency, level = np.array(tones, np.float64).reshape(-1, 2).T
+    turns, frames = frequency / SAMPLERATE, np.arange(-(-len(y) // _FRAME))[:, None]
+    a = 2 * np.pi * (turns * _FRAME * frames % 1 + rng.uniform(size=len(tones)))
+    b = 2 * np.pi * turns[:, None] * np.arange(_FRAME)
+    size = np.sqrt(2) * 10 ** (level / 20)
+    starts, within = np.hstack([size * np.sin(a), size * np.cos(a)]), np.vstack([np.cos(b), np.sin(b)])
+    y += (starts.astype(np.float32) @ within.astype(np.float32)).reshape(-1)[: len(y)]
 
 
 def _dynamics(y, design):
@@ -329,7 +303,7 @@ def device(model, unit, *, seed=0, name=""):
     return draw_unit(name or f"{model} {unit}", drawn, rng=np.random.default_rng([seed, 2, number, unit]))
 
 
-def recorders(*, seed=0, share="nothing"):
+def recorders(*, seed=0, share="nothing", responses=None):
     """Return the nine recorders of a simulated corpus.
 
     Parameters
@@ -337,6 +311,9 @@ def recorders(*, seed=0, share="nothing"):
     seed : int >= 0
     share : {"nothing", "model", "unit"}
         What they have in common: all may be units of one model, or copies of one unit.
+    responses : dict of str: np.ndarray [shape=(2049,)], optional
+        Of microphones, from 0 Hz to 22.05 kHz [dB], as from `corpora.impulse_responses`: nine of them, by the seed,
+        take the place of the recorders' own, and their names that of the models'.
 
     Returns
     -------
@@ -353,7 +330,14 @@ def recorders(*, seed=0, share="nothing"):
         return tuple(replace(device(model, unit, seed=seed), name=name) for name in DEVICES)
     if share == "model":
         return tuple(device(model, number, seed=seed, name=name) for number, name in enumerate(DEVICES, 1))
-    return tuple(device(*which, seed=seed, name=name) for name, which in DEVICES.items())
+    nine = tuple(device(*which, seed=seed, name=name) for name, which in DEVICES.items())
+    if not responses:
+        return nine
+    drawn = np.random.default_rng([seed, 7]).permutation(sorted(responses))[: len(nine)].tolist()
+    return tuple(
+        replace(one, response_db=responses[name], design=replace(one.design, name=name))
+        for one, name in zip(nine, drawn, strict=True)
+    )
 
 
 RECORDERS = recorders()

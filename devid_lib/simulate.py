@@ -29,7 +29,7 @@ from .soundfield import SAMPLERATE, VOICES, draw_place, draw_session, positive, 
 __all__ = ["RECORDERS", "SAMPLERATE", "SHARED", "record", "recording", "simulate_corpus", "sound_field",
            "speech"]  # fmt: skip
 
-VERSION = 2  # raise it when the code makes other samples of the same constants
+VERSION = 3  # raise it when the code makes other samples of the same constants
 RECORDINGS = 3  # per device
 LENGTH_SPREAD = 0.08  # a recording's length is uniform within +- this share of ``minutes``
 SHARED = {  # what the devices or recordings of a corpus have in common, for controls
@@ -47,7 +47,7 @@ _MINUTES = (0.02, 60.0)  # shorter has hardly a segment, longer does not fit int
 
 
 # --- The corpus ------------------------------------------------------------------------------------------------------
-def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", n_jobs=2):
+def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=None, n_jobs=2):
     """Make the recordings of nine simulated recorders, three of each, once.
 
     Parameters
@@ -62,6 +62,8 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", n_jobs=2):
         Length of a recording, give or take ``LENGTH_SPREAD``, 0.02 to 60 [min].
     share : {"nothing", "unit", "model", "session"}
         What recordings have in common: see ``SHARED``.
+    responses : dict of str: np.ndarray [shape=(2049,)], optional
+        Of measured microphones, which take the place of the recorders' own: see `recorders.recorders`.
     n_jobs : int >= 1
         Number of recordings made at a time, each in a thread. One takes about 0.8 GB for 6.5 minutes.
 
@@ -91,19 +93,19 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", n_jobs=2):
     Traceback (most recent call last):
     devid_lib.errors.ParameterError: minutes must be a number from 0.02 to 60, not 90
     """
-    folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, share=share)
+    folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, share=share, responses=responses)
     n_jobs = positive("n_jobs", n_jobs)
     with locked(folder.absolute().with_name(f".{folder.name}.lock")):  # of several, one makes it and the others wait
         _claim(folder, settings)
         for path in _changed(folder):
             print(f"Note: {path}: is not as it was written: made again", flush=True)
             remove(path)
-        tasks = [task for task in _tasks(settings) if not _is_whole(folder, *task)]
+        tasks = [task for task in _tasks(settings, responses) if not _is_whole(folder, *task)]
         if not tasks and (folder / _MARKER).is_file() and (folder / "manifest.csv").is_file():
             return folder
         sweep(folder)
         _in_threads(functools.partial(_write_recording, folder, settings), tasks, n_jobs)
-        _write_manifest(folder, settings)
+        _write_manifest(folder, settings, responses)
         made = [folder / "manifest.csv", *folder.glob("*/*.wav")]
         made = {path.relative_to(folder).as_posix(): [sha256_of(path), *stamp(path)] for path in made}
         _write_json(folder / _MARKER, settings | {"files": made})
@@ -111,7 +113,7 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", n_jobs=2):
     return folder
 
 
-def _settings(*, seed, minutes, share):
+def _settings(*, seed, minutes, share, responses=None):
     """Return, checked, everything that decides what the corpus sounds like."""
     if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
         raise ParameterError(f"seed must be a whole number of at least 0, not {seed!r}")
@@ -119,8 +121,14 @@ def _settings(*, seed, minutes, share):
         raise ParameterError(f"minutes must be a number from {_MINUTES[0]:g} to {_MINUTES[1]:g}, not {minutes!r}")
     if share not in SHARED:
         raise ParameterError(f"share must be one of {', '.join(SHARED)}, not {share!r}")
-    return {"statement": _STATEMENT, "version": VERSION, "constants": _constants_checksum(), "seed": int(seed),
-            "minutes": float(minutes), "share": share}
+    settings = {"statement": _STATEMENT, "version": VERSION, "constants": _constants_checksum(), "seed": int(seed),
+                "minutes": float(minutes), "share": share}
+    if not responses:
+        return settings
+    if share != "nothing" or len(responses) < len(DEVICES):
+        raise ParameterError(f"share={share!r} with {len(responses)} responses: it takes 'nothing' and {len(DEVICES)}")
+    content = b"".join(name.encode() + np.float32(responses[name]).tobytes() for name in sorted(responses))
+    return settings | {"responses": f"{zlib.crc32(content):08x}"}
 
 
 def _constants_checksum():
@@ -176,9 +184,9 @@ def _check_same(folder, found, settings):
                           "choose another folder or delete this one")
 
 
-def _tasks(settings):
+def _tasks(settings, responses=None):
     """Yield one (recorder, number, n_samples, rng) per recording; rng depends on seed, device and number only."""
-    for i, recorder in enumerate(recorders(seed=settings["seed"], share=settings["share"])):
+    for i, recorder in enumerate(recorders(seed=settings["seed"], share=settings["share"], responses=responses)):
         for number in range(1, RECORDINGS + 1):
             rng = np.random.default_rng([settings["seed"], 3, i, number])
             minutes = settings["minutes"] * rng.uniform(1 - LENGTH_SPREAD, 1 + LENGTH_SPREAD)
@@ -228,12 +236,12 @@ def _write_recording(folder, settings, recorder, number, n_samples, rng):
         wavfile.write(temporary, SAMPLERATE, y)  # soundfile does not report a full disk as an OSError
 
 
-def _write_manifest(folder, settings):
+def _write_manifest(folder, settings, responses):
     """Write the table of recordings."""
     with atomic_path(folder / "manifest.csv") as temporary, open(temporary, "w", newline="") as file:
         table = csv.writer(file)
         table.writerow(["path", "device", "recording", "split", "session", "speaker", "model"])
-        for recorder, number, *_ in _tasks(settings):
+        for recorder, number, *_ in _tasks(settings, responses):
             scene, day = _scene(settings, recorder.name, number)
             table.writerow([f"{recorder.name}/{number}.wav", recorder.name, number, scene["side"], day,
                             "+".join(scene["voices"]), recorder.model])

@@ -15,13 +15,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import scipy.signal
 import soundfile as sf
 
-from devid_lib import corpora
+from devid_lib import corpora, simulate
 from devid_lib.corpora import download, layouts
 from devid_lib.corpus import load_corpus
 from devid_lib.errors import CorpusError, DevidError, ParameterError
 from devid_lib.files import read_json
+from devid_lib.recorders import input_filter
+from devid_lib.simulate import simulate_corpus
 from devid_lib.workbook import command
 from devid_lib.workbook.session import source_path
 
@@ -396,26 +399,51 @@ def test_a_folder_that_is_half_there_is_refused(made):
         load_corpus("ccnu-mobile", data_dir=data)
 
 
-def test_responses_are_filters_of_the_level_of_speech(tmp_path, made):
-    data = made("micirp", [], files=2)
-    rng = np.random.default_rng(0)
-    h = np.zeros(16000)
-    h[70:1000] = rng.standard_normal(930) * np.exp(-np.arange(930) / 40) * 0.05
-    h[70] = 1.0
-    folder = data / "corpora" / "micirp" / "files" / "dirs"
+@pytest.fixture
+def micirp(made):
+    """Nine microphones in the place of MicIRP: each a peak at another frequency."""
+    data = made("micirp", [], files=9)
+    folder, t = data / "corpora" / "micirp" / "files" / "dirs", np.arange(4000) / 44100
     folder.mkdir(parents=True)
-    sf.write(folder / "IR_one.wav", h, 44100, subtype="PCM_24")
-    with pytest.raises(CorpusError, match=r"1 of 2 impulse responses; .*CC BY-SA 4\.0.*devid corpora get micirp"):
-        corpora.impulse_responses(samplerate=44100, data_dir=data)
-    sf.write(folder / "two.wav", h / 10, 48000, subtype="PCM_24")
-    found = corpora.impulse_responses(samplerate=44100, data_dir=data)
-    assert list(found) == ["one", "two"] and {len(response) for response in found.values()} == {4096}
-    assert np.abs(found["one"]).argmax() == 44  # one millisecond
-    spectrum, f = np.abs(np.fft.rfft(found["two"])) ** 2, np.fft.rfftfreq(4096, 1 / 44100)
-    assert spectrum[(f >= 300) & (f <= 3400)].mean() == pytest.approx(1)
-    np.testing.assert_allclose(found["one"] / found["one"][44], h[26:][:4096], atol=1e-3)
-    with pytest.raises(CorpusError, match="micirp: holds impulse responses, not recordings"):
-        load_corpus("micirp", data_dir=data)
+    for k in range(9):
+        h = 0.3 * np.exp(-t * 800) * np.sin(2 * np.pi * 1000 * (k + 1) * t)
+        h[0] += 0.05 * (k + 1)
+        sf.write(folder / f"IR_mic{k}.wav", np.pad(h, (70, 9000)), 44100, subtype="PCM_24")
+    return data
+
+
+def test_responses_of_microphones_have_the_level_of_speech(micirp):
+    found = corpora.impulse_responses(data_dir=micirp)
+    f = np.fft.rfftfreq(4096, 1 / 44100)
+    for k, (name, response) in enumerate(found.items()):
+        assert name == f"mic{k}" and response.shape == (2049,) and response.min() >= -60
+        assert np.mean(10 ** (response[(f >= 300) & (f <= 3400)] / 10)) == pytest.approx(1)
+        assert abs(f[response.argmax()] - 1000 * (k + 1)) < 300
+    next((micirp / "corpora" / "micirp").rglob("*.wav")).unlink()
+    with pytest.raises(CorpusError, match=r"8 of 9 impulse responses; .*CC BY-SA 4\.0.*devid corpora get micirp"):
+        corpora.impulse_responses(data_dir=micirp)
+    with pytest.raises(CorpusError, match="micirp: holds impulse responses, .*simulated-micirp"):
+        load_corpus("micirp", data_dir=micirp)
+
+
+def test_measured_microphones_are_devices_of_the_simulator(micirp, monkeypatch):
+    def hiss(recorder, *, n_samples, rng, **_):  # instead of a voice in a room, which takes time
+        noise = scipy.signal.fftconvolve(rng.normal(0, 1000, n_samples), input_filter(recorder), "same")
+        return noise.astype(np.int16)
+
+    monkeypatch.setattr(simulate, "recording", hiss)
+    table = load_corpus("simulated-micirp", data_dir=micirp, recording_minutes=0.02)
+    assert sorted(set(table["model"])) == [f"mic{k}" for k in range(9)] and len(table) == 27
+    assert "CC BY-SA 4.0" in table.attrs["notes"][0] and any("booth" in note for note in table.attrs["notes"])
+    for row in table.itertuples():
+        f, power = scipy.signal.welch(sf.read(row.path)[0], 44100, nperseg=1024)
+        assert abs(f[power.argmax()] - 1000 * (int(row.model[-1]) + 1)) < 300
+
+
+@pytest.mark.parametrize("share, n", [("unit", 9), ("nothing", 8)])
+def test_microphones_are_nine_and_share_nothing(tmp_path, share, n):
+    with pytest.raises(ParameterError, match=f"share='{share}' with {n} responses"):
+        simulate_corpus(tmp_path / "x", share=share, responses={f"mic{k}": np.zeros(2049) for k in range(n)})
 
 
 # --- From asking to loading ------------------------------------------------------------------------------------------

@@ -101,8 +101,11 @@ def test_simulated_corpora_have_their_own_folders(load_corpus, tmp_path, folder,
         return target
 
     monkeypatch.setattr(simulate, "simulate_corpus", simulate_corpus, raising=False)
+    monkeypatch.setattr(corpus.corpora, "impulse_responses", lambda **_: "measured")
     table = load_corpus(name, seed=3, recording_minutes=0.5)
-    assert calls == [(tmp_path / "data" / f"{name}-seed3-0.5min", {"seed": 3, "minutes": 0.5, "share": share})]
+    options = {"seed": 3, "minutes": 0.5, "share": share}
+    options["responses"] = "measured" if name == "simulated-micirp" else None
+    assert calls == [(tmp_path / "data" / f"{name}-seed3-0.5min", options)]
     assert table.attrs["name"] == name and len(table) == 6
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from scipy.signal import oaconvolve
 
 from devid_lib import recorders, simulate, soundfield
 from devid_lib.errors import CorpusError, DevidError, ParameterError
@@ -197,6 +198,22 @@ def test_a_reflection_makes_a_ripple_whose_period_is_one_over_its_delay():
     assert np.std(db) == pytest.approx(8.686 * 0.3 / np.sqrt(2), rel=0.1)
 
 
+def test_how_a_device_is_turned_changes_high_frequencies_of_speech_from_recording_to_recording():
+    turned = [soundfield.turned_response(rng=np.random.default_rng(n)) for n in range(12)]
+    db = np.std([20 * np.log10(abs(np.fft.rfft(fir))) for fir in turned], axis=0)  # bins of 21.5 Hz
+    assert db[:100].max() < 0.5  # to 2 kHz
+    assert 0.6 * soundfield.TURNED_DB < np.sqrt(np.mean(db[450:] ** 2)) < 1.4 * soundfield.TURNED_DB  # from 10 kHz on
+
+
+@pytest.mark.parametrize(("n", "taps"), [(1, 2), (441, 3000), (100_000, 2), (100_000, 20_000)])
+def test_filtered_is_the_start_of_the_convolution(n, taps):
+    rng = np.random.default_rng(0)
+    y, fir = rng.standard_normal(n).astype(np.float32), rng.standard_normal(taps).astype(np.float32)
+    found = soundfield.filtered(y, fir)
+    assert found.dtype == np.float32
+    np.testing.assert_allclose(found, oaconvolve(y, fir)[:n], atol=1e-4 * taps**0.5 * np.abs(y).max())
+
+
 def test_several_devices_can_hear_the_same():
     said = np.zeros(SAMPLERATE, np.float32)
     session = replace(draw_session(np.random.default_rng(0)), levels=(-100.0, -100.0))
@@ -358,7 +375,7 @@ def test_an_error_leaves_whole_recordings_and_no_marker(cheap, tmp_path, monkeyp
 
 
 def test_the_marker_comes_last(cheap, tmp_path, monkeypatch):
-    def failing(folder, settings):
+    def failing(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(simulate, "_write_manifest", failing)
@@ -376,7 +393,7 @@ def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
         try:
             deadline = time.monotonic() + 20
             while time.monotonic() < deadline:
-                soundfield._filtered(np.zeros(10, np.float32), np.ones(1, np.float32))
+                soundfield.filtered(np.zeros(10, np.float32), np.ones(1, np.float32))
         except soundfield.Stopped:
             stopped.append(number)
             raise
@@ -491,6 +508,15 @@ def test_the_response_and_the_self_noise_are_those_of_the_device():
     quiet = record(np.zeros(10 * SAMPLERATE), flat, rng=rng) / 32768
     expected = design.level_dbfs + 34 - 60  # 94 dB SPL are 34 dB over 60
     assert 20 * np.log10(np.std(quiet)) == pytest.approx(expected, abs=1.0)
+
+
+def test_spurious_tones_are_sines_of_their_level():
+    y, tones = np.zeros(10_000, np.float32), ((1000.0, -20.0), (12345.6, -30.0))
+    recorders._add_tones(y, tones, np.random.default_rng(3))
+    phases, t = np.random.default_rng(3).uniform(size=(2, 1)), np.arange(len(y)) / SAMPLERATE
+    frequency, db = np.array(tones).T[:, :, None]
+    expected = np.sqrt(2) * 10 ** (db / 20) * np.sin(2 * np.pi * (frequency * t + phases))
+    np.testing.assert_allclose(y, expected.sum(axis=0), atol=1e-5)
 
 
 def test_noise_suppression_lowers_pauses_and_not_speech():

@@ -17,7 +17,12 @@ from devid_lib.systems.protocol import leaderboard
 from devid_lib.workbook.folder import read_table
 
 PROJECT = Path(__file__).resolve().parent.parent
-FIGURES = ("02_noise_fingerprint-device-spectra", "08_confusion_matrix-confusion", "09_tsne-last-hidden")
+FIGURES = (
+    "12_across_sessions-sessions",
+    "02_noise_fingerprint-device-spectra",
+    "08_confusion_matrix-confusion",
+    "09_tsne-last-hidden",
+)
 
 
 def update(run, real_run=None, *, project=PROJECT):

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import soundfile as sf
+import soxr
 
 from ..errors import CorpusError, ParameterError
 from ..files import atomic_path, locked, read_json, remove, write_json
@@ -25,6 +26,7 @@ FORMAT = 1  # raise it when lists or joined recordings are made differently
 FACTS = ("title", "licence", "citation", "page", "shows", "cannot", "checked")
 FLAC = ("PCM_16", "PCM_24")  # codings that FLAC keeps to the bit
 SPARE = 1.05  # sizes in the registry are rounded
+RATE, TAPS = 44100, 4096  # of the simulator [Hz], and of a microphone's response there [samples]
 
 
 def known(name):
@@ -165,7 +167,7 @@ def listed(name, *, data_dir="data"):
     corpus = known(name)
     folder = Path(data_dir) / "corpora" / name
     if not corpus.layout:
-        raise CorpusError(f"{name}: holds impulse responses, not recordings: use corpora.impulse_responses")
+        raise CorpusError(f"{name}: holds impulse responses, not recordings: the corpus simulated-{name} uses them")
     if not (folder / "files").is_dir():
         how = f"  {corpus.by_hand}. Put them into {folder / 'files'}" if corpus.by_hand else (
             f"  nothing was downloaded. To get it: devid corpora get {name}, or corpora.get({name!r}, data_dir=...)")
@@ -175,9 +177,20 @@ def listed(name, *, data_dir="data"):
     with locked(Path(data_dir) / "locks" / f"corpus-{name}.lock"):
         if not (prepared / "manifest.csv").is_file():
             _prepare(corpus, folder / "files", prepared)
+    return prepared / "manifest.csv", terms(name) + read_json(prepared / "notes.json").get("notes", [])
+
+
+def terms(name):
+    """Return what a reader of any result on a public corpus should know, as sentences: licence, citation, limits.
+
+    Examples
+    --------
+    >>> terms("micirp")[0].split(". ")[0]
+    'MicIRP, microphone impulse responses'
+    """
+    corpus = known(name)
     notes = [f"{corpus.title}. Licence: {corpus.licence}. Cite: {corpus.citation}.", f"It cannot show {corpus.cannot}."]
-    notes += [f"Left out: {corpus.left_out}."] if corpus.left_out else []
-    return prepared / "manifest.csv", notes + read_json(prepared / "notes.json").get("notes", [])
+    return notes + ([f"Left out: {corpus.left_out}."] if corpus.left_out else [])
 
 
 def _prepare(corpus, files, prepared):
@@ -228,25 +241,19 @@ def _join(clips, path, *, seconds):
         raise CorpusError(f"{clips[0].parent}: cannot be read: {error}") from None
 
 
-def impulse_responses(name="micirp", *, samplerate, data_dir="data", taps=4096):
-    """Return the measured responses of microphones as filters, for the simulator.
+def impulse_responses(*, data_dir="data"):
+    """Return the measured responses of the microphones of MicIRP, for `simulate.simulate_corpus`.
 
     Parameters
     ----------
-    name : str
-        A corpus of impulse responses.
-    samplerate : int
-        Rate of the filters [Hz].
     data_dir : str or Path
-        Where `get` put them.
-    taps : int
-        Length of a filter, from 1 ms before its largest sample, faded out at its end [samples].
+        Where ``get("micirp")`` put them.
 
     Returns
     -------
-    responses : dict of str: np.ndarray [shape=(taps,)]
-        By microphone. The mean power response between 300 and 3400 Hz is 1, so that a filter changes the colour of
-        speech and not its level.
+    responses : dict of str: np.ndarray [shape=(2049,)]
+        By microphone, from 0 Hz to 22.05 kHz [dB], not below -60. The mean power response between 300 and 3400 Hz is
+        0 dB, so that a microphone changes the colour of speech and not its level.
 
     Raises
     ------
@@ -255,25 +262,22 @@ def impulse_responses(name="micirp", *, samplerate, data_dir="data", taps=4096):
 
     Notes
     -----
-    A filter is used as ``scipy.signal.oaconvolve(y, response)[: len(y)]``. With 2048 taps at 44.1 kHz all of the 66
-    responses keep 99.6 % of their energy.
+    Of an impulse response 4096 samples at 44.1 kHz, from 1 ms before the largest, are used, the last of them faded out.
     """
-    import soxr
-
-    corpus, folder = known(name), Path(data_dir) / "corpora" / name / "files"
+    corpus, folder = known("micirp"), Path(data_dir) / "corpora" / "micirp" / "files"
     paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
-    if corpus.layout or len(paths) != corpus.files:
+    if len(paths) != corpus.files:
         raise CorpusError(f"{folder}: {len(paths)} of {corpus.files} impulse responses; {_sizes(corpus)}, licence: "
-                          f"{corpus.licence}. To get them: devid corpora get {name}")
-    responses = {}
+                          f"{corpus.licence}. To get them: devid corpora get micirp")
+    responses, f = {}, np.fft.rfftfreq(TAPS, 1 / RATE)
     for path in paths:
         h, rate = sf.read(path)
-        h = soxr.resample(h, rate, samplerate)
-        h = h[max(0, np.abs(h).argmax() - samplerate // 1000) :][:taps]
-        h = np.pad(h, (0, taps - len(h))) * np.minimum(1, np.arange(taps, 0, -1) / (taps // 8))
-        f = np.fft.rfftfreq(taps, 1 / samplerate)
+        h = soxr.resample(h, rate, RATE)
+        h = h[max(0, np.abs(h).argmax() - RATE // 1000) :][:TAPS]
+        h = np.pad(h, (0, TAPS - len(h))) * np.minimum(1, np.arange(TAPS, 0, -1) / (TAPS // 8))
         power = np.abs(np.fft.rfft(h)) ** 2
-        responses[path.stem.removeprefix("IR_")] = h / np.sqrt(power[(f >= 300) & (f <= 3400)].mean())
+        power /= power[(f >= 300) & (f <= 3400)].mean()
+        responses[path.stem.removeprefix("IR_")] = 10 * np.log10(np.maximum(power, 1e-6))
     return responses
 
 

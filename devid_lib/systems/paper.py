@@ -1,7 +1,7 @@
 """The paper's own networks as estimators on excerpts, so that they stand in one table with the others."""
 
 import itertools
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -42,7 +42,7 @@ class PaperNetwork(System):
             raise ParameterError(f"network={self.network!r} is not one of {', '.join(models.SYSTEMS)}")
         cut, family = self._segments(excerpts), models.SYSTEMS[self.network].family
         X, y = represent(np.concatenate(cut), self._made()), np.repeat(codes, [len(rows) for rows in cut])
-        recipe = replace(training.recipe_for(family, "default", epochs=self.epochs), select_on="nothing")
+        recipe = training.recipe_for(family, "default", noise=self.settings.get("noise", ""), epochs=self.epochs)
         models.import_keras().utils.set_random_seed(self.random_state)
         self.model_ = trained = models.build(self.network, X.shape[1:], len(self.classes_), seed=self.random_state)
         every = np.ones(len(X), bool)

@@ -269,8 +269,8 @@ class DifferenceRidge(System):
     tools/choose_conditions.py.
     """
 
-    n_fft: int = N_FFT  # frame [samples]
-    step: int = 1  # bins from one to the other: neighbours tell fine ripple, wide steps the coarse shape
+    n_fft: int = 4096  # frame [samples]
+    step: int = 4  # bins from one to the other: small steps tell fine ripple, wide ones the coarse shape
     alpha: float = 1.0  # penalty of squared weights, per training excerpt
 
     def _features(self, excerpts):
