@@ -236,7 +236,7 @@ def validated_ranges(table, devices):
     return table[[*CHECKS, "coding", "rate", "device", "bands_db"]]
 
 
-def check_conditions(facts, validated, *, samplerate, least_s, resampled):
+def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrowed=False):
     """Return whether a file is within what a comparison was validated for.
 
     Parameters
@@ -251,6 +251,8 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled):
         Least length that was validated [s].
     resampled : bool
         Whether the comparison leaves out the upper edge of the band, where every resampler is another.
+    narrowed : bool
+        Whether copies of a narrower band are among what was validated, so that a lower rate is no obstacle.
 
     Returns
     -------
@@ -275,7 +277,7 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled):
     rows.append(["length", f"{seconds:.1f} s", f"from {least_s:.1f} s on", verdict])
     rate, verdict = facts["rate"], "within"
     if rate != samplerate:
-        verdict = "noted" if rate > samplerate and resampled else "beyond"
+        verdict = "noted" if (resampled if rate > samplerate else narrowed) else "beyond"
     rows.append(["sample rate", f"{rate} Hz", f"{samplerate} Hz (compared at)", verdict])
     codings = sorted(set(validated["coding"]))
     verdict = "within" if facts["coding"] in codings else "noted"

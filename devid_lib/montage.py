@@ -1,6 +1,7 @@
 """Recordings put together from pieces, with cuts that are known, and what only looks like that (notebook 16)."""
 
 import numpy as np
+from scipy.optimize import linear_sum_assignment
 
 from .degrade import add_room, degrade
 from .errors import ParameterError
@@ -9,6 +10,7 @@ from .noise import check_name
 DECOYS = ("gain", "room", "door", "edit")
 CONDITIONS = ("clean", "mp3-64", "aac-64", "vorbis-5")  # recompressed afterwards
 GAIN_DB = 6.0
+TOLERANCE_S = 0.25  # between a change and its find
 
 
 def random_cuts(seconds, *, pieces, shortest_s, rng):
@@ -149,3 +151,15 @@ def decoy(y, samplerate, *, kind, rng):
     else:
         y = np.delete(y, slice(at, at + min(samplerate, len(y) // 6)))
     return np.clip(y, -1, 1), at / samplerate
+
+
+def matched(found, true):
+    """Return how many changes were found, falsely found and missed, within `TOLERANCE_S`, each used once.
+
+    >>> matched([1.1, 4.0], [1.0, 2.0])
+    (1, 1, 1)
+    """
+    distance = np.abs(np.subtract.outer(np.asarray(found, float), np.asarray(true, float)))
+    i, j = linear_sum_assignment(distance > TOLERANCE_S)
+    hits = int((distance[i, j] <= TOLERANCE_S).sum())
+    return hits, len(found) - hits, len(true) - hits

@@ -1,7 +1,7 @@
 """Were two recordings made by one device? Comparison of mean log spectra, calibrated on devices that are left out.
 
-A *side* of a comparison is a handful of consecutive segments, described by the mean of their windowed log spectra. How
-sides differ between devices and within one is learnt from background devices (two-covariance PLDA), and scores become
+A *side* (`sides`) is a handful of consecutive segments, described by the mean of their windowed log spectra. How sides
+differ between devices and within one is learnt from background devices (two-covariance PLDA), and scores become
 log10 likelihood ratios by a line that was fitted on devices which the scorer had not seen. Notebooks 14 and 15.
 (A third of the lines are docstrings.) Constants were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds 01-13
 of 16 recording chains (rounds), devices left out, for Cllr_min and the area under the ROC of "none of these".
@@ -14,112 +14,20 @@ from functools import cached_property, lru_cache
 from zipfile import BadZipFile
 
 import numpy as np
-import scipy.fft
 import scipy.linalg
 from threadpoolctl import threadpool_limits
 
 from . import likelihood
-from .audio import load_recording
 from .errors import DevidError, ParameterError
 from .evaluation import logit_t_interval
-from .features import fourier_features
 from .files import atomic_path, sealed
-from .progress import progress
-from .segments import regular_segments
+from .sides import coefficients, corpus_sides
 
-SEGMENT_LENGTH, PER = 4096, 20  # [samples], segments of a side
-KEPT = 500  # cosine coefficients of a mean log spectrum; the first one, its level, is not used
-WITHIN_SHRINKAGE, BETWEEN_SHRINKAGE = 0.5, 0.1  # how much of what is off the diagonal is not believed
+WITHIN_SHRINKAGE, BETWEEN_SHRINKAGE = 0.5, 0.15  # how much of what is off the diagonal is not believed
 GROUPS = 8  # into which devices are put to be left out
 LEAST_DEVICES, LEAST_SAME = 6, 3  # to learn from; of them with two sessions
 DRAWS = 100  # of devices, for the interval of a likelihood ratio
-FORMAT = 1  # of a saved comparison
-
-
-def spectrum_scale(segment_length):
-    """Return the ``scale`` of `features.fourier_features` that makes the rounding noise of 16 bit a magnitude of 1.
-
-    >>> round(spectrum_scale(4096))
-    1774
-    """
-    return float(2.0**15 * np.sqrt(12 / segment_length))
-
-
-def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER):
-    """Return the sides of a recording: means of the log spectra of consecutive segments.
-
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)], real
-        Recording, full scale = 1, at the rate that all sides of a comparison share.
-    segment_length : int
-        [samples]; segments do not overlap.
-    per : int
-        Segments of a side, at least. A recording of fewer is one side; what is left over is spread over the sides.
-
-    Returns
-    -------
-    vectors : np.ndarray [shape=(n_sides, segment_length // 2 + 1)], float32
-        Means of log(1 + m / m0), with m the magnitudes of Hann-windowed segments and m0 what the rounding of 16 bit
-        gives them, so that digital silence is 0.
-
-    Raises
-    ------
-    ParameterError
-        If the recording is shorter than a segment or not one channel of real numbers.
-
-    Examples
-    --------
-    >>> side_vectors(np.random.default_rng(0).normal(0, 0.01, 50 * 4096)).shape
-    (2, 2049)
-    """
-    segments, _ = regular_segments(y, length=segment_length)
-    segments, scale = np.ascontiguousarray(segments, np.float32), spectrum_scale(segment_length)
-    spectra = fourier_features(segments, scale=scale, window="hann")
-    return np.stack([part.mean(axis=0) for part in np.array_split(spectra, max(1, len(spectra) // per))])
-
-
-def corpus_sides(recordings, *, segment_length=SEGMENT_LENGTH, per=PER, most=12):
-    """Return the sides of all recordings of a corpus.
-
-    Parameters
-    ----------
-    recordings : pandas.DataFrame
-        From `corpus.load_corpus`: path, device, recording, samplerate and whatever else is wanted of each side.
-    segment_length, per
-        As in `side_vectors`.
-    most : int
-        Sides of a recording; of more, this many, evenly spread.
-
-    Returns
-    -------
-    vectors : np.ndarray [shape=(n_sides, segment_length // 2 + 1)], float32
-    table : pandas.DataFrame [n_sides rows]
-        The row of ``recordings`` that each side is from.
-    """
-    parts = []
-    for row in progress(list(recordings.itertuples()), label="describing, recordings"):
-        y, _ = load_recording(row.path, samplerate=row.samplerate)
-        vectors = side_vectors(y, segment_length=segment_length, per=per)
-        parts.append(vectors[np.linspace(0, len(vectors) - 1, min(most, len(vectors))).round().astype(int)])
-    rows = np.repeat(np.arange(len(recordings)), [len(part) for part in parts])
-    return np.concatenate(parts), recordings.iloc[rows].reset_index(drop=True)
-
-
-def coefficients(vectors):
-    """Return the first cosine coefficients of sides without the level, np.ndarray [shape=(n, kept)], float64.
-
-    Parameters
-    ----------
-    vectors : np.ndarray [shape=(n, d)]
-
-    Examples
-    --------
-    >>> coefficients(np.ones((3, 2049))).shape, bool(np.allclose(coefficients(np.ones((3, 2049))), 0))
-    ((3, 499), True)
-    """
-    vectors = np.asarray(vectors, np.float64)
-    return scipy.fft.dct(vectors, axis=1, norm="ortho")[:, 1:KEPT] / np.sqrt(vectors.shape[1])
+FORMAT = 2  # of a saved comparison; raise it when what is learnt from the same sides changes
 
 
 # --- two covariances -------------------------------------------------------------------------------------------------
@@ -161,20 +69,28 @@ def fit_two_covariance(x, devices, sessions):
 
     Notes
     -----
-    Both are shrunk towards their diagonals: cosine coefficients of spectra are nearly uncorrelated, and there are many
-    more of them than devices. Source: Brümmer & de Villiers, "The speaker partitioning problem", Odyssey 2010.
+    The mean of a session holds what sets it apart and some of what its sides differ by; of that, the other sides hold
+    the rest. Means of devices hold some of both, which is taken off what is between devices. All is shrunk towards its
+    diagonal: cosine coefficients of spectra are nearly uncorrelated, and there are many more of them than devices.
+    Source: Brümmer & de Villiers, "The speaker partitioning problem", Odyssey 2010.
     """
     names, device = np.unique(devices, return_inverse=True)
-    n = np.bincount(device)
-    n_sessions = np.array([len(np.unique(sessions[device == i])) for i in range(len(names))])
-    means = np.stack([x[device == i].mean(axis=0) for i in range(len(names))])
-    several = n_sessions > 1 if (n_sessions > 1).any() else n > 1
-    rest = (x - means[device])[several[device]]
-    within = _shrunk(rest.T @ rest / (len(rest) - several.sum()), WITHIN_SHRINKAGE)
-    between = np.cov(means.T) - within * np.mean(1 / n_sessions)
-    least = 0.05 * np.diag(within)
-    between = _shrunk(between, BETWEEN_SHRINKAGE)
-    between[np.diag_indices_from(between)] = np.maximum(np.diag(between), least)
+    pairs = np.stack([np.asarray(devices, str), np.asarray(sessions, str)], axis=1)
+    held, session = np.unique(pairs, axis=0, return_inverse=True)
+    session = session.ravel()
+    if len(held) == len(names):  # nothing tells of sessions: sides stand for them
+        session = np.arange(len(x))
+    middles = np.stack([x[session == i].mean(axis=0) for i in range(session.max() + 1)])
+    of = device[np.unique(session, return_index=True)[1]]
+    n_sessions = np.bincount(of)
+    means = np.stack([middles[of == i].mean(axis=0) for i in range(len(names))])
+    several = n_sessions > 1
+    apart, inner = (middles - means[of])[several[of]], x - middles[session]
+    across = _shrunk(apart.T @ apart / (len(apart) - several.sum()), WITHIN_SHRINKAGE)
+    inside = _shrunk(inner.T @ inner / max(1, len(x) - len(middles)), WITHIN_SHRINKAGE)
+    within = across + (1 - len(middles) / len(x)) * inside
+    between = _shrunk(np.cov(means.T) - across * np.mean(1 / n_sessions), BETWEEN_SHRINKAGE)
+    between[np.diag_indices_from(between)] = np.maximum(np.diag(between), 0.05 * np.diag(within))
     variances, basis = scipy.linalg.eigh(between, within)
     return TwoCovariance(means.mean(axis=0), basis, np.maximum(variances, 0))
 
@@ -220,6 +136,18 @@ class Validation:
         return _pairs(getattr(self, values), self.questioned, self.references)
 
 
+def of_one_model(devices, model):
+    """Return which different-device pairs are of two units of one model, np.ndarray [shape=(m,)], bool.
+
+    ``devices`` is what `Validation.pairs` names; ``model`` gives the model of each device, empty where it is not known.
+
+    >>> of_one_model({"different_devices": [("A", "B"), ("A", "C")]}, {"A": "X", "B": "X", "C": "Y"}).tolist()
+    [True, False]
+    """
+    one, two = (np.array([model[name] for name in names]) for names in np.transpose(devices["different_devices"]))
+    return (one == two) & (one != "")
+
+
 def _pairs(table, questioned, references, wanted=None):
     """Return `Validation.pairs` of a table of scores, of all devices or of the wanted ones."""
     q, r = np.nonzero(np.isfinite(table) if wanted is None else np.isfinite(table) & wanted)
@@ -229,8 +157,11 @@ def _pairs(table, questioned, references, wanted=None):
     return values[same], values[~same], named
 
 
-def _left_out(x, devices, sessions, *, seed):
-    """Return scores [shape=(n, n_devices)] of all sides and devices by scorers that saw neither, and the groups."""
+def _left_out(x, devices, sessions, *, copied, seed):
+    """Return scores [shape=(n, n_devices)] of all sides and devices by scorers that saw neither, and the groups.
+
+    Where some are ``copied`` in another condition, these are asked about, and the others are the references.
+    """
     names, device = np.unique(devices, return_inverse=True)
     n_groups = min(GROUPS, len(names))
     group = np.random.default_rng(seed).permutation(len(names)) % n_groups
@@ -240,16 +171,17 @@ def _left_out(x, devices, sessions, *, seed):
     n_turns = [turn[device == i].max() + 1 for i in range(len(names))]
     references = np.empty((max(n_turns), len(names), x.shape[1]))
     for t, i in np.ndindex(references.shape[:2]):
-        own = device == i
-        references[t, i] = x[own & ((turn != t % n_turns[i]) | (n_turns[i] == 1))].mean(axis=0)
-    scores = np.full((len(x), len(names)), np.nan)
+        own, away = (device == i) & ~copied, np.abs(np.arange(n_turns[i]) - t % n_turns[i])
+        held = np.flatnonzero(away > 1) if away.max() > 1 else away.argmax()
+        references[t, i] = x[own & np.isin(turn, held)].mean(axis=0)
+    scores, questioned = np.full((len(x), len(names)), np.nan), copied if copied.any() else ~copied
     for a, b in zip(*np.triu_indices(n_groups), strict=True):
         known = ~np.isin(group[device], [a, b])
         model = fit_two_covariance(x[known], devices[known], sessions[known])
         for of_side, of_reference in {(a, b), (b, a)}:
             asked = np.flatnonzero(group == of_reference)
             for t in range(max(n_turns)):
-                rows = np.flatnonzero((group[device] == of_side) & (turn == t))
+                rows = np.flatnonzero(questioned & (group[device] == of_side) & (turn == t))
                 if len(rows):
                     scores[np.ix_(rows, asked)] = model.score(references[t, asked], x[rows]).T
     for i in np.flatnonzero(np.equal(n_turns, 1)):
@@ -400,7 +332,7 @@ def load_comparison(path):
 
 
 @threadpool_limits.wrap(limits=1)
-def fit_comparison(vectors, devices, *, sessions, seed=0, settings=None):
+def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=None):
     """Train and calibrate a comparison on sides of known devices: references, background or both.
 
     Parameters
@@ -410,6 +342,9 @@ def fit_comparison(vectors, devices, *, sessions, seed=0, settings=None):
     devices, sessions : sequence of str [length n]
         Names. What was recorded together is one session; where devices have one session each, give the names of
         recordings, and the ratios then know nothing of other days and rooms.
+    copied : sequence of bool [length n], optional
+        Which sides are copies in other conditions, made of recordings among the others: multi-condition training. The
+        ratios are then those of a copy against references that are as they were recorded.
     seed : int
         Of the groups that are left out, and of the draws for intervals.
     settings : dict, optional
@@ -427,7 +362,10 @@ def fit_comparison(vectors, devices, *, sessions, seed=0, settings=None):
     Notes
     -----
     Groups of devices are left out, two at a time, so that no pair is scored by what was trained, or calibrated, on one
-    of its devices. The reference of a pair is the mean of the other sessions of its device, the questioned one side.
+    of its devices. The questioned part of a pair is one side; the reference is the mean of the other sessions of its
+    device without the neighbours of the side's own, in the order of their names (dates, rounds, numbers), as far as
+    there are others. A questioned recording is mostly of another time than all references, and ratios calibrated on
+    neighbours overstate: of rounds 01-03 asked about 08 and 13, Cllr is .09 without neighbours, .16 with them.
 
     Examples
     --------
@@ -451,7 +389,8 @@ def fit_comparison(vectors, devices, *, sessions, seed=0, settings=None):
         raise ParameterError(f"no likelihood ratio from {len(names)} devices, {several} of them with two sessions or "
                              f"recordings: it takes {LEAST_DEVICES}, and {LEAST_SAME} of them with two")  # fmt: skip
     x = coefficients(vectors)
-    scores, names, group = _left_out(x, devices, sessions, seed=seed)
+    copied = np.zeros(len(x), bool) if copied is None else np.asarray(copied, bool)
+    scores, names, group = _left_out(x, devices, sessions, copied=copied, seed=seed)
     lines = _lines(*_pairs(scores, devices, names), seed=seed)
     log10_lr = _calibrated(scores, np.searchsorted(names, devices), names, group)
     validation = Validation(scores, log10_lr, devices, names)
@@ -460,6 +399,27 @@ def fit_comparison(vectors, devices, *, sessions, seed=0, settings=None):
     bounds = float(bounds[:, 0].max()), float(bounds[:, 1].min())
     return Comparison(x.astype(np.float32), devices, sessions, lines, bounds, validation, vectors.shape[1],
                       dict(settings or {}))  # fmt: skip
+
+
+def crossed(recordings):
+    """Return what the two sides of a pair must not share, the name of each recording's, pandas.Series.
+
+    Its session where enough devices have several (that of a recording without one is itself), else the recording: then
+    ratios know nothing of other days. The Series is called ``session`` or ``recording``.
+    """
+    told = recordings[recordings["session"] != ""].groupby("device")["session"].nunique()
+    if (told > 1).sum() >= LEAST_SAME:
+        return recordings["session"].where(recordings["session"] != "", recordings["recording"])
+    return recordings["recording"]
+
+
+def compare_corpus(recordings, *, seed=0, **options):
+    """Return the `Comparison` of a corpus, its sides and their rows, as `sides.corpus_sides` with these options does.
+
+    The rows get a column ``crossed``, see `crossed`. Raises ParameterError if the devices are too few.
+    """
+    vectors, rows = corpus_sides(recordings.assign(crossed=crossed(recordings)), **options)
+    return fit_comparison(vectors, rows["device"], sessions=rows["crossed"], seed=seed), vectors, rows
 
 
 # --- none of these ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """A case: what is measured of a file, which conditions are declined, what is answered, and all that may be wrong."""
 
 import json
+import os
 import shutil
+import signal
+import time
 import zlib
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -14,9 +18,9 @@ from scipy.signal import lfilter
 from devid_lib import intake
 from devid_lib.corpus import load_corpus, load_references
 from devid_lib.errors import CorpusError, DevidError, ParameterError
-from devid_lib.workbook import case_page, command
+from devid_lib.workbook import case_page, command, execution
 from devid_lib.workbook.case import load_case, open_case, save_case
-from devid_lib.workbook.questions import ANSWERS, answers_table, ask, find_files
+from devid_lib.workbook.questions import ANSWERS, Asked, answer, answers_table, ask, find_files
 
 RATE, SECONDS = 16000, 4.0
 OPTIONS = {"segment_length": 1024, "samplerate": 0}
@@ -62,6 +66,8 @@ def quick(monkeypatch):
     monkeypatch.setattr("devid_lib.verification.DRAWS", 5)
     monkeypatch.setattr("devid_lib.workbook.validation.DRAWS", 5)
     monkeypatch.setattr("devid_lib.workbook.case.ALTERED", ())
+    monkeypatch.setattr("devid_lib.workbook.case.AUGMENT", ())
+    monkeypatch.setattr("devid_lib.workbook.case.MOST_SEARCHED", 4)
 
 
 @pytest.fixture
@@ -128,7 +134,7 @@ def test_recordings_of_two_devices_get_no_answer(asked):
     one = asked(np.concatenate([spoken("ash", 5), spoken("cedar", 5)]))
     assert one.answer == "no answer" and "something else begins" in one.reason
     assert one.ratios["log10_lr"].isna().all() and len(set(one.strip.idxmax(axis=1))) == 2
-    assert one.cuts.idxmin() == pytest.approx(SECONDS, abs=20 * 1024 / RATE)
+    assert list(one.changes["time_s"]) == pytest.approx([SECONDS], abs=0.25) and one.changes["score"].min() > 0
 
 
 def test_sounds_of_no_device_are_declined(case):
@@ -136,12 +142,20 @@ def test_sounds_of_no_device_are_declined(case):
     assert (table["answer"] == "no answer").all() and table["largest log10 ratio"].isna().all()
 
 
-def test_a_telephone_call_is_declined(asked):
+def test_a_telephone_call_is_compared_by_what_copies_taught(case, asked):
     y = soxr.resample(spoken("ash", 4), RATE, 8000)
     one = asked(y, 8000, subtype="ULAW")
-    assert one.answer == "no answer" and "bandwidth" in one.reason and "8000 Hz" in one.reason
+    assert one.answer in ("ash", "no answer") and "copies" in one.reason and "8000 Hz" in one.reason
+    assert one.by is case.copies and one.by.comparison.validation.pairs()[0].size
     again = asked(soxr.resample(y, 8000, RATE))  # also where its header hides it
-    assert again.answer == "no answer" and "bandwidth" in again.reason
+    assert again.by is case.copies and "bandwidth" in again.reason
+    assert asked(soxr.resample(spoken("stranger", 4), RATE, 8000), 8000).answer not in KNOWN
+
+
+def test_without_copies_a_telephone_call_is_declined(case, asked):
+    one = Asked(asked(soxr.resample(spoken("ash", 4), RATE, 8000), 8000).facts, case.no_ratios(), y=spoken("ash", 4))
+    answer(replace(case, copies=None), one)
+    assert one.answer == "no answer" and "bandwidth" in one.reason and one.ratios["log10_lr"].isna().all()
 
 
 def test_another_rate_is_brought_down_and_said(case, folders, quick, tmp_path):
@@ -231,6 +245,9 @@ def test_the_matrix_holds_all_six_characteristics(case):
     values = table.set_index("measure")["value"]
     assert values["Cllr"] - values["Cllr_min"] == pytest.approx(values["Cllr_cal"], abs=1e-9) and values["AUROC"] > 0.9
     assert case.rule["threshold"] >= 0
+    verdicts = table.set_index("measure")["verdict"]
+    assert verdicts["AUROC"] == ("met" if values["AUROC"] >= 0.95 else "not met")
+    assert table["pairs"].str.fullmatch(r"\d+ \+ \d+").all()
 
 
 def test_units_and_models_apart(folders, quick, tmp_path):
@@ -245,6 +262,7 @@ def test_units_and_models_apart(folders, quick, tmp_path):
     case = open_case(table, [folders / "references", folders / "background"], data_dir=tmp_path, **OPTIONS)
     values = case.matrix.set_index("measure")["value"]
     assert values["AUROC, models"] > 0.95 and values["AUROC, units of one model"] < 0.85
+    assert values["AUROC, a model by another unit"] > 0.95
 
 
 # --- kept for later --------------------------------------------------------------------------------------------------
@@ -330,3 +348,16 @@ def test_from_the_command_to_the_page(folders, monkeypatch, tmp_path, capsys):
     second = pd.read_csv(tmp_path / "again" / "answers.csv")
     first = table[table["file"] == "a <b>.wav"].reset_index(drop=True)
     pd.testing.assert_frame_equal(second, first, check_dtype=False)
+
+
+@pytest.mark.parametrize("asked", [["identify", "--references", "simulated"], ["validate", "simulated"]])
+def test_ctrl_c_ends_a_case_with_130(asked, monkeypatch, tmp_path, capsys):
+    def interrupted(*_, **__):
+        os.kill(os.getpid(), signal.SIGINT)  # as a terminal tells the process
+        time.sleep(0.5)
+        return "Ctrl-C"
+
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    monkeypatch.setattr(execution, "papermill", interrupted)
+    assert command.main([*asked, "--out", str(tmp_path / "out")]) == 130
+    assert "interrupted" in capsys.readouterr().err and not (tmp_path / "out" / "answers.csv").exists()

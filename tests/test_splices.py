@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from scipy.signal import lfilter
 
-from devid_lib import montage, splices
+from devid_lib import montage, splices, strips
 from devid_lib.errors import ParameterError
 
 RATE = 8000
@@ -46,7 +46,7 @@ def test_changes_of_unknown_devices_are_found_in_place(corpus, model):
     options = {"n": 12, "shortest_s": 2.5, "pieces": (2, 3)}
     made = list(montage.montages([signals[i] for i in other], table.iloc[other], RATE, **options))
     found = [splices.change_points(one["y"], RATE, model=model)["time_s"] for one in made]
-    hits, false, missed = np.sum([splices.matched(f, one["cuts"]) for f, one in zip(found, made, strict=True)], axis=0)
+    hits, false, missed = np.sum([montage.matched(f, one["cuts"]) for f, one in zip(found, made, strict=True)], axis=0)
     assert 2 * hits / (2 * hits + false + missed) > 0.8
     assert sum(len(splices.change_points(signals[i], RATE, model=model)) for i in other) <= 1
 
@@ -61,13 +61,35 @@ def test_the_whole_gain_says_nothing_and_a_step_of_gain_is_no_device(corpus, mod
     assert splices.change_points(stepped, RATE, model=model).empty
 
 
+def test_what_fades_over_seconds_is_no_change(corpus, model, monkeypatch):
+    n = np.arange(8 * RATE)
+    noise = np.diff(np.random.default_rng(0).standard_normal(len(n) + 1))
+    noise *= 10 ** (-2 * np.clip((n / RATE - 1) / 3, 0, 1))
+    y = (corpus[1][24] + 0.01 * noise).astype(np.float32)  # as a noise suppressor that settles leaves it
+    assert splices.change_points(y, RATE, model=model).empty
+    monkeypatch.setattr(splices, "ABRUPT", -np.inf)
+    assert len(splices.change_points(y, RATE, model=model)) == 1
+
+
+def test_devices_are_left_out_of_what_searches_them(corpus):
+    table, signals = corpus
+    names = ["d0", "d1", "d2", "d3", "d4", "d5"]
+    own = table["device"].isin(names).to_numpy()
+    y = [signals[i] for i in np.flatnonzero(own)]
+    models = splices.fit_left_out(y, table["device"][own], RATE, groups=[names[:3], names[3:]], copies=())
+    for model, others in zip(models, (slice(9, 18), slice(0, 9)), strict=True):
+        alone = splices.fit_model(y[others], RATE, copies=())
+        np.testing.assert_array_equal(model.loadings, alone.loadings)
+    assert models[0].threshold == models[1].threshold
+
+
 def test_curve_peaks_at_the_cut_and_a_long_recording_is_searched(corpus, model):
     y = montage.splice([corpus[1][24], corpus[1][30]], RATE, cuts=[4.0])
     times, score = splices.change_curve(y, RATE, model=model)
     assert abs(times[np.argmax(score)] - 4) <= 0.25
     long = np.concatenate([*[corpus[1][25]] * 9, *[corpus[1][31]] * 9])  # longer than one piece may be
     found = splices.change_points(long, RATE, model=model)["time_s"]
-    assert splices.matched(found, [72.0])[0] == 1 and len(found) <= 3
+    assert montage.matched(found, [72.0])[0] == 1 and len(found) <= 3
 
 
 def test_score_is_what_the_pieces_say(corpus, model):
@@ -83,9 +105,9 @@ def test_references_name_the_pieces(corpus, model):
     table, signals = corpus
     names = ["d8", "d9", "d10"]
     references = [[signals[i] for i in np.flatnonzero(table["device"] == name)[:2]] for name in names]
-    vectors = splices.device_vectors(references, RATE, model=model)
+    vectors = strips.device_vectors(references, RATE, model=model)
     y = montage.splice([signals[26], signals[32]], RATE, cuts=[4.0])  # third recordings of d8, d10
-    times, posterior, path = splices.device_strip(y, RATE, model=model, vectors=vectors)
+    times, posterior, path = strips.device_strip(y, RATE, model=model, vectors=vectors)
     np.testing.assert_allclose(posterior.sum(axis=1), 1)
     assert set(path[times < 3.5]) == {0} and set(path[times > 4.5]) == {2}
 

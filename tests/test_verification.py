@@ -12,16 +12,16 @@ from scipy.stats import multivariate_normal
 from devid_lib import likelihood, verification
 from devid_lib.errors import DevidError, ParameterError
 from devid_lib.features import fourier_features
+from devid_lib.sides import coefficients, corpus_sides, side_vectors, spectrum_scale
 from devid_lib.verification import (
     Validation,
-    coefficients,
-    corpus_sides,
+    compare_corpus,
+    crossed,
     fit_comparison,
     fit_two_covariance,
     load_comparison,
+    of_one_model,
     open_set_threshold,
-    side_vectors,
-    spectrum_scale,
 )
 
 
@@ -32,7 +32,7 @@ def made_up(n=12, sessions=3, per=3, *, d=129, device=1.0, session=0.5, rest=0.3
     of_session = np.repeat(rng.normal(0, session, (n * sessions, d)), per, axis=0)
     names = np.repeat([f"d{i:02}" for i in range(n)], sessions * per)
     vectors = 3 + of_device + of_session + rng.normal(0, rest, of_device.shape)
-    return vectors, names, np.tile(np.repeat([*"123"], per), n)
+    return vectors, names, np.tile(np.repeat([*"12345"][:sessions], per), n)
 
 
 @pytest.fixture(scope="module")
@@ -121,7 +121,55 @@ def test_devices_of_one_session_do_not_make_sessions_look_small():
     assert 0.7 < spread[0] / spread[1] < 1.4
 
 
+def test_more_sides_of_a_session_tell_no_more_of_sessions():
+    """With sessions far apart and sides all alike, means of many sides are as unsure as those of few."""
+    vectors, devices, sessions = made_up(60, d=9, per=8, session=1.0, rest=0.5)
+    few = np.arange(len(vectors)) % 8 == 0
+    x = coefficients(vectors)
+    within, between = [], []
+    for rows in (few, slice(None)):
+        model = fit_two_covariance(x[rows], devices[rows], sessions[rows])
+        inverse = np.linalg.inv(model.basis)
+        within.append(np.trace(inverse.T @ inverse))
+        between.append(np.trace(inverse.T @ np.diag(model.between) @ inverse))
+    np.testing.assert_allclose(within[1] / within[0], 1, atol=0.1)
+    np.testing.assert_allclose(between[1] / between[0], 1, atol=0.15)
+
+
 # The comparison.
+
+
+def test_what_is_crossed_is_the_session_where_enough_devices_have_two():
+    table = pd.DataFrame({"device": np.repeat([*"abcd"], 2), "recording": [*"12345678"], "session": ["x", "y"] * 4})
+    assert crossed(table).equals(table["session"]) and crossed(table).name == "session"
+    table.loc[7, "session"] = ""
+    assert crossed(table).tolist() == ["x", "y"] * 3 + ["x", "8"]
+    few = crossed(table.assign(session=["x", "y", "x", "y", "x", "x", "x", "x"]))
+    assert few.name == "recording" and few.equals(table["recording"])
+
+
+def test_a_corpus_is_compared_across_its_sessions(tmp_path, monkeypatch):
+    monkeypatch.setattr(verification, "DRAWS", 2)
+    rng, rows = np.random.default_rng(0), []
+    for device in "abcdef":
+        colour = rng.normal(size=8)
+        for day in "12":
+            y = np.convolve(rng.normal(0, 0.01, 4000), colour, "same")
+            sf.write(tmp_path / f"{device}{day}.wav", y, 8000, subtype="FLOAT")
+            rows.append({"path": tmp_path / f"{device}{day}.wav", "device": device, "recording": device + day})
+    table = pd.DataFrame(rows).assign(session=[*"12"] * 6, samplerate=8000)
+    compared, vectors, of = compare_corpus(table, segment_length=256, per=5, most=2)
+    assert len(vectors) == len(of) == 24 and of["crossed"].tolist() == [*"1122"] * 6
+    np.testing.assert_array_equal(compared.sessions, of["crossed"])
+    assert likelihood.auroc(*compared.validation.pairs()[:2]) > 0.8
+    with pytest.raises(ParameterError, match="2 devices"):
+        compare_corpus(table[:4], segment_length=256, per=5)
+
+
+def test_units_of_one_model_are_found_among_pairs():
+    named = {"different_devices": np.array([["a", "b"], ["a", "c"], ["c", "d"], ["d", "c"]])}
+    model = {"a": "X", "b": "X", "c": "", "d": ""}
+    assert of_one_model(named, model).tolist() == [True, False, False, False]
 
 
 def test_new_devices_are_told_apart_within_bounds(comparison):
@@ -166,12 +214,12 @@ def test_no_pair_was_scored_or_calibrated_by_its_own_devices():
     """Sides of one device are changed: what other devices' scorers knew of it must not change its own scores."""
     vectors, devices, sessions = made_up(8)
     x = coefficients(vectors)
-    scores, names, group = verification._left_out(x, devices, sessions, seed=0)
+    scores, names, group = verification._left_out(x, devices, sessions, copied=np.zeros(len(x), bool), seed=0)
     i, j = 2, 5
     mine = np.isin(devices, names[np.isin(group, group[[i, j]])])
     model = fit_two_covariance(x[~mine], devices[~mine], sessions[~mine])
     side = np.flatnonzero((devices == names[j]) & (sessions == "2"))[0]
-    reference = x[(devices == names[i]) & (sessions != "2")].mean(axis=0, keepdims=True)
+    reference = x[(devices == names[i]) & (sessions == "1")].mean(axis=0, keepdims=True)
     np.testing.assert_allclose(scores[side, i], model.score(reference, x[side : side + 1])[0, 0], rtol=1e-6)
     log10_lr = verification._calibrated(scores, np.searchsorted(names, devices), names, group)
     rows, columns = ~np.isin(devices, names[[i, j]]), ~np.isin(np.arange(len(names)), [i, j])
@@ -179,6 +227,19 @@ def test_no_pair_was_scored_or_calibrated_by_its_own_devices():
     wanted = rows[:, np.newaxis] & columns
     line = likelihood.calibrate(scores[same & wanted], scores[~same & wanted])
     np.testing.assert_allclose(log10_lr[side, i], line([scores[side, i]])[0], rtol=1e-6)
+
+
+def test_neighbours_of_the_questioned_session_are_no_references():
+    vectors, devices, sessions = made_up(6, sessions=5, per=1)
+    x = coefficients(vectors)
+    scores, names, group = verification._left_out(x, devices, sessions, copied=np.zeros(len(x), bool), seed=0)
+    for asked, held in {"1": "345", "3": "15", "5": "123"}.items():
+        side = np.flatnonzero((devices == names[0]) & (sessions == asked))[0]
+        known = ~np.isin(devices, names[group == group[0]])
+        model = fit_two_covariance(x[known], devices[known], sessions[known])
+        own = (devices == names[0]) & np.isin(sessions, [*held])
+        expected = model.score(x[own].mean(axis=0, keepdims=True), x[side : side + 1])[0, 0]
+        np.testing.assert_allclose(scores[side, 0], expected, rtol=1e-6)
 
 
 def test_ratios_of_new_devices_are_calibrated_and_cost_no_more_than_the_validation_says(monkeypatch):

@@ -1,19 +1,20 @@
 """A case: recordings of known devices, questioned recordings, what is answered and how sure (notebook 20)."""
 
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import soxr
 
-from .. import verification
+from .. import splices, verification
 from ..corpus import load_references
-from ..degrade import degrade
+from ..degrade import AUGMENT, degrade
 from ..errors import CodecError, DevidError, ParameterError
 from ..files import atomic_path, check, read_json, sha256_of, write_json
 from ..intake import check_conditions, examine, measure, validated_ranges
+from ..sides import side_vectors
 from .validation import matrix
 
 PER_SIDE = 20  # segments of one side of a comparison
@@ -22,8 +23,10 @@ MOST_ALTERED = 30  # known recordings that are asked about in other forms
 ALTERED = ("white-20", "room-0.3", "mp3-64")  # forms of them, see `degrade.degrade`
 MOST_ASKED = 100  # of a questioned recording
 EDGE = 0.9  # share of the band that is compared where rates differ: resamplers are different above
+MOST_SEARCHED, SEARCHED_S = 30, 8.0  # known recordings that splices are learnt from, and seconds of each
+FALSE_NAMING = 0.05, 0.01  # share of unknown devices that may be named; in other conditions, which may be others still
 LEAST = 0.3  # least log10 ratio that may name a device: below, neither side is supported (ENFSI 2015)
-FORMAT = 1  # of a saved case; raise it when the files below hold something else
+FORMAT = 2  # of a saved case; raise it when the files below hold something else
 KNOWN = ["role", "device", "recording", "session", "model", "checksum", "sha256"]
 
 
@@ -41,7 +44,9 @@ class Case:
     validated : pandas.DataFrame [one row per recording]
         From `intake.validated_ranges`.
     vectors : np.ndarray [shape=(n_sides, d)], float32
-        From `verification.side_vectors`; ``of`` [shape=(n_sides,)] holds the row of ``known`` of each.
+        From `sides.side_vectors`; ``of`` [shape=(n_sides,)] holds the row of ``known`` of each.
+    copied : np.ndarray [shape=(n_sides,)], bool
+        Which of them are copies of known recordings in other conditions.
     comparison : verification.Comparison or None
         ``None`` where there are too few devices; ``reason`` then says so.
     rule : dict
@@ -50,6 +55,11 @@ class Case:
         From `validation.matrix`.
     notes : list of str
         What was changed or left out.
+    copies : Case or None
+        The same learnt, calibrated and validated on copies in other conditions beside the recordings as they are, for
+        questioned recordings in such conditions; `ready` trains it when it is needed.
+    splices : splices.SpliceModel or None
+        What finds where something else begins.
     """
 
     settings: dict
@@ -57,11 +67,14 @@ class Case:
     validated: pd.DataFrame
     vectors: np.ndarray
     of: np.ndarray
+    copied: np.ndarray
     comparison: object = None
     rule: dict = field(default_factory=dict)
     reason: str = ""
     matrix: pd.DataFrame = field(default_factory=pd.DataFrame)
     notes: list = field(default_factory=list)
+    copies: object = None
+    splices: object = None
     _models: dict = field(default_factory=dict)
 
     def model(self, without=""):
@@ -87,15 +100,16 @@ class Case:
         s = self.settings
         least = s["per"] * s["segment_length"] / s["samplerate"]
         options = {"samplerate": s["samplerate"], "least_s": least, "resampled": s["edge"] < 1}
+        options["narrowed"] = bool(self.copied.any())
         return check_conditions(facts, self.validated, **options)
 
     def sides(self, device):
-        """Return the vectors of a device [shape=(n, d)]."""
-        return self.vectors[self.known["device"].to_numpy()[self.of] == device]
+        """Return the vectors of a device, as it was recorded [shape=(n, d)]."""
+        return self.vectors[(self.known["device"].to_numpy()[self.of] == device) & ~self.copied]
 
 
 def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=0, on_error="raise",
-              recording_minutes=6.5, data_dir="data", per=PER_SIDE, rates=()):  # fmt: skip
+              recording_minutes=6.5, data_dir="data", per=PER_SIDE, rates=(), augment=None):  # fmt: skip
     """Measure the known recordings, train a comparison on them and validate it.
 
     Parameters
@@ -111,6 +125,9 @@ def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=
     rates : sequence of int
         Rates of what will be asked about [Hz]. If one of these or of those of the known recordings is above the common
         rate, the upper edge of the band is left out of the comparison.
+    augment : sequence of str
+        Conditions, as in `degrade.degrade`, of which the known recordings have copies for multi-condition training;
+        ``None`` = `degrade.AUGMENT`.
 
     Returns
     -------
@@ -126,8 +143,10 @@ def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=
     per = int(np.clip(lengths.median(), 1, per))
     edge = 1.0 if max(*rates, *known["native_samplerate"]) <= samplerate else EDGE
     settings = {"samplerate": samplerate, "segment_length": segment_length, "per": per, "seed": seed, "edge": edge}
-    facts, vectors, altered = [], [], {}
-    tried = set(np.linspace(0, len(known) - 1, min(len(known), MOST_ALTERED)).astype(int))
+    facts, vectors, altered, copies, heard = [], [], {}, [], []
+    augment = AUGMENT if augment is None else augment
+    tried, searched = (_spread(known, most) for most in (MOST_ALTERED, MOST_SEARCHED))
+    turn = known.groupby("device").cumcount()
     for i, row in enumerate(known.itertuples()):
         told, y = examine(row.path)
         facts.append(told)
@@ -139,17 +158,58 @@ def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=
             made.append(_vectors(form, settings)[0])
             rows.append(i)
             measured.append(told | measure(form, samplerate))
+        copies += [(i, told | facts_of, vector) for facts_of, vector in _copies(y, settings, augment, i, turn[i])]
+        heard += [(y[: round(SEARCHED_S * samplerate)].copy(), row.device)] if i in searched else []
     known["sha256"] = [told["sha256"] for told in facts]
     validated = validated_ranges(facts, known["device"])
     of = np.repeat(np.arange(len(known)), [len(found) for found in vectors])
-    case = Case(settings, known[KNOWN], validated, np.concatenate(vectors), of, notes=notes)
-    if (sessions(known) != known["session"]).all():
+    vectors = np.concatenate(vectors)
+    case = Case(settings, known[KNOWN], validated, vectors, of, np.zeros(len(of), bool), notes=notes)
+    if verification.crossed(known).name == "recording":
         case.notes.append("Devices have one session each: recordings stand in for sessions, and ratios know nothing of "
                           "other days.")  # fmt: skip
     train(case)
     if case.comparison is not None:
         case.matrix = matrix(case, altered | {("coherence", "whole recordings"): (case.vectors, case.of, [])})
+        case.copies = _learnt_from(copies, case) if copies else None
+    try:
+        case.splices = splices.fit_detector(*zip(*heard, strict=True), samplerate, folds=2, seed=seed)
+    except DevidError as error:
+        case.notes.append(f"No splices were looked for: {error}.")
     return case
+
+
+def _spread(known, most):
+    """Return rows of known recordings, evenly spread over the devices."""
+    order = known.assign(turn=known.groupby("device").cumcount()).sort_values("turn", kind="stable").index
+    first = order[: max(most, known["device"].nunique())]
+    return set(first[np.linspace(0, len(first) - 1, min(len(first), most)).astype(int)])
+
+
+def _copies(y, settings, conditions, seed, turn):
+    """Yield measures and vectors of sides of a recording in a third of the conditions: the next one has others."""
+    rate, stretch = settings["samplerate"], settings["segment_length"] * settings["per"]
+    its = conditions[turn % 3 :: 3]
+    for start, name in zip(np.linspace(0, max(len(y) - stretch, 0), len(its)).astype(int), its, strict=True):
+        with suppress(ParameterError, CodecError):  # no such rate, or an encoder that is not there
+            part = degrade(y[start : start + stretch], rate, condition=name, seed=seed)
+            yield measure(part, rate), _vectors(part, settings)[0]
+
+
+def _learnt_from(copies, case):
+    """Return the case of questioned recordings in other conditions, not trained yet."""
+    rows, facts, vectors = zip(*copies, strict=True)
+    validated = validated_ranges(facts, case.known["device"].iloc[list(rows)])
+    vectors, of = np.concatenate([case.vectors, vectors]), np.concatenate([case.of, rows])
+    return Case(case.settings, case.known, validated, vectors, of, np.arange(len(of)) >= len(case.of))
+
+
+def ready(case):
+    """Train the comparison of copies, if that has not been done."""
+    if case.comparison is None and not case.reason:
+        train(case)
+        if case.comparison is not None:
+            case.matrix = matrix(case, {})
 
 
 def at_rate(y, rate, samplerate):
@@ -198,30 +258,27 @@ def spread_sides(y, settings, most):
 
 
 def _vectors(y, settings):
-    """Return `verification.side_vectors`, where rates differ without the upper edge of the band."""
-    vectors = verification.side_vectors(y, segment_length=settings["segment_length"], per=settings["per"])
+    """Return `sides.side_vectors`, where rates differ without the upper edge of the band."""
+    vectors = side_vectors(y, segment_length=settings["segment_length"], per=settings["per"])
     return vectors[:, : int(settings["edge"] * vectors.shape[1])]
-
-
-def sessions(known):
-    """Return what stands for the session of known recordings: the recording where devices have one session each."""
-    told = known[known["session"] != ""].groupby("device")["session"].nunique()
-    if (told > 1).sum() >= verification.LEAST_SAME:
-        return known["session"].where(known["session"] != "", known["recording"])
-    return known["recording"]
 
 
 def train(case):
     """Train and calibrate the comparison on all known recordings, or say why that cannot be."""
     known, of = case.known, case.of
-    options = {"sessions": sessions(known).to_numpy()[of], "seed": case.settings["seed"], "settings": case.settings}
+    options = {"seed": case.settings["seed"], "settings": case.settings}
+    options["sessions"] = verification.crossed(known).to_numpy()[of]
+    asked = case.copied if case.copied.any() else ~case.copied
     try:
+        options["copied"] = case.copied
         case.comparison = verification.fit_comparison(case.vectors, known["device"].to_numpy()[of], **options)
         validation = one_unit(case.comparison.validation, dict(zip(known["device"], known["model"], strict=True)))
-        case.rule = verification.open_set_threshold(validation, n_references=len(case.devices))
+        options = {"n_references": len(case.devices), "false_naming": FALSE_NAMING[bool(case.copied.any())]}
+        case.rule = verification.open_set_threshold(validation, **options)
         if case.rule["threshold"] < LEAST:  # its rates are those of the lower one: fewer will be named wrongly
             case.rule["threshold"] = LEAST
-        far = [unlikeness(case, case.vectors[of == i], without=known["device"][i]) for i in range(len(known))]
+        rows = np.unique(of[asked])
+        far = [unlikeness(case, case.vectors[(of == i) & asked], without=known["device"][i]) for i in rows]
         case.rule["unlikeness"] = float(np.quantile(far, 0.95))
     except DevidError as error:
         case.comparison, case.reason = None, str(error)
@@ -260,12 +317,20 @@ def unlikeness(case, vectors, *, without=""):
 
 # --- Kept for later --------------------------------------------------------------------------------------------------
 def save_case(case, folder):
-    """Write a case into a folder: ``case.json``, ``vectors.npz`` and, where there is one, ``comparison.npz``."""
+    """Write a case into a folder: ``case.json``, ``vectors.npz``; of comparison, splices and copies what there is."""
     folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "vectors.npz") as temporary:
         bands = np.stack(case.validated["bands_db"])
-        np.savez(temporary, vectors=case.vectors, of=case.of, bands=bands)
+        np.savez(temporary, vectors=case.vectors, of=case.of, copied=case.copied, bands=bands)
     files = ["vectors.npz"]
+    if case.splices is not None:
+        with atomic_path(folder / "splices.npz") as temporary, open(temporary, "wb") as file:
+            np.savez(file, **asdict(case.splices))
+        files.append("splices.npz")
+    if case.copies is not None:
+        save_case(case.copies, folder / "copies")
+        files.append("copies/case.json")
     if case.comparison is not None:
         case.comparison.save(folder / "comparison.npz")
         files.append("comparison.npz")
@@ -290,10 +355,15 @@ def load_case(folder):
     for name, digest in told["files"].items():
         check(folder / name, digest)
     with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
-        vectors, of, bands = (arrays[name] for name in ("vectors", "of", "bands"))
+        vectors, of, copied, bands = (arrays[name] for name in ("vectors", "of", "copied", "bands"))
     validated = pd.DataFrame(told["validated"]).assign(bands_db=list(bands))
     rest = {name: told[name] for name in ("rule", "reason", "notes")} | {"matrix": pd.DataFrame(told["matrix"])}
-    case = Case(told["settings"], pd.DataFrame(told["known"]), validated, vectors, of, **rest)
+    case = Case(told["settings"], pd.DataFrame(told["known"]), validated, vectors, of, copied, **rest)
+    if "splices.npz" in told["files"]:
+        with np.load(folder / "splices.npz", allow_pickle=False) as arrays:
+            case.splices = splices.SpliceModel(**{name: arrays[name][()] for name in arrays.files})
+    if "copies/case.json" in told["files"]:
+        case.copies = load_case(folder / "copies")
     if "comparison.npz" in told["files"]:
         case.comparison = verification.load_comparison(folder / "comparison.npz")
     return case

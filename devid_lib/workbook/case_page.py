@@ -143,8 +143,9 @@ def spectrogram(y, samplerate, *, n=1024):
 
 def picture(asked, case):
     """Draw a file: spectrogram, ratios of its stretches over time, its ratios beside those of known pairs."""
-    rows = 2 + 2 * (len(asked.strip) > 1)
-    fig, axes = plt.subplots(rows, 1, figsize=(10, 2.6 * rows), layout="constrained")
+    rows = 2 + (len(asked.strip) > 1) + (len(asked.curve[0]) > 0)
+    fig, axes = plt.subplots(rows, 1, figsize=(10, 2.6 * rows))  # a layout found by constraints takes twice as long
+    fig.subplots_adjust(left=0.08, right=0.8, top=1 - 0.12 / rows, bottom=0.18 / rows, hspace=0.4)
     y, rate, seconds = asked.y, asked.facts["rate"], asked.facts["duration_s"]
     db = spectrogram(y, rate)
     top = np.percentile(db, 99.9)
@@ -154,10 +155,11 @@ def picture(asked, case):
     axes[0].set(title=plots.label(asked.facts["file"]), xlabel="time [s]")
     axes[0].grid(False)
     colors = plots.device_colors(case.devices)
-    if rows > 2:
+    if len(asked.strip) > 1:
         strip(asked, colors, axes[1])
-        cut_curve(asked, axes[2])
-    known_pairs(asked, case, colors, axes[-1])
+    if len(asked.curve[0]):
+        cut_curve(asked, case.splices.threshold, axes[-2])
+    known_pairs(asked, asked.by or case, colors, axes[-1])
     return axes
 
 
@@ -170,13 +172,14 @@ def strip(asked, colors, ax):
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
 
 
-def cut_curve(asked, ax):
-    """Draw how likely one device made both what lies before and after a time; below 0 something else begins."""
-    time, ratio = asked.cuts.index, asked.cuts.to_numpy()
-    ax.fill_between(time, ratio, 0, where=ratio < 0, color=plots.ORANGE, alpha=0.4, interpolate=True)
-    ax.plot(time, ratio, "o-", ms=3, lw=1.2, color=plots.DARK)
-    ax.axhline(0, color=plots.DARK, ls="--", lw=0.8)
-    ax.set(xlabel="time [s]", ylabel="log10 ratio, before\nand after: one device", xlim=(0, asked.facts["duration_s"]))
+def cut_curve(asked, threshold, ax):
+    """Draw how likely something else begins at a time, and where the recording as a whole says that it does."""
+    ax.plot(*asked.curve, lw=1.2, color=plots.DARK, label="2 s before and after")
+    ax.plot(asked.changes["time_s"], asked.changes["score"], "o", color=plots.ORANGE, label="change found")
+    ax.axhline(threshold, color=plots.DARK, ls=":", lw=0.8, label="threshold of a change")
+    ax.set(xlabel="time [s]", ylabel="log10 ratio,\nsomething else", xlim=(0, asked.facts["duration_s"]))
+    ax.set_yscale("symlog", linthresh=10)
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
 
 
 def known_pairs(asked, case, colors, ax):

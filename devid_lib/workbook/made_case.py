@@ -9,7 +9,8 @@ import pandas as pd
 import soundfile as sf
 
 from ..degrade import degrade
-from ..files import atomic_path, locked, read_json, write_json
+from ..errors import DevidError
+from ..files import atomic_path, check, locked, read_json, sha256_of, write_json
 from ..recorders import DESIGNS, device
 from ..simulate import SAMPLERATE, VERSION, recording
 from ..soundfield import draw_place, draw_session
@@ -40,11 +41,19 @@ def make_case(folder, *, seed=0):
     """
     settings = {"version": [VERSION, MADE], "seed": seed}
     with locked(folder.with_name(f".{folder.name}.lock")):
-        if read_json(folder / "made.json") == settings:
-            return folder
+        try:
+            told = read_json(folder / "made.json")
+            if told.get("settings") == settings:
+                for name, digest in told["files"].items():
+                    check(folder / name, digest)
+                return folder
+        except DevidError as error:
+            print(f"Note: {error}: made again", flush=True)
         with atomic_path(folder) as temporary:
             _make(temporary, seed)
-            write_json(temporary / "made.json", settings)
+            made = [path for path in temporary.rglob("*") if path.is_file()]  # folders may have dots, too
+            digests = {str(path.relative_to(temporary)): sha256_of(path) for path in made}
+            write_json(temporary / "made.json", {"settings": settings, "files": digests})
     return folder
 
 

@@ -31,7 +31,7 @@ class Parameter:
 
 
 PARAMETERS = {
-    "corpus": Parameter("simulated", "simulated, simulated-control, a folder or a CSV of recordings"),
+    "corpus": Parameter("simulated", "simulated, simulated-control, a name of devid corpora, a folder or a CSV"),
     "run_dir": Parameter("runs/lab", "folder for results, seen from the project"),
     "data_dir": Parameter("data", "folder for the simulated corpus and the cache, seen from the project"),
     "seed": Parameter(0, "one seed gives one result", 0),
@@ -66,7 +66,6 @@ SIZES = {
     "quick": {"recording_minutes": 0.5, "train_segments": 80, "test_segments": 40},
     "paper": {"recording_minutes": 6.5, "train_segments": 1000, "test_segments": 100},
 }
-SHORT = {"cnn": 2}  # epochs at size quick of what learns so slowly that a few more would not tell more
 KINDS = {str: "text", int: "a whole number", float: "a number"}
 PLACES = ("run_dir", "data_dir", "predictions", "sweep")  # where things are: not what makes a figure
 

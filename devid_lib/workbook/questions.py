@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,13 +10,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import verification
+from .. import splices
 from ..audio import AUDIO_SUFFIXES, read_tags
 from ..corpus import load_references
 from ..errors import DevidError, ParameterError
-from ..files import sha256_of
+from ..files import sha256_of, stderr_to
 from ..intake import examine
-from .case import MOST_ASKED, at_rate, load_case, open_case, spread_sides, unlikeness
+from .case import MOST_ASKED, at_rate, load_case, open_case, ready, spread_sides, unlikeness
 from .made_case import make_case
 from .session import in_workspace, source_path
 
@@ -40,8 +41,12 @@ class Asked:
     answer, reason : str
     strip : pandas.DataFrame [one row per stretch]
         log10 likelihood ratio of every device; the index is the middle of the stretch [s].
-    cuts : pandas.Series
-        log10 likelihood ratio, not bounded, that one device made what lies before and after a time [s], its index.
+    changes : pandas.DataFrame
+        From `splices.change_points`: where something else begins.
+    curve : tuple of np.ndarray
+        From `splices.change_curve`: times [s] and the log10 likelihood ratio of a change there.
+    by : Case or None
+        What it was compared by: the case, or its copies in other conditions.
     y : np.ndarray or None
         The samples at the file's own rate.
     """
@@ -52,7 +57,9 @@ class Asked:
     reason: str = ""
     checks: pd.DataFrame = field(default_factory=pd.DataFrame)
     strip: pd.DataFrame = field(default_factory=pd.DataFrame)
-    cuts: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
+    changes: pd.DataFrame = field(default_factory=pd.DataFrame)
+    curve: tuple = ((), ())
+    by: object = None
     y: np.ndarray | None = None
 
 
@@ -85,6 +92,8 @@ def case_of(params):
         name = references.attrs["name"] if truth is None else name
         options |= {"rates": rates_of(find_files(map(in_workspace, questioned))), "data_dir": data_dir}
         case = open_case(references, [source_path(str(place)) for place in background], **options)
+    if not questioned and case.copies is not None:
+        ready(case.copies)  # asked about or not: it is validated
     return case, [ask(case, file) for file in find_files(map(in_workspace, questioned))], name, truth
 
 
@@ -132,7 +141,8 @@ def ask(case, path):
     path = Path(path)
     ratios = case.no_ratios()
     try:
-        facts, y = examine(path)
+        with stderr_to(os.devnull):  # what a decoder of damaged files has to say is for the reason, not for the page
+            facts, y = examine(path)
     except (DevidError, OSError) as error:
         return Asked(_unreadable(path), ratios, reason=str(error).removeprefix(f"{path}: "))
     asked = Asked(facts, ratios, y=y)
@@ -144,25 +154,51 @@ def ask(case, path):
 
 
 def answer(case, asked):
-    """Check the conditions of what was asked, compare it where they allow that, and fill in the answer."""
-    asked.checks = case.check(asked.facts)
-    if case.comparison is not None and not (asked.checks["verdict"] == "beyond").any():
-        s = case.settings
-        y = at_rate(asked.y, asked.facts["rate"], s["samplerate"])
-        vectors, middles = spread_sides(y, s, MOST_ASKED)
-        far, known = unlikeness(case, vectors), case.rule["unlikeness"]
-        verdict = "beyond" if far > FAR * known else "within"
-        row = ["distance from known devices", f"{far:.1f}", f"up to {known:.1f}", verdict]
-        asked.checks.loc[len(asked.checks)] = row
-    beyond = asked.checks.query("verdict == 'beyond'")
-    if len(beyond):
-        found = "; ".join(f"{row.property} {row.file}" for row in beyond.itertuples())
+    """Check the conditions of what was asked, compare it where they allow that, and fill in the answer.
+
+    What lies beyond the known recordings as they are is compared with their copies in other conditions beside them, if
+    it is within what these are.
+    """
+    asked.checks = _checked(case, asked)
+    beyond = asked.checks[asked.checks["verdict"] == "beyond"]
+    if len(beyond) and case.copies is not None:
+        checks = _checked(case.copies, asked)
+        if not (checks["verdict"] == "beyond").any():
+            asked.checks, asked.by = checks, case.copies
+    found = "; ".join(f"{row.property} {row.file}" for row in beyond.itertuples())
+    if len(beyond) and asked.by is None:
         asked.reason = f"not validated for this: {found}"
     elif case.comparison is None:
         asked.reason = case.reason
     else:
-        _compare(case, asked, vectors, middles / s["samplerate"])
-        asked.answer, asked.reason = _decided(case, asked)
+        asked.by = asked.by or case
+        s = case.settings
+        y = at_rate(asked.y, asked.facts["rate"], s["samplerate"])
+        _compare(asked.by, asked, *_sides(y, s))
+        if case.splices is not None:
+            asked.changes, asked.curve = splices.search(y, s["samplerate"], model=case.splices)
+        said = [f"compared by what copies in other conditions taught, for its {found}"] if found else []
+        asked.answer, asked.reason = _decided(asked, said)
+
+
+def _sides(y, settings):
+    """Return sides of a questioned recording at the common rate, and their middles [s]."""
+    vectors, middles = spread_sides(y, settings, MOST_ASKED)
+    return vectors, middles / settings["samplerate"]
+
+
+def _checked(case, asked):
+    """Return the conditions check, with how far the recording lies from known devices if nothing else is beyond."""
+    checks = case.check(asked.facts)
+    if not (checks["verdict"] == "beyond").any():
+        ready(case)
+        if case.comparison is not None:
+            s = case.settings
+            vectors, _ = _sides(at_rate(asked.y, asked.facts["rate"], s["samplerate"]), s)
+            far, known = unlikeness(case, vectors), case.rule["unlikeness"]
+            verdict = "beyond" if far > FAR * known else "within"
+            checks.loc[len(checks)] = ["distance from known devices", f"{far:.1f}", f"up to {known:.1f}", verdict]
+    return checks
 
 
 def _compare(case, asked, vectors, middles):
@@ -173,35 +209,6 @@ def _compare(case, asked, vectors, middles):
         asked.ratios.loc[device] = ratio(vectors)
         columns[device] = [ratio(one[np.newaxis])[0] for one in vectors]
     asked.strip = pd.DataFrame(columns, index=middles)
-    asked.cuts = cuts(case, vectors, middles)
-
-
-def cuts(case, vectors, middles):
-    """Return how likely one device made both what lies before and what lies after each place between two sides.
-
-    Both parts are of one recording, so they should be more alike than two recordings of one device: a log10 ratio below
-    0 is a sign of a splice, or of another change as large. On development recordings (clips 1 and 2 of ccnu_mobile;
-    rounds 01-03, 08 and 13 of rounds, sides of 20 segments) the least ratio of 170 untouched ones was 2.8, the largest
-    of 385 cut together from two devices, at the edge of a side, -2.6.
-
-    Parameters
-    ----------
-    case : Case
-    vectors : np.ndarray [shape=(n, d)]
-        Sides of the recording, in order.
-    middles : np.ndarray [shape=(n,)]
-        Where they are [s].
-
-    Returns
-    -------
-    ratios : pandas.Series [n - 1]
-        Not bounded; the index is the time [s].
-    """
-    x, model = verification.coefficients(vectors), case.model()
-    slope, offset = case.comparison.lines[0]
-    scores = [model.score(x[:k].mean(axis=0, keepdims=True), x[k:].mean(axis=0, keepdims=True))[0, 0]
-              for k in range(1, len(x))]  # fmt: skip
-    return pd.Series(slope * np.array(scores) + offset, index=(middles[1:] + middles[:-1]) / 2, dtype=float)
 
 
 def _unreadable(path):
@@ -219,16 +226,15 @@ def _copies(case, digest, y):
     return ", ".join(f"{row.device}/{row.recording} ({row.role})" for row in same.itertuples())
 
 
-def _decided(case, asked):
-    """Return the answer that the rule gives, and what has to be said beside it."""
-    ratios, said, threshold = asked.ratios["log10_lr"], [], case.rule["threshold"]
+def _decided(asked, said):
+    """Return the answer that the rule gives, and what has to be said beside it, after what is ``said`` already."""
+    ratios, threshold = asked.ratios["log10_lr"], asked.by.rule["threshold"]
     for row in asked.checks.query("verdict == 'noted'").itertuples():
         said.append(f"{row.property} {row.file}, validated: {row.validated}")
-    if asked.cuts.min() < 0:
-        where, least = asked.cuts.idxmin(), asked.cuts.min()
+    if len(asked.changes):
         asked.ratios[:] = np.nan  # one ratio for two devices would mean nothing
-        return NO_ANSWER, (f"near {where:.1f} s something else begins, another device or another place (log10 ratio "
-                           f"{least:.1f} that one made both parts): ask about the parts")  # fmt: skip
+        where = ", ".join(f"{at:.1f} s (log10 ratio {score:.0f})" for at, score in asked.changes.to_numpy())
+        return NO_ANSWER, f"something else begins, another device or another place, at {where}: ask about the parts"
     best = ratios.max()
     if 0 <= best < threshold:
         said.insert(0, f"undecided: {ratios.idxmax()} is the most alike, but a device is named from {threshold:.2f} on")

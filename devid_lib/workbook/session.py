@@ -1,4 +1,7 @@
-"""What every notebook does the same way: check its parameters, load its inputs, train once, score and save."""
+"""What every notebook does the same way: check its parameters, load its inputs, train once, score and save.
+
+(Two fifths of the lines are docstrings.)
+"""
 
 import ast
 import logging
@@ -21,7 +24,7 @@ from ..errors import DevidError
 from ..files import read_json, remove
 from . import folder
 from .paper import PAPER, PAPER_TABLE_VI
-from .parameters import PARAMETERS, SHORT, check_names, check_params, differing
+from .parameters import PARAMETERS, check_names, check_params, differing
 
 PROJECT = Path(__file__).resolve().parents[2]
 WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
@@ -265,17 +268,15 @@ class Session:
         dataset = self.dataset(recordings, **{"representation": models.SYSTEMS[system].representation} | changes)
         options = {name: self.params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
         family = models.SYSTEMS[system].family
-        if self.params["size"] == "quick" and options["recipe"] == "default":  # the published one is not cut
-            options["epochs"] = options["epochs"] or SHORT.get(family, 0)
         sizes = {name: options[name] for name in ("epochs", "batch_size")}
-        recipe = training.recipe_for(family, options["recipe"], **sizes)
+        recipe = training.recipe_for(family, options["recipe"], noise=dataset.settings["noise"], **sizes)
         settings = dataset.settings | options | {"system": system, "fit": asdict(recipe)}
         name = f"{system}-{settings_key(settings)}"
         with folder.locked(self.run, name):  # of several notebooks that want it, one fits it and the others wait
             if not folder.has_model(self.run, name, settings):
                 shape, n_devices = dataset.X.shape[1:], len(dataset.devices)
-                stride = training.model_options(options["recipe"])
-                model = models.build(system, shape, n_devices, seed=options["seed"], **stride)
+                of_recipe = training.model_options(options["recipe"])
+                model = models.build(system, shape, n_devices, seed=options["seed"], **of_recipe)
                 history = training.fit(model, dataset, **options)
                 predictions = training.predict(model, dataset)
                 folder.save_model(self.run, self.notebook, name, model, history, predictions, settings)

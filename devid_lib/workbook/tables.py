@@ -45,6 +45,25 @@ def signed(table):
     return shown.format("{:.2g}", subset="p").format("{:.0f}", subset="n")
 
 
+def differences(table, **columns):
+    """Return an `evaluation.compared` table as records for a session's ``figures``.
+
+    Parameters
+    ----------
+    table : pandas.DataFrame
+    **columns
+        system, variant and unit: one for all rows, or one for each.
+
+    Examples
+    --------
+    >>> test = pd.DataFrame({"difference": [0.1], "low": [0.0], "high": [0.2], "p": [0.2], "n": [9]})
+    >>> differences(test, system="ridge", unit="segment")[0]["metric"]
+    'difference of accuracies'
+    """
+    rows = table[["difference", "low", "high", "n"]].reset_index(drop=True).rename(columns={"difference": "value"})
+    return rows.assign(metric="difference of accuracies", **columns).to_dict("records")
+
+
 def told(row):
     """Return a row of `evaluation.compared` as words.
 

@@ -6,10 +6,11 @@ import pandas as pd
 from .. import likelihood, verification
 
 # What a comparison has to reach, fixed before any case was looked at. A cost of 1 is that of no comparison at all.
-CRITERIA = {"Cllr": 0.5, "Cllr_min": 0.4, "EER": 0.1, "Cllr_cal": 0.15, "rise of Cllr": 0.2}
+# (An area of .95 is about what an equal error rate of .1 comes to.)
+CRITERIA = {"Cllr": 0.5, "Cllr_min": 0.4, "EER": 0.1, "Cllr_cal": 0.15, "AUROC": 0.95, "rise of Cllr": 0.2}
 DRAWS = 100  # of devices, for an interval
 LEAST_DEVICES = 3  # for an interval over devices
-COLUMNS = ["characteristic", "measure", "value", "low", "high", "n", "criterion", "verdict"]
+COLUMNS = ["characteristic", "measure", "value", "low", "high", "n", "pairs", "criterion", "verdict"]
 
 
 def bounded_pairs(case, wanted=None):
@@ -50,8 +51,8 @@ def matrix(case, altered):
     -------
     table : pandas.DataFrame [one row per measure]
         ``characteristic`` (accuracy, discrimination, calibration, robustness, coherence, generalisation), ``measure``,
-        ``value``, ``low`` and ``high`` (95 % over devices), ``n`` (devices), ``criterion`` (text, fixed beforehand) and
-        ``verdict``.
+        ``value``, ``low`` and ``high`` (95 % over devices), ``n`` (devices), ``pairs`` (text: of one device + of two),
+        ``criterion`` (text, fixed beforehand) and ``verdict``.
 
     Notes
     -----
@@ -76,32 +77,38 @@ def _row(kind, name, same, different, named, *, label=""):
     else:
         told = {"value": METRICS[name](same, different), "low": np.nan, "high": np.nan}
         told["n"] = len(np.unique(named["same_devices"]))
-    limit = CRITERIA.get(name)
-    verdict = "" if limit is None else "met" if told["value"] <= limit else "not met"
-    criterion = "" if limit is None else f"at most {limit:g}"
-    return [kind, label or name, *(told[key] for key in ("value", "low", "high", "n")), criterion, verdict]
+    sign, word = (-1, "at least") if name == "AUROC" else (1, "at most")
+    verdict = "met" if sign * told["value"] <= sign * CRITERIA[name] else "not met"
+    figures = (told[key] for key in ("value", "low", "high", "n"))
+    return [kind, label or name, *figures, f"{len(same)} + {len(different)}", f"{word} {CRITERIA[name]:g}", verdict]
 
 
 def _of_devices(case, label, devices):
     """Return the cost of pairs of some devices, or that there are too few."""
     same, different, named = bounded_pairs(case, devices)
     if not len(same) or not len(different):
-        return ["generalisation", label, np.nan, np.nan, np.nan, len(devices), "", "too few devices to tell"]
+        pairs = f"{len(same)} + {len(different)}"
+        return ["generalisation", label, np.nan, np.nan, np.nan, len(devices), pairs, "", "too few devices to tell"]
     return _row("generalisation", "Cllr", same, different, named, label=label)
 
 
 def _models(case, same, different, named):
-    """Return what is told apart between models, and between units of one model, where there are several units."""
-    model = dict(zip(case.known["device"], case.known["model"], strict=True))
-    one, two = (np.array([model[name] for name in names]) for names in named["different_devices"].T)
-    units = (one == two) & (one != "")
-    if not units.any():
+    """Return what is told apart between models, and between units of one model, where there are several units.
+
+    A model is what a case claims. So the last line asks whether it is found by another unit: there, pairs of two units
+    of one model stand for those of one device.
+    """
+    units = verification.of_one_model(named, dict(zip(case.known["device"], case.known["model"], strict=True)))
+    if not units.any() or units.all():
         return []
     between = named | {"different_devices": named["different_devices"][~units]}
     within = named | {"different_devices": named["different_devices"][units]}
     rows = [_row("discrimination", name, same, different[~units], between, label=f"{name}, models")
             for name in ("Cllr", "AUROC")]  # fmt: skip
-    return [*rows, _row("discrimination", "AUROC", same, different[units], within, label="AUROC, units of one model")]
+    rows += [_row("discrimination", "AUROC", same, different[units], within, label="AUROC, units of one model")]
+    other = between | {"same_devices": within["different_devices"][:, 0]}
+    pairs = different[units], different[~units], other
+    return [*rows, _row("discrimination", "AUROC", *pairs, label="AUROC, a model by another unit")]
 
 
 def _changed(case, kind, name, vectors, of, measured):
