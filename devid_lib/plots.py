@@ -29,7 +29,9 @@ PALETTE = sns.color_palette("colorblind", 10)
 BLUE, ORANGE, GREEN = PALETTE[:3]
 UNITS = {"segment": BLUE, "votes": ORANGE, "1 s": PALETTE[4], "3 s": PALETTE[3], "recording": GREEN}
 DARK, LIGHT = "0.25", "0.75"
-FEW = 10  # devices that the colour-blind palette can tell apart, with shapes where there are dots
+DEVICES = [*PALETTE[:3], (0.6, 0.06, 0.1), (0.35, 0.85, 1.0), (0.15, 0.15, 0.15), (0.82, 0.8, 0.4), (0.95, 0.65, 0.8),
+           (0.32, 0.22, 0.75), (0.62, 0.44, 0.19)]  # fmt: skip
+FEW = len(DEVICES)  # devices that colours can tell apart, with shapes for dots and dashes for lines
 SHAPES = "osD^v<>PX*"
 LONGEST = 28  # characters of a name in a figure; half as many of those that are as wide as high
 FONTS = (  # that cover other scripts: of Linux, Windows and macOS
@@ -81,19 +83,20 @@ def label(name):
 def device_colors(devices):
     """Return a dict of one colour (r, g, b) per device, the same wherever the same devices are given in their order.
 
-    The first ten take the colour-blind palette; each one beyond takes the colour farthest from all before it.
+    The first ten are far from each other in CIELAB, also as dichromats see them (least distance 34, and 15 for
+    protanopes); each one beyond takes the colour farthest from all before it.
     """
     devices = list(dict.fromkeys(devices))
-    return dict(zip(devices, PALETTE if len(devices) <= FEW else _far_colors(len(devices)), strict=False))
+    return dict(zip(devices, DEVICES if len(devices) <= FEW else _far_colors(len(devices)), strict=False))
 
 
 @functools.cache
 def _far_colors(n):
-    """Return the palette, then colours far from it and from each other in CIELAB, neither too light nor too dark."""
+    """Return the first ten, then colours far from all before them in CIELAB, neither too light nor too dark."""
     from skimage.color import rgb2lab
 
     grid = np.stack(np.meshgrid(*[np.linspace(0, 1, 16)] * 3), axis=-1).reshape(-1, 3)
-    grid = np.concatenate([PALETTE, grid[np.abs(rgb2lab(grid)[:, 0] - 52) < 27]])
+    grid = np.concatenate([DEVICES, grid[np.abs(rgb2lab(grid)[:, 0] - 52) < 27]])
     lab, chosen = rgb2lab(grid), list(range(FEW))
     while len(chosen) < n:
         chosen.append(cdist(lab, lab[chosen]).min(axis=1).argmax())
@@ -126,7 +129,7 @@ def network(layers, *, branches=1, ax=None):
 
 
 def device_spectra(spectra, *, highlight=(), ax=None):
-    """Draw one spectrum per device over a logarithmic frequency axis, from 20 Hz (notebooks 02 and 03).
+    """Draw one spectrum per device over frequency (notebooks 02 and 03).
 
     Parameters
     ----------
@@ -135,17 +138,16 @@ def device_spectra(spectra, *, highlight=(), ax=None):
     highlight : sequence of str
         Devices to colour; the others are grey. Without it, all are coloured if they are ten or fewer, else none.
     """
-    ax, shown = ax or plt.subplots(figsize=(9, 4.5))[1], spectra[spectra.index >= 20]
-    colors = device_colors(spectra.columns)
+    ax, colors = ax or plt.subplots(figsize=(9, 4.5))[1], device_colors(spectra.columns)
     coloured = list(highlight) or [device for device in colors if len(colors) <= FEW]
     for device in coloured:
-        ax.plot(shown.index, shown[device], color=colors[device], lw=1.2, label=label(device), zorder=3)
-    grey, kind = shown.drop(columns=coloured), "other" if coloured else "device"
+        dashes = "-" if list(colors).index(device) % 2 == 0 else "--"
+        ax.plot(spectra.index, spectra[device], dashes, color=colors[device], lw=1.3, label=label(device), zorder=3)
+    grey, kind = spectra.drop(columns=coloured), "other" if coloured else "device"
     names = [f"{grey.shape[1]} {kind}{'s' * (grey.shape[1] > 1)}", *"_" * grey.shape[1]][: grey.shape[1]]
-    ax.plot(shown.index, grey, color=LIGHT, lw=0.5, rasterized=True, label=names)
-    ax.set(xscale="log", xlim=shown.index[[0, -1]], xlabel="frequency [Hz]", ylabel="magnitude [dB]")
-    ax.xaxis.set(major_locator=LogLocator(subs=(1, 2, 5)), major_formatter=EngFormatter(sep=""))
-    ax.minorticks_off()
+    ax.plot(spectra.index, grey, color=LIGHT, lw=0.5, rasterized=True, label=names)
+    ax.set(xlim=spectra.index[[0, -1]], xlabel="frequency [Hz]", ylabel="magnitude [dB]")
+    ax.xaxis.set(major_formatter=EngFormatter(sep=""))
     return _legend(ax)
 
 

@@ -15,7 +15,7 @@
 # You only want to find your way? [The map](#The-map) is further down.
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 data_dir: str = "data"  # folder for the simulated corpus and the cache, seen from the project
 seed: int = 0  # one seed gives one result
@@ -58,13 +58,14 @@ session = start("00_start_here", globals())
 # ## Inputs
 #
 # `recordings` is a table with one row per recording. The paper's recordings were never published, so the default corpus
-# is **simulated**: nine fictional recorders of seven models, so that two models have two units. All nine record on three
-# days, each day in another room, every device in a place of its own; the third day is the test, with voices and sentences
+# is **simulated**: nine fictional recorders of seven models; of two models there are two specimens, two *units*. All nine
+# record on three days, each day in another room, every device in a place of its own; the third day is the test, with voices and sentences
 # that training has not. Ranges of the constants come from datasheets or were assumed, and are held against real phones by
 # `tools/calibrate_simulator.py`; no real device made these recordings. Size `quick` makes short recordings, size `paper`
 # recordings of six to seven minutes, as in the paper. Three more corpora, by name, are controls: `simulated-control` (nine
-# copies of one unit: nobody can tell them apart on another day), `simulated-one-model` (nine units of one model) and
-# `simulated-one-session` (every device on one day and in one place: easy, and for the wrong reason).
+# copies of one device, so nobody can tell them apart on another day), `simulated-one-model` (nine units of one model) and
+# `simulated-one-session` (every device on one day and in one place: easy, and for the wrong reason). In `simulated-micirp`
+# the recorders have the responses of measured microphones, which `devid corpora get micirp` brings.
 
 # %%
 recordings = session.recordings()
@@ -218,7 +219,13 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 # or name the files as in the paper, `phone_a-1.wav`, without sub-folders. The last session of a device that has several,
 # else its last recording, becomes the test; `test_sessions` or `test_recordings` hold out others. If the files lie
 # elsewhere, write a CSV with the columns `path` and `device`, and, if you like, `recording`, `split`, `session`,
-# `speaker` and `model`. Set `corpus` above to the folder or the CSV. Here is such a CSV, made of recordings of two devices:
+# `speaker` and `model`. Set `corpus` above to the folder or the CSV. Best are recordings of the same devices on several days
+# (notebook 12 says why).
+#
+# No recordings of your own? In a terminal, `devid corpora` lists public ones, with what each can show and what not;
+# `devid corpora get NAME` downloads one, if you say so, and `NAME` is then a corpus as well.
+#
+# Here is such a CSV, made of recordings of two devices:
 
 # %%
 temporary = TemporaryDirectory()
@@ -264,7 +271,7 @@ temporary.cleanup()
 hours = recordings["duration_s"].sum() / 3600
 sizes = {"devices": recordings["device"].nunique(), "recordings": len(recordings), "hours": hours}
 rows_of_run = session.figures([{"system": "corpus", "metric": name, "value": value} for name, value in sizes.items()])
-session.finish(rows_of_run)[["system", "metric", "value"]]
+session.finish(rows_of_run)[["metric", "value"]].style.format("{:.4g}", subset="value").hide(axis="index")
 
 # %% [markdown]
 # ## What we saw

@@ -5,10 +5,10 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how shrinking wavelet coefficients splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what in the noise belongs to the device | a corpus | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps | seconds at size `quick` |
+# | how shrinking wavelet coefficients splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what leaks without a window, what in the noise belongs to the device | a corpus | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps | seconds at size `quick` |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -36,7 +36,7 @@ from devid_lib import evaluation, plots
 from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
-from devid_lib.noise import RULES, select_threshold, wavelet_noise
+from devid_lib.noise import RULES, select_threshold, wavelet_denoise, wavelet_noise
 from devid_lib.segments import regular_segments
 from devid_lib.simulate import RECORDERS
 from devid_lib.workbook import percent, show, signed, start
@@ -140,11 +140,12 @@ f = estimated_speech(s)
 e = s - f
 
 published = {"wavelet": p["wavelet"], "level": p["level"], "threshold": "minimaxi", "mode": "soft", "rescale": "sln"}
+np.testing.assert_allclose(f, wavelet_denoise(s, **published), atol=1e-9)
 np.testing.assert_allclose(e, wavelet_noise(s, **published), atol=1e-9)
 print(f"{np.sum(e**2) / np.sum(s**2):.2%} of the segment's energy is taken for noise")
 
 # %% [markdown]
-# That is the whole extraction, and the library's `wavelet_noise` computes the same. The finest levels, as they are:
+# That is the whole extraction, and the library's `wavelet_denoise` and `wavelet_noise` compute the same. The finest levels, as they are:
 # orange is what is taken for noise, at most the threshold of each coefficient; what rises above it, grey, is speech.
 
 # %%
@@ -350,15 +351,63 @@ np.testing.assert_allclose(x, fourier_features(e), atol=1e-5)
 print(f"{n} samples -> {len(x)} features, from {x.min():.4f} to {x.max():.4f}")
 
 # %% [markdown]
+# ## What a window does
+#
+# The FFT takes the segment for one period of a sound without end. Where its end does not meet its beginning there is a
+# jump, $h = s(0) - s(n-1)$, which nobody recorded, and a jump has all frequencies. Alone it would have the spectrum
+#
+# $$ |J(k)| = \frac{|h|}{2 \sin(\pi k / n)} $$
+#
+# (the transform of one difference that is $h$, divided by $|1 - \exp(-2\pi \mathrm{i}\, k / n)|$, what taking differences
+# does to a spectrum): never less than half of $h$, up to the highest frequency. Loud low frequencies *leak* that way over
+# all others. A *window* $w$ fades the segment in and out, so that both ends meet at zero; Hann's, of mean square 1, is
+#
+# $$ w(\tau) = \sqrt{2/3}\, \left(1 - \cos(2\pi \tau / n)\right) $$
+#
+# The authors' programs use none. The same segment and its noise, without and with it:
+
+# %%
+frequency, w = np.fft.rfftfreq(n, 1 / rate), np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(n) / n))
+np.testing.assert_allclose(np.log(np.abs(np.fft.rfft(w * s)) + 1), fourier_features(s, window="hann"), atol=1e-4)
+
+jump = {name: abs(x[0] - x[-1]) for name, x in (("recording", s), ("noise", e))}
+fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True, sharey=True, layout="constrained")
+for ax, (name, x) in zip(axes, (("recording", s), ("noise", e)), strict=True):
+    for v, color, what in ((1, "0.6", "no window"), (w, plots.BLUE, "Hann window")):
+        ax.plot(frequency / 1000, 20 * np.log10(np.abs(np.fft.rfft(v * x)) + 1e-9), color=color, lw=0.6, label=what)
+    alone = jump[name] / (2 * np.sin(np.pi * np.arange(1, len(frequency)) / n))
+    ax.plot(frequency[1:] / 1000, 20 * np.log10(alone + 1e-9), "--", color=plots.ORANGE, lw=1.8, label="the jump alone")
+    ax.set(title=name, xlabel="frequency [kHz]", xlim=(0, rate / 2000))
+axes[0].set(ylabel="magnitude [dB]", ylim=(-75, None))
+axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(axes, "leakage", "One segment and its noise, without and with a window; dashed: what the jump at the ends makes.")
+
+# %% [markdown]
+# Left, where grey runs along the dashed line high above blue, the feature holds the jump and not what was recorded there.
+# Right is what shrinkage did about it. The loud slow part of the segment went into the estimated speech, and nearly all of
+# the jump with it: the noise begins and ends within a few thresholds of zero, so less leaks. In part, extraction does the work of a
+# window. How much of it? For all segments of this recording: by how many decibels is the spectrum above a quarter of
+# the sample rate higher without the window than with it?
+
+# %%
+lifted = {}
+for name, x in (("recording", segments), ("noise", wavelet_noise(segments, **published))):
+    plain, faded = (np.abs(np.fft.rfft(v * x)[:, frequency >= rate / 4]) for v in (1, w))
+    lifted[name] = float(np.mean(20 * np.log10((plain + 1e-9) / (faded + 1e-9))))
+pd.DataFrame({"jump of the segment shown": jump, "lifted by leakage, all segments [dB]": lifted}).style.format("{:.3g}")
+
+# %% [markdown]
+# Noise extraction and window answer the same defect, each in its way. Which of them names more devices is asked in
+# notebook 05, and on another day in notebook 12.
+#
 # ## Try it
 #
 # In JupyterLab move the segment, choose a rule, a wavelet, a number of levels (on a page they stand still). What moves
 # in the noise, and what in its spectrum? The player brings the noise of this and the following segments to full scale.
 
+
+
 # %%
-frequency = np.fft.rfftfreq(n, 1 / rate)  # [Hz]
-
-
 def draw(segment, rule, wavelet, level):
     """Draw the noise of a segment and the spectra of both; play the noise of this and the next segments."""
     chosen = session.wavelet | {"threshold": rule, "wavelet": wavelet, "level": level}
@@ -385,8 +434,7 @@ session.interact(draw, rule=list(dict.fromkeys([p["threshold"], *RULES])), wavel
 # In the finest band, shaded, little is clipped, and the noise follows the recording. Far below, where the
 # levels are clipped to the same $t$, it is flat, whatever the recording does. Two things may show that nobody recorded:
 #
-# - A flat grey floor at the top, high above the noise. The FFT takes the segment for one period of a sound without end.
-#   The jump from its end to its start puts something into every frequency.
+# - A flat grey floor at the top, high above the noise: the leakage of the section before.
 # - Orange above grey. To keep every second value folds other frequencies into a band (*aliases*). They cancel when all
 #   bands are put together again. Once some are clipped and others are not, they no longer cancel.
 #
@@ -409,7 +457,7 @@ session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise 
 # %% [markdown]
 # Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band. How much do the
 # low frequencies still tell that the highest do not? Over all training segments, with and without extraction (and
-# without a window before the FFT, as published; notebook 05 asks what a window does):
+# without a window, as published):
 
 # %%
 raw = session.dataset(recordings, noise="none", window="none")
@@ -483,18 +531,20 @@ session.save_figure(axes, "between-within", "How far devices, recordings and seg
 # recording to recording is the gain, the room, the traffic outside. Grey is what a classifier of single segments has to
 # look through. The higher it stands, the more features it needs, or the more segments.
 #
-# One of these causes can be checked, since of simulated recorders we know the codec. How far do the spectra fall at
-# 20 kHz?
+# One of these causes can be checked, since of simulated recorders we know the codec. Up to where do the spectra reach,
+# before they fall by more than 20 dB below their median between 5 and 15 kHz for good?
 
 # %%
 if recordings.attrs["name"] == "simulated" and rate > 42000:
-    fall = spectra[(frequency > 19000) & (frequency < 20000)].mean() - spectra[frequency > 20500].mean()
+    usual = spectra[(frequency > 5000) & (frequency < 15000)].median()
+    ends = (spectra.rolling(9, center=True, min_periods=1).mean() > usual - 20).iloc[::-1].idxmax() / 1000
     coding = pd.Series({recorder.name: recorder.codec for recorder in RECORDERS}, name="coding").to_frame()
-    display(coding.assign(**{"fall [dB]": fall}).sort_values("fall [dB]", ascending=False).T.style.format(precision=0))
+    display(coding.assign(**{"reaches to [kHz]": ends}).sort_values("reaches to [kHz]").T.style.format(precision=1))
 
 # %% [markdown]
-# Codecs that leave out what nobody hears, such as MP3, AAC and Opus, end below that. ADPCM has few bits, and its rounding noise
-# fills the top of the spectrum. A codec does that in every recording: hence the leap of $B / W$.
+# Codecs that leave out what nobody hears, such as MP3, AC-3, AAC, WMA and Opus, end early, each at a place of its own. Without one
+# (`none`) the filter before the converter ends the spectrum. ADPCM has few bits, and its rounding noise fills the spectrum
+# to the top. A codec does that in every recording: hence the leap of $B / W$ at such a frequency.
 #
 # ## Which part of the spectrum names it?
 #
@@ -504,15 +554,19 @@ if recordings.attrs["name"] == "simulated" and rate > 42000:
 # $$ \min_{w, b} \sum_i \left( w^\top x_i + b - y_i \right)^2 + \alpha \|w\|^2, \qquad y_i = \pm 1 $$
 #
 # The device with the largest value is named. The features are *standardised* before: minus the mean over the training
-# segments, divided by the standard deviation. (The networks' default recipe does more, it *whitens*: notebook 04.)
+# segments, divided by the standard deviation. (The networks' default recipe does more, it *whitens*: notebook 04.) To be
+# quick the reader learns from at most some 9000 segments, evenly spread.
 
 
 # %%
+learnt = np.flatnonzero(train)[:: 1 + train.sum() // 9001]
+
+
 def reader(x, *, standardised=True):
     """Fit ridge regression on training segments; the penalty is a tenth of the variance of a feature."""
     alpha = 0.1 * len(x) * (1.0 if standardised else float(x.var(axis=0).mean()))
     model = make_pipeline(StandardScaler(with_std=standardised), RidgeClassifier(alpha, solver="cholesky"))
-    return model.fit(x, label_of[train])
+    return model.fit(x, label_of[learnt])
 
 
 def answers(model, x):
@@ -523,9 +577,9 @@ def answers(model, x):
 
 parts = np.array_split(np.arange(len(frequency)), 8)  # bands of equally many features
 by_band = {}
-for source, X, off in (("noise", dataset.X, 0), ("noise, its level off", dataset.X, 1), ("recording", raw.X, 0)):
+for source, X, off in (("noise", dataset.X, 0), ("noise, its level off", dataset.X, 1), ("raw", raw.X, 0)):
     for i, part in enumerate(parts):
-        known, asked = (np.array(X[rows][:, part]) for rows in (train, test))
+        known, asked = (np.array(X[rows][:, part]) for rows in (learnt, test))
         known, asked = (x - off * x.mean(axis=1, keepdims=True) for x in (known, asked))
         by_band[source, i] = evaluation.accuracy(answers(reader(known), asked))
 by_band = pd.DataFrame(by_band).T
@@ -586,7 +640,7 @@ session.save_figure(ax, "log-scale", "The two features against the magnitude, an
 # %% [markdown]
 # ## Does extraction help? And the scale?
 #
-# Ridge regression sees each version of the feature, with and without noise extraction. The magnitudes come out of the
+# Ridge regression sees each version of the feature, of the noise and of the recording itself (*raw*). The magnitudes come out of the
 # dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the
 # same ones with magnitudes 20 dB lower, as if they were played back more quietly. (With noise levels measured in the
 # segment, `sln` or `mln`, a quieter segment has just a quieter noise.) The *leakage probe* in the table gets six
@@ -601,8 +655,8 @@ if p["rescale"] != "one":
 versions = {"c=1": (1, False), "c=1, standardised": (1, True), f"c={unit:.0f}, standardised": (unit, True)}
 plain, scaled, default = versions
 tables, quieter, shifted = {}, {}, {}
-for source, data in (("noise", dataset), ("recording", raw)):
-    known, asked = (np.expm1(data.X[rows]) / np.float32(c) for rows in (train, test))  # magnitudes
+for source, data in (("noise", dataset), ("raw", raw)):
+    known, asked = (np.expm1(data.X[rows]) / np.float32(c) for rows in (learnt, test))  # magnitudes
     for version, (factor, standardised) in versions.items():
         model = reader(np.log1p(np.float32(factor) * known), standardised=standardised)
         tables[source, version] = answers(model, np.log1p(np.float32(factor) * asked))
@@ -635,7 +689,7 @@ percent(rows[["variant"]].assign(accuracy=rows["value"], quieter=rows_quieter["v
 # use the level, too. What does that number alone cost it? Only the rest of the loss is the bend of the logarithm.
 
 # %%
-alike = {source: evaluation.correct(shifted[source, default]).mean() for source in ("noise", "recording")}
+alike = {source: evaluation.correct(shifted[source, default]).mean() for source in ("noise", "raw")}
 print(f"{default}, log 10 taken from every feature:", *[f"{source} {value:.1%}" for source, value in alike.items()])
 
 # %% [markdown]
@@ -645,8 +699,8 @@ print(f"{default}, log 10 taken from every feature:", *[f"{source} {value:.1%}" 
 
 # %%
 pairs = {
-    "extraction, c=1": (tables["noise", plain], tables["recording", plain]),
-    f"extraction, {default}": (tables["noise", default], tables["recording", default]),
+    "extraction, c=1": (tables["noise", plain], tables["raw", plain]),
+    f"extraction, {default}": (tables["noise", default], tables["raw", default]),
     "scale, with extraction": (tables["noise", default], tables["noise", scaled]),
     "scale, with extraction, 20 dB quieter": (quieter["noise", default], quieter["noise", scaled]),
 }
@@ -694,13 +748,15 @@ verdicts = [f"{words} {'from' if words.endswith('apart') else 'against'}" for wo
 unknown = f"{comparison['n'].iloc[1]:.0f} test recordings cannot say whether extraction helps"
 answer = {word: f"Here extraction {word}" for word in ("helps", "hurts")}.get(comparison["verdict"].iloc[1], unknown)
 apart = np.mean(spread["devices"] > spread["recordings of one device"])
-shape, recording = (by_band.loc[name, "value"].astype(float) for name in ("noise, its level off", "recording"))
+shape, unextracted = (by_band.loc[name, "value"].astype(float) for name in ("noise, its level off", "raw"))
 
 # %%
 session.saw(
     f"Of the energy of the segment shown, {np.sum(e**2) / np.sum(s**2):.2%} is taken for noise.",
     f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level "
     f"{deepest} is the deepest useful one, {p['level']} were asked for.",
+    f"Without a window leakage lifts the spectrum above {rate / 4:.0f} Hz by {lifted['recording']:.1f} dB in the recording shown, "
+    f"by {lifted['noise']:.1f} dB in its noise.",
     f"The level of the highest frequencies tells {echo['noise'] ** 2:.0%} of the variance of the level of the low ones "
     f"in the noise, {echo['recording'] ** 2:.0%} in the recording itself.",
     f"Devices differ more than recordings of one device at {apart:.0%} of the frequencies; B / W has the median "
@@ -708,7 +764,7 @@ session.saw(
     f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to "
     f"{most['value'][best]:.0%} (band {best + 1}; {shape[best]:.0%} with its level taken off) of the test segments, "
     f"all of it {evaluation.correct(tables['noise', default]).mean():.0%}. The noise names more than the recording itself "
-    f"in {np.sum(most['value'] > recording)} of 8 bands.",
+    f"in {np.sum(most['value'] > unextracted)} of 8 bands.",
     f"Noise extraction, with {plain}, {verdicts[0]} none ({points[0]}), with {default}, {verdicts[1]} none "
     f"({points[1]}). {answer}. The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
     f"On extracted noise c={unit:.0f} {verdicts[2]} c=1 ({points[2]}); played back 20 dB quieter it {verdicts[3]} c=1 "

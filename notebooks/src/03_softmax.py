@@ -8,7 +8,7 @@
 # | what a linear classifier computes, how its cost is minimised, how to see what it has learned | a corpus | the first row of table II, the patterns of the devices | half a minute |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -27,6 +27,7 @@ from threadpoolctl import threadpool_limits
 
 from devid_lib import evaluation, models, plots, training
 from devid_lib.errors import DevidError
+from devid_lib.whitening import SHARES, whitening
 from devid_lib.workbook import describe, joined, show, start
 
 session = start("03_softmax", globals())
@@ -115,7 +116,7 @@ def minimised(x, labels, decay=1e-3):
     return found.x.reshape(x.shape[1], -1), curve
 
 
-mean, matrix = training.whitening(X[few])
+mean, matrix = whitening(X[few], share=SHARES[p["noise"]])
 raw, raw_curve = minimised(with_one(X[few]), y[few])
 white, white_curve = minimised(with_one((X[few] - mean) @ matrix), y[few])
 

@@ -8,7 +8,7 @@
 # | how to build a network with two branches, what its joined layer really does, what cutting a segment in two costs and brings | a corpus; the perceptrons of notebook 04, or it trains them | table IV, a test for every depth | half a minute; at paper size one minute |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -22,7 +22,7 @@ from scipy.special import softmax
 
 from devid_lib import evaluation, models, plots
 from devid_lib.errors import DevidError
-from devid_lib.workbook import describe, joined, show, signed, start
+from devid_lib.workbook import describe, joined, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 
 session = start("06_model_averaging", globals())
@@ -90,9 +90,8 @@ model, history = session.fitted(system, recordings)
 axes = plots.learning_curve(history)
 session.save_figure(axes, "learning-curve", "Model averaging with three hidden layers a half, while it is fitted.")
 print(describe(history))
-print(f"weights: {model.count_params():,}; {models.SYSTEMS['mlp-3'].label}, on whole segments, has", end=" ")
-sizes = [dataset.settings["segment_length"] // 2 + 1, *models.SYSTEMS["mlp-3"].hidden, len(devices)]
-print(f"{sum((before + 1) * after for before, after in zip(sizes[:-1], sizes[1:], strict=True)):,}")
+plain = models.mlp(p["segment_length"] // 2 + 1, len(devices))
+print(f"weights: {model.count_params():,}; the plain perceptron on whole segments has {plain.count_params():,}")
 
 # %% [markdown]
 # ## What is averaged?
@@ -107,35 +106,38 @@ print(f"{sum((before + 1) * after for before, after in zip(sizes[:-1], sizes[1:]
 
 # %%
 test = np.flatnonzero(dataset.mask("test", draw=0))
-last = model.get_layer("device")
-W, bias = last.get_weights()
-hidden_model = models.last_hidden(model)
-h = hidden_model.predict(np.array(dataset.X[test]), batch_size=len(test), verbose=0)
-half = h.shape[1] // 2
-scores = {"first half": h[:, :half] @ W[:half], "second half": h[:, half:] @ W[half:]}
+h = models.last_hidden(model).predict(np.array(dataset.X[test]), batch_size=len(test), verbose=0)
+W, bias = model.get_layer("device").get_weights()
+h_a, h_b = np.split(h, 2, axis=1)
+W_a, W_b = np.split(W, 2)
 
-both = softmax(scores["first half"] + scores["second half"] + bias, axis=1)
-np.testing.assert_allclose(both, last(h), atol=1e-4)
-
-of_halves = {name: softmax(score + bias, axis=1) for name, score in scores.items()}
-product = np.prod(list(of_halves.values()), axis=0) / softmax(bias)  # the bias counts once
+first, second = softmax(h_a @ W_a + bias, axis=1), softmax(h_b @ W_b + bias, axis=1)
+both = softmax(h_a @ W_a + h_b @ W_b + bias, axis=1)
+product = first * second / softmax(bias)  # the bias counts once
 np.testing.assert_allclose(both, product / product.sum(axis=1, keepdims=True), atol=1e-4)
-
-# %%
-segments = dataset.segments.iloc[test]
-answers = {name: evaluation.predictions_table(P, segments, devices) for name, P in (of_halves | {"both": both}).items()}
-right = pd.DataFrame({name: evaluation.correct(table) for name, table in answers.items()})
-agree = evaluation.decisions(answers["first half"]) == evaluation.decisions(answers["second half"])
-table = pd.DataFrame({"the halves agree": right[agree].mean(), "they do not": right[~agree].mean(), "all": right.mean()})
-ax = (100 * table).plot.bar(rot=0, figsize=(7, 3.4), color=["C2", "C1", "C0"])
-ax.set(ylabel="segments named right [%]", ylim=(0, 100), title=f"the halves agree on {agree.mean():.0%} of the segments")
-ax.legend(bbox_to_anchor=(1, 1), loc="upper left")
-session.save_figure(ax, "halves", "What each half of a segment names alone, and both together.")
+np.testing.assert_allclose(both, model.get_layer("device")(h), atol=1e-4)
 
 # %% [markdown]
-# Each half alone is a network that hears half as long. What both together gain over one is what a second voter brings.
-# Whether that makes up for the coarser spectra is the question of table IV. It cannot tell averaging from size: the layers
-# of a half are half as wide as those of the plain perceptron or narrower, and the weights fewer (counted above).
+# Who is right when the halves disagree? With the posteriors of both at hand, other rules cost nothing (Kittler et al. 1998):
+# the product trusts that the halves are independent given the device, and one sure *no* overrules the other half; the sum
+# forgives it; the larger posterior of any half decides alone.
+
+# %%
+rules = {"first half": first, "second half": second, "product": both, "sum": first + second, "larger": np.maximum(first, second)}
+y = dataset.y[test]
+right = pd.DataFrame({name: posterior.argmax(axis=1) == y for name, posterior in rules.items()})
+agree = first.argmax(axis=1) == second.argmax(axis=1)
+table = pd.DataFrame({"the halves agree": right[agree].mean(), "they do not": right[~agree].mean(), "all": right.mean()})
+ax = (100 * table).plot.bar(rot=0, figsize=(8, 3.4), color=["C2", "C1", "C0"])
+ax.set(ylabel="segments named right [%]", ylim=(0, 100), title=f"the halves agree on {agree.mean():.0%} of the segments")
+ax.legend(bbox_to_anchor=(1, 1), loc="upper left")
+session.save_figure(ax, "halves", "What each half of a segment names alone, and both together by three rules.")
+
+# %% [markdown]
+# Each half alone is a network that hears half as long. What both together gain over one is what a second voter brings,
+# and that is decided where the halves disagree. Whether it makes up for the coarser spectra is the question of table IV.
+# It cannot tell averaging from size: the layers of a half are half as wide as those of the plain perceptron or narrower,
+# and the weights fewer (counted above).
 #
 # ## Result
 #
@@ -196,17 +198,18 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 
 # %%
 said = [
-    f"With {depth} hidden layer{'s' * (depth > 1)} averaging {row['verdict']} ({100 * row['difference']:+.1f} points per "
-    f"segment, {100 * row['low']:+.1f} to {100 * row['high']:+.1f}, adjusted p = {row['p']:.2g}; in the paper "
-    f"{100 * row['in the paper']:+.0f})."
+    f"With {depth} hidden layer{'s' * (depth > 1)} averaging {row['verdict']} ({told(row)}, adjusted; in the paper "
+    f"{100 * row['in the paper']:+.0f} points)."
     for depth, row in tests.iterrows()
 ]
+alone_right, by_rule = right.mean().iloc[:2], right.mean().iloc[2:]
 session.saw(
     *said,
-    f"The joined layer adds the scores of the halves: {right['first half'].mean():.1%} and {right['second half'].mean():.1%} "
-    f"of the segments are named right by one half alone, {right['both'].mean():.1%} by both.",
-    f"The halves agree on {agree.mean():.0%} of the segments; where they do, {table.loc['both', 'the halves agree']:.1%} are "
-    "named right.",
+    f"The joined layer adds the scores of the halves: {alone_right.iloc[0]:.1%} and {alone_right.iloc[1]:.1%} of the segments "
+    f"are named right by one half alone, {by_rule['product']:.1%} by both; adding posteriors instead gives "
+    f"{by_rule['sum']:.1%}, the larger one {by_rule['larger']:.1%}.",
+    f"The halves agree on {agree.mean():.0%} of the segments; where they do, {table.loc['product', 'the halves agree']:.1%} "
+    "are named right.",
 )
 
 # %% [markdown]

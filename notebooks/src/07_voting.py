@@ -5,10 +5,10 @@
 #
 # | you will learn | it needs | it makes | it takes |
 # |---|---|---|---|
-# | how posteriors are combined, what independent voters would reach, where the curve ends | a corpus; the perceptron of notebook 04, or it trains it | table V, the curve behind it, a test of two rules | seconds after notebook 04 |
+# | how posteriors are combined, what independent voters would reach, how many independent voters a recording holds | a corpus; the perceptron of notebook 04, or it trains it | table V, the curve behind it, a test of two rules | seconds after notebook 04 |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -23,7 +23,7 @@ from scipy.stats import binom
 from devid_lib import evaluation, plots
 from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
-from devid_lib.workbook import joined, show, signed, start
+from devid_lib.workbook import differences, joined, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 
 session = start("07_voting", globals())
@@ -195,6 +195,40 @@ session.save_figure(ax, "independent", "The majority as measured, and as it woul
 # more of the same recording is no help to one that sounds like another device. It lies higher where wrong votes scatter
 # over several devices: then the right one wins without half of the votes.
 #
+# ## How many voters are they really?
+#
+# Let $u_{ri}$ be 1 if segment $i$ of recording $r$ is named right and 0 if not, $\bar u$ the mean of all, $\sigma^2$ their
+# variance. How far two *different* segments of one recording are right or wrong together is their correlation, the mean
+# over all pairs and all $R$ recordings of $n$ segments:
+#
+# $$ \rho = \frac{1}{\sigma^2} \cdot \frac{1}{R\, n (n - 1)} \sum_r \sum_{i \ne j} (u_{ri} - \bar u)(u_{rj} - \bar u) $$
+#
+# The share that is right among $k$ segments of a recording then has the variance
+#
+# $$ \frac{\sigma^2}{k} \left(1 + (k - 1) \rho\right) = \frac{\sigma^2}{k_\mathrm{eff}}, \qquad
+# k_\mathrm{eff} = \frac{k}{1 + (k - 1) \rho} $$
+#
+# as if they were $k_\mathrm{eff}$ independent ones: all $k$ where $\rho = 0$, and however many there are never more than $1 / \rho$.
+# The double sum needs no loop over pairs, since $\sum_{i \ne j} a_i a_j = (\sum_i a_i)^2 - \sum_i a_i^2$.
+
+# %%
+u = np.stack([evaluation.correct(alone)[rows] for rows in alone.groupby(evaluation.recording_names(alone)).indices.values()])
+d, n = u - u.mean(), u.shape[1]  # [shape=(recordings, segments)]
+pairs = (d.sum(axis=1) ** 2 - (d**2).sum(axis=1)) / max(n * (n - 1), 1)
+rho = pairs.mean() / u.var() if u.var() else np.nan  # without an error there is nothing to correlate
+
+by_hand = [np.outer(row, row)[~np.eye(n, dtype=bool)].sum() / max(n * (n - 1), 1) for row in d]
+np.testing.assert_allclose(pairs, by_hand, atol=1e-12)
+k = np.array([1, 5, 25, most])
+worth = pd.Series(k / (1 + (k - 1) * max(rho, 0)), pd.Index(k, name="voters"), name="independent voters")
+print(f"correlation of two segments of a recording: {rho:.2f}")
+worth.to_frame().round(1)
+
+# %% [markdown]
+# That is why the paper's gain from three to five voters is not to be had everywhere. Where the errors are spread over all
+# recordings, $\rho$ is near zero and each voter counts. Where they sit in a few recordings, the voters of a recording are one voter,
+# said several times, and only *other recordings* of the device would tell more.
+#
 # ## Sum or majority?
 #
 # Both rules judge the same recordings, so they are compared recording by recording (`evaluation.paired_difference`). The
@@ -228,18 +262,8 @@ except DevidError as error:
 # %%
 points = pd.concat([table.assign(variant=f"{rule}, whole curve") for rule, table in curves.items()])
 points = points.assign(system="mlp-3", unit="vote" + points["voters"].astype(str), metric="accuracy")
-differences = [
-    {
-        "system": "mlp-3",
-        "variant": name,
-        "unit": last,
-        "metric": "difference of accuracies",
-        "value": test["difference"],
-    }
-    | {bound: test[bound] for bound in ("low", "high", "n")}
-    for name, test in tests.to_dict("index").items()
-]
-own = session.finish(rows, majority, session.figures([*points.to_dict("records"), *differences]), probe)
+of_tests = differences(tests, system="mlp-3", variant=tests.index, unit=last)
+own = session.finish(rows, majority, session.figures([*points.to_dict("records"), *of_tests]), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].head(12)
 
 # %% [markdown]
@@ -248,19 +272,22 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].hea
 # %%
 value = rows.set_index("unit")["value"]
 gaps = theory["measured, majority"] - theory["one accuracy for all"]
-k = gaps.abs().idxmax()
+widest = gaps.abs().idxmax()
 several = evaluation.correct(decided["sum"]).mean()
 rule_test, vote_test = tests.to_dict("records")
+verdict = evaluation.verdict(rule_test, better="is ahead of", worse="is behind")
+verdict = verdict.replace("told apart", "told apart from")
 whole = rows[rows["unit"] == "recording"].iloc[0]
 session.saw(
     f"One segment is right in {value['segment']:.1%}, {p['voters']} voters in {several:.1%} (the paper: "
     f"{PAPER['II', 'mlp-3', 'wavelet', 'segment']:.0%}, and {paper[max(paper)]:.0%} with {max(paper)}). That is "
     f"{100 * vote_test['difference']:+.1f} points, 95 % interval {100 * vote_test['low']:+.1f} to "
-    f"{100 * vote_test['high']:+.1f}: voting {evaluation.verdict(vote_test)}.",
-    f"With {p['voters']} voters the sum {evaluation.verdict(rule_test, better='is ahead', worse='is behind')}: "
-    f"{100 * rule_test['difference']:+.2f} points against the majority, adjusted p = {rule_test['p']:.2f}.",
-    f"If voters erred independently, the majority of {k} would be right in {theory['one accuracy for all'][k]:.1%}; it is in "
-    f"{theory['measured, majority'][k]:.1%}, the largest gap of the two curves. In {(right < 0.5).sum()} of {len(right)} recordings most segments are wrong.",
+    f"{100 * vote_test['high']:+.1f}: voting {evaluation.verdict(vote_test).replace('apart', 'apart from none')}.",
+    f"With {p['voters']} voters the sum {verdict} the majority ({told(rule_test)}).",
+    f"Two segments of a recording are right or wrong together with a correlation of {rho:.2f}, so {most} of them are worth "
+    f"{worth[most]:.1f} independent ones." if u.var() else "No segment is named wrong: there is nothing to vote about.",
+    f"If voters erred independently, the majority of {widest} would be right in {theory['one accuracy for all'][widest]:.1%}; it is in "
+    f"{theory['measured, majority'][widest]:.1%}, the largest gap of the two curves. In {(right < 0.5).sum()} of {len(right)} recordings most segments are wrong.",
     f"All segments of a recording together name {whole['value']:.1%} of {whole['n']} recordings; the 95 % interval is "
     f"{whole['low']:.0%} to {whole['high']:.0%}.",
 )

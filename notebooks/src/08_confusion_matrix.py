@@ -8,7 +8,7 @@
 # | precision, recall, F1; how to read a confusion matrix; why an interval over segments is too narrow; what calibration is | a corpus; the perceptron of notebook 04, or it trains it | table VI, confusion matrices, a simulation of intervals, a reliability diagram | seconds after notebook 04 |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -77,6 +77,26 @@ pairs["the other way"] = [share.loc[b, a] for a, b in zip(pairs["true"], pairs["
 percent(pairs)
 
 # %% [markdown]
+# Are units of one model taken for each other? Where the corpus says of which model a device is, count the wrong decisions
+# on devices that have a twin, and among them those that name the twin. If errors fell on all other devices alike, it
+# would be the share of twins among them.
+
+# %%
+model = recordings.groupby("device")["model"].first().reindex(names).fillna("").to_numpy()
+twins = (model[:, None] == model) & (model != "") & ~np.eye(len(names), dtype=bool)
+paired = twins.any(axis=1)  # devices that have a twin
+wrong = C[paired].sum() - np.diag(C)[paired].sum()
+by_chance = twins[paired].sum() / max(paired.sum() * (len(names) - 1), 1)
+twin_share = C[twins].sum() / wrong if wrong else np.nan
+said_of_twins = "No two devices are said to be of one model."
+if paired.any():
+    said_of_twins = f"{paired.sum()} devices have a twin of the same model; no segment of theirs is named wrong."
+if wrong:
+    said_of_twins = f"{paired.sum()} devices have a twin of the same model: {C[twins].sum()} of {wrong} wrong decisions on "
+    said_of_twins += f"their segments name it ({twin_share:.0%}; errors that fall on all others alike: {by_chance:.0%})."
+print(said_of_twins)
+
+# %% [markdown]
 # ## Table VI
 #
 # *Precision* is the share of the decisions for a device that are right: a column's diagonal cell over the column's sum.
@@ -135,12 +155,23 @@ intervals.style.format("{:.1%}")
 
 # %% [markdown]
 # Which one is right? Here nobody knows the true accuracy. In a simulation it is known. Recording $r$ has its own accuracy
-# $a_r$, drawn from a beta distribution with mean 90 % and standard deviation $\sigma$; its segments are right with
-# probability $a_r$. A 95 % interval should hold the 90 % in 95 of 100 such tests.
+# $a_r$, drawn from a beta distribution with mean $a$ and standard deviation $\sigma$; its segments are right with
+# probability $a_r$. A 95 % interval should hold $a$ in 95 of 100 such tests. As $a$ we take the accuracy of this run (between
+# 60 and 95 %), as the largest $\sigma$ that of this run, if it is above 0.2.
+#
+# How far do the recordings of this run differ? Of the variance between their accuracies, the mean of $a_r (1 - a_r) / n$
+# comes from having only $n$ segments of each. That is $(a (1 - a) - \sigma^2) / n$; the rest is $\sigma^2$.
+
+# %%
+by_recording = pd.Series(good).groupby(recording).agg(["mean", "size"])
+a, n = good.mean(), by_recording["size"].mean()
+beyond = (by_recording["mean"].var() - a * (1 - a) / n) / (1 - 1 / n) if min(len(by_recording), n) > 1 else 0.0
+here = float(np.sqrt(max(beyond, 0)))
+print(f"accuracies of the {len(by_recording)} recordings: mean {a:.2f}, standard deviation {here:.2f}")
 
 
 # %%
-def coverage(sigma, *, n_recordings, n_segments, mean=0.9, repeats=300):
+def coverage(sigma, *, n_recordings, n_segments, mean, repeats=300):
     """Return how often the true accuracy lies in the interval over segments, and in that over recordings."""
     rng, held = np.random.default_rng(p["seed"]), []
     groups = np.repeat(range(n_recordings), n_segments)
@@ -153,28 +184,20 @@ def coverage(sigma, *, n_recordings, n_segments, mean=0.9, repeats=300):
     return np.mean(held, axis=0)
 
 
-by_recording = pd.Series(good).groupby(recording).agg(["mean", "size"])
 setup = {"n_recordings": min(max(len(by_recording), 2), 30), "n_segments": int(by_recording["size"].median())}
-sigmas = [0, 0.025, 0.05, 0.1, 0.15, 0.2]
-covered = pd.DataFrame(
-    [coverage(sigma, **setup) for sigma in sigmas], columns=["over segments", "over recordings"], index=sigmas
-)
-(100 * covered).round(0)
-
-# %% [markdown]
-# How far do the recordings of this run differ? Of the variance between their accuracies, the mean of $a_r (1 - a_r) / n$
-# comes from having only $n$ segments of each. That is $(a (1 - a) - \sigma^2) / n$; the rest is $\sigma^2$.
-
-# %%
-a, n = good.mean(), by_recording["size"].mean()
-beyond = (by_recording["mean"].var() - a * (1 - a) / n) / (1 - 1 / n) if min(len(by_recording), n) > 1 else 0.0
-here = float(np.sqrt(max(beyond, 0)))
+setup["mean"] = float(np.clip(a, 0.6, 0.95))
+widest = min(max(here, 0.2), 0.95 * np.sqrt(setup["mean"] * (1 - setup["mean"])))  # a beta distribution has no more
+sigmas = np.linspace(0, widest, 6).round(3)
+covered = [coverage(sigma, **setup) for sigma in sigmas]
+covered = pd.DataFrame(covered, columns=["over segments", "over recordings"], index=sigmas)
 ax = (100 * covered).plot(marker="o", figsize=(8, 4))
 ax.axhline(95, color="0.25", ls="--", lw=1.2, label="promised")
 ax.axvline(here, color="0.25", ls=":", lw=1.4, label="this run")
 ax.set(xlabel="standard deviation of accuracy between recordings", ylabel="holds the true accuracy [%]", ylim=(0, 102))
 ax.legend(loc="lower left")
 session.save_figure(ax, "coverage", "How often a 95 % interval holds the true accuracy, simulated; dotted: this run.")
+
+(100 * covered).round(0)
 
 # %% [markdown]
 # On the left recordings do not differ, and both intervals may be expected to keep their promise. To the right they differ
@@ -203,8 +226,9 @@ print(f"expected calibration error of single segments: {ece:.3f}")
 
 # %% [markdown]
 # The reliability diagram shows bin by bin what the number sums up: points below the dashed line are overconfident, points
-# above it more often right than they say. A sum of posteriors is flatter than they are and yet more often right: votes
-# tend to lie above the line.
+# above it more often right than they say. A sum of posteriors is flatter than they are. If the vote is also more often right,
+# its points move above the line; where all segments of a recording agree on the same wrong device, voting makes them no
+# humbler, and they stay below.
 
 # %%
 voting = f"{p['voters']} voters"
@@ -266,9 +290,10 @@ single, several = (error for _, error in calibrations.values())
 session.saw(
     f"The average F1 is {average['f1']:.2f} (the paper's: {PAPER_TABLE_VI.loc['average', 'f1']:.2f}), that of `{worst}` the "
     f"lowest ({report.loc[worst, 'f1']:.2f}); {confused}.",
+    said_of_twins,
     f"The interval over recordings is {wide['low']:.1%} to {wide['high']:.1%}, {wide['width'] / narrow['width']:.1f} times "
     f"as wide as the one over segments. The accuracies of recordings have a standard deviation of {here:.2f}; where it was "
-    f"{nearest} in the simulation, the interval over segments held the truth in {covered['over segments'][nearest]:.0%} of "
+    f"{nearest:.2f} in the simulation, the interval over segments held the truth in {covered['over segments'][nearest]:.0%} of "
     f"tests, that over recordings in {covered['over recordings'][nearest]:.0%} (promised: 95%).",
     f"The expected calibration error is {single:.3f} for single segments and {several:.3f} for votes of {p['voters']}; on "
     f"average, confidence minus accuracy is {100 * gaps['segment']:+.1f} points for segments and "

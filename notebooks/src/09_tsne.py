@@ -8,7 +8,7 @@
 # | how t-SNE places points, what perplexity does, which parts of the picture mean something, how neighbours change from layer to layer | a corpus; the perceptron of notebook 04, or it trains it | pictures after figure 7, a number for every claim | less than a minute after notebook 04 |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -159,7 +159,7 @@ def flattened(values, perplexity):
 
 usual = min(30, max(1, (len(test) - 1) // 3))
 planes = {name: flattened(values, usual) for name, values in places.items()}
-figure, axes = plt.subplots(1, 3, figsize=(15, 5), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
 few_devices = len(dataset.devices) <= 12  # the names of many need a larger picture, such as the next
 for ax, (name, plane) in zip(axes, planes.items(), strict=True):
     plots.points(plane, device, devices=dataset.devices, title=name, legend=few_devices and ax is axes[2], ax=ax)
@@ -185,7 +185,7 @@ hidden = places["last hidden layer"]
 perplexities = sorted({min(5, usual), usual, min(100, 2 * usual, len(test) - 1)})
 crowds = {usual: planes["last hidden layer"]}
 crowds = {value: crowds[value] if value in crowds else flattened(hidden, value) for value in perplexities}
-figure, axes = plt.subplots(1, len(crowds), figsize=(15, 5), layout="constrained", squeeze=False)
+figure, axes = plt.subplots(1, len(crowds), figsize=(11, 3.6), layout="constrained", squeeze=False)
 for ax, (value, plane) in zip(axes[0], crowds.items(), strict=True):
     named = few_devices and ax is axes[0, -1]
     plots.points(plane, device, devices=dataset.devices, title=f"perplexity {value}", legend=named, ax=ax)
@@ -255,7 +255,7 @@ centre, spread = np.repeat([[0, 20, 100], [1, 1, 5]], 60, axis=1)
 rng = np.random.default_rng(p["seed"])
 made = spread[:, None] * rng.standard_normal((180, 50))
 made[:, 0] += centre
-figure, axes = plt.subplots(1, 3, figsize=(13, 4), layout="constrained")
+figure, axes = plt.subplots(1, 3, figsize=(11, 3.6), layout="constrained")
 shown = {}
 for ax, value in zip(axes, (5, 30, 100), strict=True):
     plane = flattened(made, value)
@@ -279,9 +279,8 @@ pd.concat([pd.DataFrame(5, ["truth"], shown.columns), shown]).rename_axis("perpl
 def neighbour_decisions(place, among):
     """Return the device of every test segment's nearest neighbour, as a table of predictions."""
     search = NearestNeighbors(n_neighbors=1).fit((places if among == "test" else train_places)[place])
-    found = search.kneighbors(None if among == "test" else places[place], return_distance=False)[
-        :, 0
-    ]  # None: all others
+    asked = None if among == "test" else places[place]  # None: every test segment, and itself is no neighbour
+    found = search.kneighbors(asked, return_distance=False)[:, 0]
     decided = (device if among == "test" else train_device)[found]
     return evaluation.predictions_table(decided[:, None] == np.array(dataset.devices), segments, dataset.devices)
 

@@ -8,7 +8,7 @@
 # | how to ask a classifier about another session than it learnt from, which features travel, how to split a variance into device and session | a corpus, best one whose column `session` says what was recorded together | accuracy in the same, the next and a far session, shares of variance over frequency | half a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -33,7 +33,7 @@ from devid_lib.corpus import load_corpus, natural_key
 from devid_lib.errors import DevidError
 from devid_lib.features import extract_features
 from devid_lib.segments import random_segments
-from devid_lib.workbook import signed, start, told
+from devid_lib.workbook import differences, signed, start, told
 
 session = start("12_across_sessions", globals())
 p = session.params
@@ -274,11 +274,12 @@ for ax, wanted in zip(axes[0], panels, strict=True):
     for shift, where in zip((-0.22, 0, 0.22), wanted, strict=False):
         for i, name in enumerate(features):
             if (name, where) in right:
-                value, low, high, chance = 100 * right[name, where]
+                value, low, high, _ = 100 * right[name, where]
                 ax.hlines(i + shift, low, high, color=colors[where], lw=2)
-                ax.plot(value, i + shift, looks[where], color=colors[where], label=places[where] if name == "raw" else "")
-                ax.vlines(chance, -0.5, len(features) - 0.5, color=plots.DARK, ls="--", lw=0.8)
-    ax.set(xlabel="segments named right [%]", xlim=(0, 100), ylim=(len(features) - 0.5, -0.5))
+                named_once = places[where] if name == "raw" else ""
+                ax.plot(value, i + shift, looks[where], color=colors[where], label=named_once, clip_on=False, zorder=3)
+    ax.axvline(100 * right.loc["chance"].mean() if len(right.columns) else 0, color=plots.DARK, ls="--", lw=1)
+    ax.set(xlabel="segments named right [%]", xlim=(0, 101), ylim=(len(features) - 0.5, -0.5))
     ax.legend(title="learnt from", loc="lower center", bbox_to_anchor=(0.5, 1), ncols=3, fontsize=9)
 axes[0, 0].set_yticks(range(len(features)), list(features))
 session.save_figure(axes, "sessions", "Segments named right, learnt from the same, the next, a far session, one or all others.")
@@ -446,15 +447,12 @@ with TemporaryDirectory() as folder:
 # ## Results of this notebook
 
 # %%
-differences = {(b, f"against {variants[a]}, {places[away]}"): row for (b, a), row in tests.to_dict("index").items()}
-for (name, b, a), row in changes.to_dict("index").items():
-    differences[name, f"{places[b]} against {places[a]}"] = row
-more = [
-    {"system": "nearest mean" if "nearest" in name else "ridge", "variant": f"{variants[name]}, {against}", "unit": "segment"}
-    | {"metric": "difference of accuracies", "value": row["difference"], "low": row["low"], "high": row["high"], "n": row["n"]}
-    for (name, against), row in differences.items()
-]
-rows_of_tests = session.figures(more) if more else rows.iloc[:0]
+against = [(b, f"against {variants[a]}, {places[away]}") for b, a in tests.index]
+against += [(name, f"{places[b]} against {places[a]}") for name, b, a in changes.index]
+systems = ["nearest mean" if "nearest" in name else "ridge" for name, _ in against]
+of_tests = [f"{variants[name]}, {words}" for name, words in against]
+of_tests = differences(pd.concat([tests, changes]), system=systems, variant=of_tests, unit="segment")
+rows_of_tests = session.figures(of_tests) if of_tests else rows.iloc[:0]
 own = session.finish(rows, rows_of_tests)
 own[["system", "variant", "unit", "metric", "value", "low", "high", "chance"]]
 
@@ -462,6 +460,14 @@ own[["system", "variant", "unit", "metric", "value", "low", "high", "chance"]]
 # ## What we saw
 
 # %%
+def verdicts(compared, words):
+    """Return in words which pairs of a table of tests are told apart, and how many are not."""
+    apart = compared[~compared["verdict"].str.endswith("told apart")].to_dict("index")
+    lines = [f"{words.format(*key)} {row['verdict']} ({told(row)})" for key, row in apart.items()]
+    rest = len(compared) - len(apart)
+    return "; ".join(lines + [f"{rest} of {len(compared)} pairs are not told apart"] * (rest > 0))
+
+
 def of_features():
     """Return a sentence for every feature, one for the tests between them, one for several sessions."""
     shown = [where for where in ("same", "next", "far") if ("raw", where) in right]
@@ -469,12 +475,10 @@ def of_features():
         levels = ", ".join(f"{right.loc['value', (name, where)]:.1%} from the {places[where]}" for where in shown)
         row = changes.loc[(name, away, "same")]
         yield f"{name}: {levels}; from the {places[away]}, against the same, it {row['verdict']} ({told(row)})."
-    lines = [f"{b}, against {a}, {row['verdict']} ({told(row)})" for (b, a), row in tests.to_dict("index").items()]
-    yield f"Learnt from the {places[away]}: {'; '.join(lines)}."
-    gained = changes[changes.index.get_level_values(1) == "all others"].to_dict("index")
-    gained = [f"{key[0]} {row['verdict']} ({told(row)})" for key, row in gained.items()]
-    if gained:
-        yield f"{last} other sessions in place of one, as many segments in all: {'; '.join(gained)}."
+    yield f"Learnt from the {places[away]}: {verdicts(tests, '{}, against {},')}."
+    gained = changes[changes.index.get_level_values(1) == "all others"]
+    if len(gained):
+        yield f"{last} other sessions in place of one, as many segments in all: {verdicts(gained, '{}')}."
 
 
 # %%

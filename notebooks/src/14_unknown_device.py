@@ -8,7 +8,7 @@
 # | why a softmax cannot decline, what can, how to draw and read ROC and DET curves, how a rule is fixed beforehand and what it costs | a corpus, best one of many devices | scores of known and of unknown devices by seven systems, AUROC, equal error rate, false acceptances, a rule with its error rates | a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -32,8 +32,11 @@ from sklearn.svm import OneClassSVM
 from devid_lib import likelihood, models, plots, training, verification
 from devid_lib.dataset import Dataset
 from devid_lib.errors import DevidError
+from devid_lib.evaluation import logit_t_interval
 from devid_lib.features import fourier_features
+from devid_lib.sides import PER, coefficients, spectrum_scale
 from devid_lib.workbook import start
+from devid_lib.workbook.case import one_unit
 
 session = start("14_unknown_device", globals())
 p = session.params
@@ -50,18 +53,18 @@ p = session.params
 
 # %%
 recordings = session.recordings()
-scale = verification.spectrum_scale(p["segment_length"])
+scale = spectrum_scale(p["segment_length"])
 dataset = session.dataset(recordings, noise="none", window="hann", draws=1, scale=scale)
 table, devices = dataset.segments, np.array(dataset.devices)
 learnt_of, asked_of = ([] for _ in range(2))  # rows of the segments of each side
 for (_, _, split), rows in table.groupby(["device", "recording", "split"]).groups.items():
-    chunks = np.array_split(rows.to_numpy(), max(1, len(rows) // verification.PER))
+    chunks = np.array_split(rows.to_numpy(), max(1, len(rows) // PER))
     (learnt_of if split == "train" else asked_of).extend(chunks)
 
 
 def described(sides):
     """Return the cosine coefficients of sides, and the number of the device and the recording of each."""
-    x = verification.coefficients(np.stack([dataset.X[rows].mean(axis=0) for rows in sides]))
+    x = coefficients(np.stack([dataset.X[rows].mean(axis=0) for rows in sides]))
     first = [rows[0] for rows in sides]
     return x, dataset.y[first], table["recording"].to_numpy()[first]
 
@@ -69,7 +72,7 @@ def described(sides):
 # %%
 x_learnt, learnt, recording = described(learnt_of)
 x_asked, asked, _ = described(asked_of)
-n_groups = min(3 if p["size"] == "quick" else 5, len(devices) // 3)
+n_groups = min(3, len(devices) // 3)
 enough = n_groups > 1
 group = np.random.default_rng(p["seed"]).permutation(len(devices)) % max(1, n_groups)
 folds = range(n_groups if enough else 0)
@@ -93,31 +96,48 @@ if not enough:
 # $$ \log \mathrm{LR}(r, q) = \log N\!\left(\begin{bmatrix} r \\ q \end{bmatrix}; \begin{bmatrix} \mu \\ \mu \end{bmatrix},
 # \begin{bmatrix} B + W & B \\ B & B + W \end{bmatrix}\right) - \log N(r; \mu, B + W) - \log N(q; \mu, B + W) $$
 #
-# $B$ and $W$ come from devices that are known. There are more coefficients than devices, so half of what $W$ has off its
-# diagonal is not believed (of $B$, a tenth). By hand, on the first two devices:
+# $B$ and $W$ come from devices that are known. What sets the recordings of a device apart, their means $m_{dr}$ around the mean
+# $m_d$ of the device, is one part of $W$; what sides differ by within a recording is the other. ($m_{dr}$ is a mean of $k$ sides
+# and holds a $k$-th of that already.) The means $m_d$ of few recordings hold some of the first part, too, so it is taken off:
+#
+# $$ W = \operatorname{cov}(m_{dr} - m_d) + \left(1 - \tfrac1k\right) \operatorname{cov}(x - m_{dr}), \qquad
+# B = \operatorname{cov}(m_d) - \tfrac1R \operatorname{cov}(m_{dr} - m_d) $$
+#
+# There are more coefficients than devices, so a share of what covariances have off their diagonals is not believed
+# (`WITHIN_SHRINKAGE`, `BETWEEN_SHRINKAGE`). By hand, on the first side learnt and the first one asked about:
+
 
 # %%
-means = np.stack([x_learnt[learnt == i].mean(axis=0) for i in range(len(devices))])
-n_recordings = np.array([len(set(recording[learnt == i])) for i in range(len(devices))])
-several = n_recordings > 1 if (n_recordings > 1).any() else np.bincount(learnt) > 1  # which can tell of W
-rest = (x_learnt - means[learnt])[several[learnt]]
-W = rest.T @ rest / (len(rest) - several.sum())
-W = 0.5 * W + 0.5 * np.diag(np.diag(W))
-B = np.cov(means.T) - W * np.mean(1 / n_recordings)  # means of few recordings hold some of the rest
-B = 0.9 * B + 0.1 * np.diag(np.diag(B))
+def shrunk(covariance, share):
+    """Return a covariance with less off its diagonal."""
+    return (1 - share) * covariance + share * np.diag(np.diag(covariance))
+
+
+held, r = np.unique(np.stack([learnt.astype(str), recording.astype(str)], axis=1), axis=0, return_inverse=True)
+r = r.ravel() if len(held) > len(devices) else np.arange(len(learnt))  # one recording each: sides stand for recordings
+m_dr = np.stack([x_learnt[r == i].mean(axis=0) for i in range(r.max() + 1)])
+of_r = learnt[np.unique(r, return_index=True)[1]]
+R = np.bincount(of_r)
+m_d = np.stack([m_dr[of_r == i].mean(axis=0) for i in range(len(devices))])
+across, inside = (m_dr - m_d[of_r])[R[of_r] > 1], x_learnt - m_dr[r]
+across = shrunk(across.T @ across / (len(across) - (R > 1).sum()), verification.WITHIN_SHRINKAGE)
+inside = shrunk(inside.T @ inside / max(1, len(x_learnt) - len(m_dr)), verification.WITHIN_SHRINKAGE)
+W = across + (1 - len(m_dr) / len(x_learnt)) * inside
+B = shrunk(np.cov(m_d.T) - across * np.mean(1 / R), verification.BETWEEN_SHRINKAGE)
 np.fill_diagonal(B, np.maximum(np.diag(B), 0.05 * np.diag(W)))
-variances, axes = scipy.linalg.eigh(B, W)  # in these axes W is the identity, and no variance may be negative
-B = (W @ axes * np.maximum(variances, 0)) @ (W @ axes).T
 
 
+# %%
 def log_density(x, covariance):
     """Return the logarithm of a Gaussian density of mean zero."""
     return -0.5 * (np.linalg.slogdet(2 * np.pi * covariance)[1] + x @ np.linalg.solve(covariance, x))
 
 
-r, q = x_learnt[0] - means.mean(axis=0), x_asked[0] - means.mean(axis=0)
-together = log_density(np.concatenate([r, q]), np.block([[B + W, B], [B, B + W]]))
-by_hand = together - log_density(r, B + W) - log_density(q, B + W)
+variances, axes = scipy.linalg.eigh(B, W)  # in these axes W is the identity, and no variance may be negative
+B = (W @ axes * np.maximum(variances, 0)) @ (W @ axes).T
+one, other = x_learnt[0] - m_d.mean(axis=0), x_asked[0] - m_d.mean(axis=0)
+together = log_density(np.concatenate([one, other]), np.block([[B + W, B], [B, B + W]]))
+by_hand = together - log_density(one, B + W) - log_density(other, B + W)
 model = verification.fit_two_covariance(x_learnt, learnt, recording)
 np.testing.assert_allclose(model.score(x_learnt[:1], x_asked[:1])[0, 0], by_hand, rtol=1e-4, atol=1e-3)
 print(f"log LR of two sides of {devices[learnt[0]]}: {by_hand:.1f}")
@@ -142,7 +162,7 @@ print(f"log LR of two sides of {devices[learnt[0]]}: {by_hand:.1f}")
 def network(known):
     """Return a perceptron that learnt some of the devices, up to its last hidden layer, and its last weights."""
     rows = np.flatnonzero(np.isin(dataset.y, known) & dataset.mask("train"))
-    rows = rows[:: 1 + len(rows) // 1500] if p["size"] == "quick" else rows
+    rows = rows[:: 1 + len(rows) // {"quick": 500, "paper": 5000}[p["size"]]]
     some = Dataset(dataset.X[rows], table.iloc[rows].reset_index(drop=True), tuple(devices[known]), dataset.settings)
     name, enough_epochs = ("mlp-1", 6) if p["size"] == "quick" else ("mlp-3", 0)
     model = models.build(name, dataset.X.shape[1:], len(known), seed=p["seed"])
@@ -163,10 +183,10 @@ known_in = {f: np.flatnonzero(group != f) for f in folds}
 fitted = {f: network(known_in[f]) for f in folds}
 rng, n, t = np.random.default_rng(p["seed"]), p["segment_length"], np.arange(p["segment_length"])
 made_up = {
-    "white noise": rng.normal(0, 0.2, (verification.PER, n)),
-    "silence and dither": rng.integers(-1, 2, (verification.PER, n)) / 2**15,
-    "a sine, 1/16 of the rate": 0.1 * np.sin(2 * np.pi * (t / 16 + rng.random((verification.PER, 1)))),
-    "clicks": 0.5 * (rng.random((verification.PER, n)) < 0.001),
+    "white noise": rng.normal(0, 0.2, (PER, n)),
+    "silence and dither": rng.integers(-1, 2, (PER, n)) / 2**15,
+    "a sine, 1/16 of the rate": 0.1 * np.sin(2 * np.pi * (t / 16 + rng.random((PER, 1)))),
+    "clicks": 0.5 * (rng.random((PER, n)) < 0.001),
 }
 said = {}
 for name, y in made_up.items() if enough else ():
@@ -179,7 +199,8 @@ sure
 columns = [plots.label(name) for name in devices[known_in[0]]] if enough else []
 _, ax = plt.subplots(figsize=(9, 2.8))
 for place, P in enumerate(said.values()):
-    ax.bar(np.arange(len(P)) + 0.2 * place - 0.3, 100 * P, 0.2, label=list(said)[place])
+    color = plots.PALETTE[place]  # of the edge, too: of many devices bars are thinner than a white one
+    ax.bar(np.arange(len(P)) + 0.2 * place - 0.3, 100 * P, 0.2, color=color, ec=color, lw=0.7, label=list(said)[place])
 few = max(1, len(columns) // 30)
 ax.set_xticks(range(0, len(columns), few), columns[::few], rotation=90 if len(columns) > 9 else 20, fontsize=8)
 ax.set(ylabel="mean posterior [%]", ylim=(0, 100))
@@ -272,7 +293,7 @@ systems += ["PLDA, references seen", "PLDA"]
 found.groupby(["system", "known"], sort=False)[["score", "right"]].mean()
 
 # %%
-_, axes = plt.subplots(2, 4, figsize=(10, 4.4), layout="constrained")
+figure, axes = plt.subplots(2, 4, figsize=(10, 4.4))
 for ax, system in zip(axes.flat, systems, strict=False):
     one = found[found["system"] == system]
     if len(one):
@@ -286,7 +307,6 @@ for ax, system in zip(axes.flat, systems, strict=False):
     ax.tick_params(labelsize=8)
 axes[1, 3].axis("off")
 axes[1, 3].legend(*axes[0, 0].get_legend_handles_labels(), loc="upper left", title="the device was")
-figure = axes[0, 0].figure
 figure.supxlabel("score of the device that is named", fontsize=10)
 session.save_figure(axes, "scores", "Scores of the device that is named, for known and for unknown devices, each in percent.")
 
@@ -337,18 +357,41 @@ for system, (known, unknown, of_devices) in pairs.items():
     enough_named = of_devices["different_devices"].nunique().min() > 2
     for name, measure in measures.items():
         if enough_named:
-            measured[system, name] = likelihood.bootstrap(measure, known, unknown, **of_devices, n=300)
+            measured[system, name] = likelihood.bootstrap(measure, known, unknown, **of_devices, n={"quick": 100, "paper": 300}[p["size"]])
         else:
             measured[system, name] = {"value": measure(known, unknown), "low": np.nan, "high": np.nan, "n": len(devices)}
     named = found[(found["system"] == system) & found["known"]]
-    right = named.groupby("device")["right"].mean()
-    draws = np.random.default_rng(0).choice(right, (300, len(right))).mean(axis=1)
-    low, high = np.quantile(draws, [0.025, 0.975])
-    measured[system, "named right"] = {"value": named["right"].mean(), "low": low, "high": high, "n": len(right)}
+    low, high = logit_t_interval(named["right"], named["device"])
+    measured[system, "named right"] = {"value": named["right"].mean(), "low": low, "high": high, "n": named["device"].nunique()}
 figures = pd.DataFrame(measured, ["value", "low", "high", "n"]).T
 text = [f"{value:.1%} ({low:.0%}-{high:.0%})" for value, low, high in figures[["value", "low", "high"]].to_numpy(float)]
 text = pd.Series(text, figures.index, dtype=object).to_dict()
 pd.DataFrame({name: {system: text[system, name] for system in pairs} for name in [*measures, "named right"]})
+
+# %% [markdown]
+# An unknown device may be another *unit* of a model that is known, or of a model that nobody has seen. Where the corpus tells of
+# models, the unknown sides are parted by that:
+
+# %%
+model = recordings.groupby("device")["model"].first()
+parted = found[found["device"].map(model).ne("") & ~found["known"]]
+twin = pd.Series([(model[devices[known_in[group[i]]]] == model[devices[i]]).any() for i in range(len(devices))] if enough else [],
+                 devices if enough else [], dtype=bool)  # fmt: skip
+of_unknown = {}
+for system, one in parted.groupby("system", sort=False):
+    known, _, of_devices = pairs[system]
+    has_twin = one["device"].map(twin).astype(bool)
+    for name, some in {"units of a known model": one[has_twin], "models never seen": one[~has_twin]}.items():
+        named = some[["device", "named"]]
+        if named.nunique().min() > 2:
+            both = {"same_devices": of_devices["same_devices"], "different_devices": named, "n": 100}
+            of_unknown[system, name] = likelihood.bootstrap(likelihood.auroc, known, some["score"], **both)
+parts = pd.DataFrame({key: f"{row['value']:.1%} ({row['low']:.0%}-{row['high']:.0%})" for key, row in of_unknown.items()}, ["AUROC"])
+parts.T
+
+# %% [markdown]
+# Where the lines of a score are far apart, it hears the model: a unit of a model that is known is taken for its twin, and no
+# threshold helps against that.
 
 # %%
 _, (roc, det) = plt.subplots(1, 2, figsize=(10, 4.2), layout="constrained")
@@ -378,19 +421,17 @@ session.save_figure(roc, "curves", "ROC and DET: what a threshold lets through, 
 # A threshold that is put where it looks best on the test is too good to be true. A rule is made from devices that are left
 # out, before the case is looked at, and its error rates are measured on them. And they depend on how many devices are
 # asked about: of many, one will resemble the unknown one. Here log10 likelihood ratios (notebook 15) of devices left out are
-# compared with what the best of several references must reach, so that at most 5 % of unknown sides get a name.
+# compared with what the best of several references must reach, so that at most 5 % of unknown sides get a name. Of several
+# units of a model the first alone takes part, since it is a model that a case claims (notebook 15).
 
 # %%
-sessions = recordings.groupby("device")["session"].nunique().gt(1).sum() >= verification.LEAST_SAME
-column = "session" if sessions else "recording"
-rules = []
+rules, options = [], {"segment_length": p["segment_length"], "most": {"quick": 3, "paper": 6}[p["size"]]}
 try:
-    most = {"quick": 3, "paper": 12}[p["size"]]
-    sides, of_side = verification.corpus_sides(recordings, segment_length=p["segment_length"], most=most)
-    comparison = verification.fit_comparison(sides, of_side["device"], sessions=of_side[column], seed=p["seed"])
-    for n_references in sorted({1, 2, 4, 8, 16, len(devices) - 1}):
-        if n_references < len(devices):
-            rules.append(verification.open_set_threshold(comparison.validation, n_references=n_references))
+    comparison, _, _ = verification.compare_corpus(recordings, seed=p["seed"], **options)
+    v = one_unit(comparison.validation, model)
+    for n_references in sorted({1, 2, 4, 8, 16, len(v.references) - 1}):
+        if n_references < len(v.references):
+            rules.append(verification.open_set_threshold(v, n_references=n_references))
 except DevidError as error:
     print(error)
 rates = ["unknown_named", "known_declined", "known_misnamed"]
@@ -416,7 +457,6 @@ def threshold_at(theta):
 
 largest, start_at = {}, 0.0
 if rules:
-    v = comparison.validation
     whole = np.isfinite(v.log10_lr).all(axis=1)
     own = v.questioned[whole][:, np.newaxis] == v.references
     largest["known"] = v.log10_lr[whole].max(axis=1)
@@ -449,9 +489,8 @@ drawn.map("{:.1%}".format)
 # And fewer devices than a rule needs are refused, with the reason:
 
 # %%
-few = np.isin(names := devices[learnt], devices[:4])
 try:
-    verification.fit_comparison(x_learnt[few], names[few], sessions=recording[few])
+    verification.compare_corpus(recordings[recordings["device"].isin(devices[:4])], **options)
 except DevidError as error:
     print(type(error).__name__, "-", error)
 
@@ -459,15 +498,19 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-chance = {"AUROC": 0.5, "EER": 0.5, "named right": 1 / max(1, len(devices) * (n_groups - 1) // max(1, n_groups))}
+chance = {name: 0.5 for name in measures}
+chance |= {f"false acceptance at {share:.0%} false rejection": 1 - share for share in (0.05, 0.01)}  # no order at all
+chance |= {"named right": 1 / max(1, len(devices) * (n_groups - 1) // max(1, n_groups))}
 rows = [
-    {"system": system, "variant": f"devices left out, {verification.PER} segments", "unit": "votes"}
+    {"system": system, "variant": f"devices left out, {PER} segments", "unit": "votes"}
     | {"metric": name, "chance": chance.get(name)}
     | row
     for (system, name), row in measured.items()
 ]
+rows += [{"system": system, "variant": name, "unit": "votes", "metric": "AUROC", "chance": 0.5} | row
+         for (system, name), row in of_unknown.items()]  # fmt: skip
 for rule in rules:
-    one = {"system": "PLDA, log10 ratio", "variant": f"none of {rule['n_references']}", "unit": "votes", "n": len(devices)}
+    one = {"system": "PLDA, log10 ratio", "variant": f"none of {rule['n_references']}", "unit": "votes", "n": len(v.references)}
     rows.append(one | {"metric": "threshold", "value": rule["threshold"]})
     rows += [one | {"metric": name.replace("_", " ")} | dict(zip(("value", "low", "high"), rule[name], strict=True)) for name in rates]
 own = session.finish(session.figures(rows or [{"system": "PLDA", "metric": "devices", "value": len(devices)}]))
@@ -505,6 +548,12 @@ else:
     )
 
 # %%
+for name in ("units of a known model", "models never seen"):
+    areas = {system: row for (system, which), row in of_unknown.items() if which == name}
+    if areas:
+        system = max(areas, key=lambda system: areas[system]["value"])
+        area = "{value:.1%} ({low:.0%} to {high:.0%})".format(**areas[system])
+        said_of.append(f"Known devices against {name}: area under the ROC {area} at best ({system}).")
 for rule in rules[-1:]:
     said_of.append(
         f"With {rule['n_references']} references, the rule that lets 5 % of unknown sides get a name asks for a log10 ratio of "

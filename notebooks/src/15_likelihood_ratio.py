@@ -8,7 +8,7 @@
 # | what a likelihood ratio says and what it does not, how scores are calibrated, how far a ratio may go, how to read Tippett, PAV and ECE plots | a corpus, best one of many devices with several sessions | Cllr with its two parts and intervals over devices, bounds, plots of a well and of badly calibrated systems | half a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -22,6 +22,7 @@ from scipy.optimize import minimize
 
 from devid_lib import likelihood, plots, verification
 from devid_lib.errors import DevidError
+from devid_lib.sides import PER
 from devid_lib.workbook import start
 
 session = start("15_likelihood_ratio", globals())
@@ -42,27 +43,26 @@ p = session.params
 # - $H_2$: it was made by another device, of the population that the corpus is taken to stand for.
 #
 # To see whether such numbers are honest, both kinds of pairs are made where the truth is known. The questioned side is one
-# side (20 segments) of a recording; the references are all sides of the other sessions of the device asked about. Devices
-# are left out two groups at a time, so that what scores a pair has seen neither of its devices.
+# side (20 segments) of a recording; the references are all sides of the other sessions of the device asked about, without
+# those next to the session of the side (the farthest one where there are no others): a questioned recording seldom is from
+# the same week as its references, and neighbours are too easy. Devices are left out two groups at a time, so that what scores
+# a pair has seen neither of its devices.
 
 # %%
 recordings = session.recordings()
-several = recordings.groupby("device")["session"].nunique().gt(1).sum() >= verification.LEAST_SAME
-crossed = "session" if several else "recording"
-most = {"quick": 3, "paper": 12}[p["size"]]
-sides, of_side = verification.corpus_sides(recordings, segment_length=p["segment_length"], most=most)
+crossed = verification.crossed(recordings).name
+options = {"segment_length": p["segment_length"], "most": {"quick": 3, "paper": 6}[p["size"]]}
 try:
-    options = {"sessions": of_side[crossed], "seed": p["seed"]}
-    comparison = verification.fit_comparison(sides, of_side["device"], **options)
-    validation, bounds, refused = comparison.validation, comparison.bounds, ""
+    comparison, sides, of_side = verification.compare_corpus(recordings, seed=p["seed"], **options)
+    validation, bounds, lines, refused = comparison.validation, comparison.bounds, comparison.lines, ""
 except DevidError as error:
     refused = f"{recordings.attrs['name']}: {error}. The pairs that follow are made up of random numbers."
     print(refused)
-    names = np.array([f"made up {i}" for i in range(9)])
-    of_device, rng = np.repeat(names, 6), np.random.default_rng(p["seed"])
+    names, rng = np.array([f"made up {i}" for i in range(9)]), np.random.default_rng(p["seed"])
+    of_device = np.repeat(names, 6)
     scores = rng.normal(np.where(of_device[:, np.newaxis] == names, 4.0, -4.0), 4.0)
     validation = verification.Validation(scores, scores / np.log(10), of_device, names)
-    bounds = likelihood.source_bounds(9, 8)
+    bounds, lines = likelihood.source_bounds(9, 8), np.array([[1 / np.log(10), 0.0]])
 same, different, named = validation.pairs("scores")
 print(f"{len(validation.references)} devices, {crossed}s crossed: {len(same)} pairs of one device, {len(different)} of two")
 
@@ -120,11 +120,17 @@ x = np.linspace(low, high, 400)
 _, ax = plt.subplots(figsize=(8, 3.4))
 ax.plot(x, np.clip(steps(x), -4, 4), color=plots.GREEN, lw=1.6, label="PAV")
 ax.plot(x, line(x), color=plots.BLUE, lw=1.8, label="logistic regression")
+drawn = np.quantile(np.outer(x, lines[:, 0]) + lines[:, 1], [0.025, 0.975], axis=1)
+ax.fill_between(x, *drawn, color=plots.BLUE, alpha=0.2, lw=0, label="95 % of lines, devices drawn anew")
 ax.plot(x, x / np.log(10), color=plots.DARK, ls="--", lw=1.2, label="as the scorer has it")
 ax.axhspan(*bounds, color=plots.LIGHT, alpha=0.3, lw=0, label="within bounds")
 ax.set(xlabel="score", ylabel="log10 likelihood ratio", ylim=(-4, 4))
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(ax, "calibration", "From scores to log10 likelihood ratios: a line by logistic regression, and PAV.")
+session.save_figure(ax, "calibration", "From scores to log10 likelihood ratios: a line by logistic regression, lines of other draws of devices, and PAV.")
+
+# %% [markdown]
+# Blue shade: with other devices of the kind at hand the line would have been another one. That is where the interval of a
+# ratio comes from, the 95 % of the lines of devices drawn with replacement.
 
 # %% [markdown]
 # ## What dishonest numbers cost
@@ -195,6 +201,19 @@ shares = pd.DataFrame(beyond, ["same, beyond", "different, beyond"]).T
 limits.join(shares).style.format("{:.2f}", subset=["low", "high"]).format("{:.0%}", subset=list(shares))
 
 # %% [markdown]
+# **When an interval collapses.** Ratio and interval both stop at the bounds. Where even the weakest of the lines says more than
+# a bound allows, all that is left is the bound, from the bound to the bound: an interval of no width. It does not say that the
+# ratio is known exactly. It says that the ratio is *at least* that strong, and that nothing stronger can be shown by so few
+# devices; how much stronger, nobody knows. So an examiner writes "at least" there, and no interval.
+
+# %%
+all_scores = np.concatenate([same, different])
+ends = np.quantile(np.outer(all_scores, lines[:, 0]) + lines[:, 1], [0.025, 0.975], axis=1)
+collapsed = (np.clip(ends[0], *bounds) == np.clip(ends[1], *bounds)) & (len(lines) > 1)
+of_pairs = np.split(collapsed, [len(same)])
+print(f"intervals of no width: {of_pairs[0].mean():.0%} of the pairs of one device, {of_pairs[1].mean():.0%} of those of two")
+
+# %% [markdown]
 # ## Tippett plot
 
 # %%
@@ -257,7 +276,7 @@ costs = pd.DataFrame(costs).T
 costs.style.format("{:.3f}").format("{:.1f}", subset="strongest that misleads")
 
 # %%
-_, axes = plt.subplots(2, 3, figsize=(10, 6), layout="constrained")
+_, axes = plt.subplots(2, 3, figsize=(10, 6))
 for column, name in enumerate(("too bold", "too shy", "ten times too large")):
     plots.pav(*distorted[name], edge=edge, ax=axes[0, column])
     plots.ece(*distorted[name], ax=axes[1, column])
@@ -273,6 +292,38 @@ session.save_figure(axes, "bad", "PAV and ECE plots of three systems that order 
 # bold ratios may do harm where the solid line climbs over the dotted one; shy ones never do harm, they only waste what was
 # known; bias harms on one side. The dashed line is the same in all three: none of this is seen in an error rate or an AUROC.
 #
+# ## Model or unit
+#
+# $H_2$ said "another device". Another one of which kind: of another model, or another unit of the same model? The two are not
+# equally hard, and a ratio that is honest on average over both may be honest for neither. Where the corpus tells of models (the
+# column `model` of its CSV or `manifest.csv`, one line a recording: `IPHONE6S_unit1/clip1.flac, IPHONE6S_unit1, iPhone 6S`) and
+# holds several units of one, the same ratios are judged apart. In the last line the reference is *another unit* of the model
+# that made the questioned recording: is at least the model found?
+
+# %%
+model = dict.fromkeys(validation.references, "") | dict(zip(recordings["device"], recordings["model"], strict=True))
+units = verification.of_one_model(named, model)
+between, within_model = (named["different_devices"][rows] for rows in (~units, units))
+questions = {
+    "devices of other models": (lr_same, lr_different[~units], named["same_devices"], between),
+    "units of one model": (lr_same, lr_different[units], named["same_devices"], within_model),
+    "a model by another unit": (lr_different[units], lr_different[~units], within_model[:, 0], between),
+}
+apart = {}
+for question, (*of_pairs, one, two) in questions.items() if len(np.unique(within_model)) > 2 and len(between) else ():
+    for name in ("Cllr", "AUROC"):
+        options_of = {"same_devices": one, "different_devices": two, "n": draws}
+        apart[question, name] = likelihood.bootstrap(measures[name], *of_pairs, **options_of)
+print(f"{len(np.unique(within_model))} devices have another unit of their model in the corpus")
+told = {key: f"{row['value']:.3f} ({row['low']:.2f}-{row['high']:.2f})" for key, row in apart.items()}
+pd.DataFrame({name: {question: told[question, name] for question, _ in list(told)[::2]} for name in ("Cllr", "AUROC")})
+
+# %% [markdown]
+# **How to read it.** A cost above 1 bit in the second line means that for such pairs the ratios do harm: a unit of the same model
+# looks like the device itself. A high area in the last line means that a model is found without its unit. That is why the page of
+# a case (notebook 20) claims a *model*, not a unit, unless the validation shows more: what two units differ by is of the size of
+# what one unit differs by from one day, room and place to the next.
+#
 # ## What can go wrong
 #
 # Sides of one recording on both sides of a pair. They share the room, the place, the gain and the speaker, and whatever the
@@ -280,7 +331,7 @@ session.save_figure(axes, "bad", "PAV and ECE plots of three systems that order 
 
 # %%
 naive = {}
-if not refused and of_side.groupby(["device", crossed]).size().min() > 1:
+if not refused and of_side.groupby(["device", "crossed"]).size().min() > 1:
     of_its_own = np.arange(len(of_side)).astype(str)
     careless = verification.fit_comparison(sides, of_side["device"], sessions=of_its_own, seed=p["seed"])
     one, two, _ = careless.validation.pairs()
@@ -292,9 +343,9 @@ pd.DataFrame({f"{crossed}s crossed": crossed_figures, "sides of one recording": 
 # Too few devices, or none with two sessions, and there is no ratio at all:
 
 # %%
-first = of_side["device"].isin(of_side["device"].unique()[:3]).to_numpy()
+first = recordings[recordings["device"].isin(recordings["device"].unique()[:3])]
 try:
-    verification.fit_comparison(sides[first], of_side["device"][first], sessions=of_side[crossed][first])
+    verification.compare_corpus(first, **options)
 except DevidError as error:
     print(type(error).__name__, "-", error)
 
@@ -302,7 +353,7 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-condition = f"{crossed}s crossed, {verification.PER} segments"
+condition = f"{crossed}s crossed, {PER} segments"
 rows = [
     {"system": "PLDA", "variant": f"{system}, {condition}", "unit": "side", "metric": name}
     | ({"chance": 0.5} if name in ("EER", "AUROC") else {})
@@ -310,6 +361,8 @@ rows = [
     for (system, name), row in measured.items()
 ]
 n = len(validation.references)
+rows += [{"system": "PLDA", "variant": question, "unit": "side", "metric": name} | ({"chance": 0.5} if name == "AUROC" else {}) | row
+         for (question, name), row in apart.items()]  # fmt: skip
 for name, row in limits.iterrows():
     rows += [{"system": "PLDA", "variant": name, "metric": f"{end} bound", "value": row[end], "n": n} for end in ("low", "high")]
 rows = [{"system": "PLDA", "metric": "devices", "value": recordings["device"].nunique()}] if refused else rows
@@ -344,11 +397,15 @@ seen.append(
 # %%
 worst = costs.drop("calibrated")["Cllr"].idxmax()
 seen.append(f"With the same order of pairs, Cllr goes from {costs.loc['calibrated', 'Cllr']:.3f} to {costs.loc[worst, 'Cllr']:.3f} ({worst}).")
+if apart:
+    said = {question: "{value:.3f} ({low:.2f} to {high:.2f})".format(**apart[question, "AUROC"]) for question in questions}
+    seen.append("Area under the ROC: " + "; ".join(f"{question} {figure}" for question, figure in said.items()) + ".")
+else:
+    seen.append("The corpus tells of no two units of one model: nothing here is about units.")
 if naive:
-    seen.append(
-        f"With sides of one recording on both sides of a pair Cllr is {naive['Cllr']:.3f} instead of "
-        f"{measured['calibrated', 'Cllr']['value']:.3f}: what a {crossed} has in common passes for the device."
-    )
+    own_cllr = measured["calibrated", "Cllr"]["value"]
+    flattered = f"what a {crossed} has in common passes for the device" if naive["Cllr"] < own_cllr else "here that flatters nothing"
+    seen.append(f"With sides of one recording on both sides of a pair Cllr is {naive['Cllr']:.3f} instead of {own_cllr:.3f}: {flattered}.")
 if n < 20:
     seen.append(f"{n} {kind} stand for no population: their intervals, and the bounds, say how little they show.")
 session.saw(*seen)

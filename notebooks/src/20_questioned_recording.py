@@ -13,7 +13,7 @@
 # one, stay out of the page. Here, in Lab, write into the next cell where your recordings are.
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 questioned: str = ""  # files or folders that are asked about, one a line
 background: str = ""  # corpora of other devices, one a line
 comparison: str = ""  # folder of an earlier case, whose comparison is used again
@@ -97,6 +97,11 @@ counts
 #
 # $\alpha$ and $\beta$ are fitted on devices that were left out, the bounds are what the validation and the number of devices
 # allow: with few devices no ratio can be large, however alike two recordings are.
+#
+# There are two comparisons. One knows recordings as they are. The other has learnt from copies of them beside, with noise, in
+# narrower bands, through codecs (*multi-condition training*, notebook 13), and its $\alpha$, $\beta$ and bounds are those of
+# such copies against references as they are. A questioned recording that lies beyond the known ones, and within what their
+# copies are, is compared by the second: weaker, and honest about it.
 
 
 # %%
@@ -130,6 +135,11 @@ if case.comparison is None:
     print(f"There is no comparison to validate: {case.reason}.")
 else:
     display(case_page.styled(case.matrix))
+copied = case.copies is not None and case.copies.comparison is not None
+if copied:
+    bounds = case.copies.comparison.bounds
+    display(Markdown(f"The same for copies in other conditions; their log10 ratios lie between {bounds[0]:.2f} and {bounds[1]:.2f}:"))
+    display(case_page.styled(case.copies.matrix))
 
 # %%
 if case.comparison is not None:
@@ -155,6 +165,7 @@ if case.comparison is not None:
 # %%
 for number, one in enumerate(asked):
     answered = f"**{case_page.claim(case, one.answer)}** {one.reason and '(' + one.reason + ')'}"
+    display(HTML('<div style="break-before: page"></div>'))  # printed, every recording begins a page
     display(Markdown(f"### {number + 1}. {case_page.literal(one.facts['file'])}\n\n{answered}"))
     display(case_page.intake(one))
     if one.y is None:
@@ -170,9 +181,9 @@ for number, one in enumerate(asked):
 # %% [markdown]
 # Of every file: what it is, as far as it can be measured, and what its header says, which anybody can have written; whether it is
 # within what the comparison was validated for (*beyond* is an obstacle to an answer, *noted* is only said); the ratios; the
-# spectrogram; the ratios of its stretches, which should agree if one device made all of it; for every place between two of them
-# how likely one device made both what lies before and after, where a value below 0 says that something else begins; and the
-# file's ratios as lines over those of known pairs.
+# spectrogram; the ratios of its stretches, which should agree if one device made all of it; the curve of notebook 16, how likely
+# something else begins at a time, with a dot where the recording as a whole says that it does; and the file's ratios as lines
+# over those of known pairs.
 
 # %% tags=["lab-only"]
 def look(file):
@@ -181,7 +192,7 @@ def look(file):
 
 
 readable = [one.facts["file"] for one in asked if one.y is not None]
-if readable:
+if readable and not session.headless:  # all were drawn above
     session.interact(look, file=readable)
 
 # %% [markdown]
@@ -195,8 +206,8 @@ if readable:
 #   The conditions check finds only what its lines measure; make references in the questioned recording's condition, if that is known.
 # - **Unit and model.** See the propositions.
 # - **The file.** Times, tags and names can be set by anybody, and say nothing by themselves.
-# - **Pieces.** A recording put together from several is only seen as one where its stretches are less alike than recordings of
-#   one device are. A piece shorter than a side hides in it (notebook 16).
+# - **Pieces.** A recording put together from several is only seen as one where they differ more than sound of one device does. A
+#   piece shorter than two seconds is not seen; a noise gate that opens, or another room, may be taken for a splice (notebook 16).
 #
 # Sounds that no device recorded are the test of this: what does the case say of them?
 

@@ -8,7 +8,7 @@
 # | how to run notebooks at all points of a grid, how to draw what comes out, what an interval over seeds says and what not, why the best point is too good | a corpus, for a small sweep made here; or the parameter `sweep`: the folder of a `devid sweep` | curves over a parameter, a heat map | half a minute |
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -16,6 +16,7 @@ sweep: str = ""  # folder of a devid sweep, empty for a small one made here
 
 # %%
 import itertools
+import zlib
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -28,12 +29,13 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from devid_lib import evaluation, plots, training
-from devid_lib.dataset import build_dataset
+from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
-from devid_lib.files import read_json
+from devid_lib.features import extract_features
+from devid_lib.segments import random_segments
 from devid_lib.workbook import start
 from devid_lib.workbook.session import source_path
-from devid_lib.workbook.sweep import point_name, points_of
+from devid_lib.workbook.sweep import load_sweep, point_name, points_of
 
 session = start("91_sweep", globals())
 p = session.params
@@ -84,25 +86,42 @@ print(f"{len(by_hand)} points, the first {by_hand[0]}")
 # side in as many processes as there are cores, or with `--scheduler ADDRESS` on the workers of a Dask cluster on many
 # machines. Called again it goes on where it was. All results are in `sweep.csv`; set `sweep` above to the folder to draw it.
 #
-# Here is the same as a loop, with a linear reader (ridge regression, notebook 02) in place of whole notebooks.
+# Here is the same as a loop, with a linear reader (ridge regression, notebook 02) in place of whole notebooks. What takes
+# longest is to read recordings; so each is read once, and gives its segments to all points.
+
+# %%
+N = 40  # segments of a recording
+segments = recordings.loc[np.repeat(recordings.index, N), ["device", "recording", "split"]].reset_index(drop=True)
+segments = segments.assign(draw=0, start=np.tile(np.arange(N), len(recordings)))
+train, test = segments["split"] == "train", segments["split"] == "test"
+
+
+def features(points):
+    """Return the noise spectra of all segments at every point, a dict of np.ndarray [shape=(segments, bins)]."""
+    found = {point_name(point): [] for point in points}
+    for row in recordings.itertuples() if points else ():
+        y, _ = load_recording(row.path, samplerate=int(row.samplerate))
+        of_name = zlib.crc32(f"{row.device}/{row.recording}".encode())
+        for point in points:
+            n, rng = point["segment_length"], np.random.default_rng([point["seed"], 0, of_name])
+            pieces, _ = random_segments(y, n=N, length=n, rng=rng)
+            x = extract_features(pieces, wavelet=point["wavelet"], scale=training.feature_scale("default", n))
+            found[point_name(point)].append(x)
+    return {name: np.concatenate(parts) for name, parts in found.items()}
+
+
+def asked(x):
+    """Return what ridge regression says of the test segments at one point."""
+    reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)).fit(x[train], segments["device"][train])
+    devices = sorted(set(segments["device"]))
+    decided = reader.predict(x[test])[:, np.newaxis] == np.array(devices)
+    return evaluation.predictions_table(decided, segments[test], devices)
 
 
 # %%
-def asked(point):
-    """Return what ridge regression says of the test segments at one point."""
-    scale = training.feature_scale("default", point["segment_length"])
-    dataset = build_dataset(recordings, train_segments=40, test_segments=40, scale=scale, **point)
-    train, test = dataset.mask("train"), dataset.mask("test")
-    reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)).fit(dataset.X[train], dataset.y[train])
-    decided = np.eye(len(dataset.devices))[reader.predict(dataset.X[test])]
-    return evaluation.predictions_table(decided, dataset.segments[test], dataset.devices)
-
-
-said = {} if given else {point_name(point): asked(point) for point in by_hand}
+said = {name: asked(x) for name, x in features([] if given else by_hand).items()}
 if given:
-    table = pd.read_csv(given / "sweep.csv", dtype={"failed": object}, low_memory=False)
-    kept = pd.DataFrame([one["parameters"] for one in read_json(given / "sweep.json")["points"].values()])
-    table["failed"] = table["failed"].fillna("")
+    table, kept = load_sweep(given)
 else:
     rows = [{"point": point_name(point)} | point | evaluation.accuracy(said[point_name(point)]) for point in by_hand]
     table = pd.DataFrame(rows).assign(system="ridge", unit="segment", metric="accuracy", failed="")

@@ -100,7 +100,12 @@ def figure_of(row):
     if row["metric"].startswith("difference"):
         value, *bounds = (f"{100 * row[key]:+.1f}" for key in ("value", "low", "high"))
         return over(f"{value} points", " to ".join(bounds) * pd.notna(row["low"]))
-    return over(percent(row["value"]), f"{percent(row['low'])} – {percent(row['high'])}" * pd.notna(row["low"]))
+    text = percent if row["metric"].endswith("accuracy") or pd.notna(row["chance"]) else number  # a fraction, or not
+    return over(text(row["value"]), f"{text(row['low'])} – {text(row['high'])}" * pd.notna(row["low"]))
+
+
+def number(value):
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def over(figure, small):
@@ -162,6 +167,22 @@ def accuracies(found, *, paper=PAPER):
 
 
 # %% [markdown] tags=["lab-only"]
+# A picture stands in the page itself, and leads to its full size.
+
+
+# %%
+def picture(path):
+    caption, full = path.with_suffix(".txt"), path.with_suffix(".svg")
+    text = escape(caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else path.stem)
+    with Image.open(path) as image:
+        width = image.width * 96 // 130  # CSS pixels; 130 dots an inch were saved
+    source, kind = base64.b64encode(path.read_bytes()).decode(), "wide" if width > 800 else ""
+    address = f"../figures/{quote((full if full.exists() else path).name)}"
+    image = f"<a href='{address}'><img alt='{text}' width='{width}' src='data:image/png;base64,{source}'></a>"
+    return f"<figure class='{kind}'>{image}<figcaption>{text}</figcaption></figure>"
+
+
+# %% [markdown] tags=["lab-only"]
 # ## The page
 #
 # The title, what the run was, and what may mislead: at the top, where it is read.
@@ -202,6 +223,30 @@ boxes(*map(without_folders, loaded.get("notes", [])), *(text for text, true in w
 
 # %% [markdown]
 # ## What was found
+
+# %% [markdown] tags=["lab-only"]
+# What notebook 12 found comes first: how much of an accuracy is left when another session is asked about.
+
+# %%
+SEEN = {"none": "Raw", "wavelet": "Noise", "none+hann": "Raw, window", "wavelet+hann": "Noise, window"}
+SEEN |= {"none+hann, quiet parts": "Quiet parts", "ripple": "Ripple"}
+across = accuracy[accuracy["notebook"].str.startswith("12_") & accuracy["unit"].eq("segment")]
+across = across.join(across["variant"].str.extract("^(?P<seen>.*), (?P<asked>(?:far|next|same) session)$"))
+across = across.dropna(subset="asked").sort_values("asked", kind="stable")  # far, next, same
+nearest = across["system"].map(lambda name: "" if name == "ridge" else f", {name}").astype(str)
+across = across.assign(unit=across["asked"], name=across["seen"].replace(SEEN) + nearest)
+if len(across):
+    stood_in = any("stand in for sessions" in path.read_text("utf-8") for path in (run / "conclusions").glob("12_*.txt"))
+    display(Markdown("### In another session"))
+    display(styled(accuracies(across)))
+    display(bullets(
+        "Segments named right by a linear reader that has learned a single session of every device, equally many seconds "
+        "whichever is asked: from right to left, what another day, room and place cost. Raw is the spectrum of the recording "
+        "itself, noise that of what the wavelets take out, ripple what neighbouring frequencies differ by (notebook 12).",
+        *["Devices have one session each here: their recordings stand in for sessions."] * stood_in,
+    ))  # fmt: skip
+    display(HTML(f"<div class='figures'>{''.join(map(picture, run.glob('figures/12_*-sessions.png')))}</div>"))
+    display(Markdown("### In the test recordings"))
 
 # %% [markdown] tags=["lab-only"]
 # For every unit of decision the best system, and whether it stands clear of chance (its interval lies above) and of the
@@ -257,7 +302,7 @@ if name == "simulated-control" and len(judged):
     said.append(f"{held.sum()} of {len(held)} intervals hold the chance level, the right answer for this corpus.")
 if n:
     said.append(
-        f"All figures rest on {n} test recordings of {loaded.get('devices', 'some')} devices. Segments of one "
+        f"This table and the next ones rest on {n} test recordings of {loaded.get('devices', 'some')} devices. Segments of one "
         "recording share its room, its level and its day and are no independent trials: intervals are over recordings. "
         f"One recording more or less moves the figure of whole recordings by {percent(1 / n)} points."
     )
@@ -384,9 +429,9 @@ else:
 
 # %%
 same = rows[of("device or recording") & rows["metric"].eq("same-recording accuracy")]
-same = same.set_index("name")["value"].map(percent)
+same = same.set_index("name")["figure"]
 if len(same):
-    other = values.get("1 s", pd.Series(dtype=float)).map(percent)
+    other = board[board["metric"].eq("accuracy") & board["unit"].eq("1 s")].set_index("name")["figure"]
     pair = pd.DataFrame({"same recording [%]": same, "another recording [%]": other}).loc[same.index].rename_axis(None)
     display(Markdown(
         "### Device or recording?\n\nAsked for seconds from the end of the training recordings, which were not learned, where "
@@ -415,25 +460,12 @@ def place_in(notebook, figure):
     return text.find(rf', \"{figure}\"')  # where the notebook saves it
 
 
-def picture(path):
-    caption, full = path.with_suffix(".txt"), path.with_suffix(".svg")
-    text = escape(caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else path.stem)
-    with Image.open(path) as image:
-        width = image.width * 96 // 130  # CSS pixels; 130 dots an inch were saved
-    source, kind = base64.b64encode(path.read_bytes()).decode(), "wide" if width > 800 else ""
-    address = f"../figures/{quote((full if full.exists() else path).name)}"
-    image = f"<a href='{address}'><img alt='{text}' width='{width}' src='data:image/png;base64,{source}'></a>"
-    return f"<figure class='{kind}'>{image}<figcaption>{text}</figcaption></figure>"
-
-
 # %%
 def further(part):
-    percents = part["metric"].eq("accuracy") | part["chance"].notna()  # fractions
-    share = percents | part["metric"].str.startswith("difference")
+    percents = part["metric"].str.endswith("accuracy") | part["chance"].notna()
     figures = part["figure"].where(~percents, part["figure"].str.replace("(?=<br>)|(?<!>)$", " %", n=1, regex=True))
-    numbers = part["value"].map(lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}")
     table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name), "Metric": part["metric"].map(labelled)})
-    table["Value"], table["Chance [%]"] = figures.where(share, numbers), part["chance"].map(percent)
+    table["Value"], table["Chance [%]"] = figures, part["chance"].map(percent)
     ours, keys = ["Value"], ["System", "Unit"]
     grid = table.pivot_table("Value", keys, "Metric", aggfunc="first", sort=False).rename_axis(columns=None)
     if grid.shape[1] > 1 and grid.notna().all(axis=None):  # all systems share all metrics
@@ -442,6 +474,7 @@ def further(part):
 
 
 # %%
+MOST = 60  # figures of a notebook that are listed
 conclusions = {path.stem: path for path in sorted((run / "conclusions").glob("[!.]*.txt"))}
 pictures = {}
 for path in sorted((run / "figures").glob("[!.]*.png"), key=lambda path: path.stem):
@@ -458,7 +491,9 @@ for notebook in sorted({*conclusions, *pictures, *executed, *rows["notebook"]}):
         display(HTML(f"<div class='figures'>{''.join(map(picture, pictures[notebook]))}</div>"))
     rest = rows[rows["notebook"].eq(notebook) & rows["table"].eq("")]
     if len(rest):
-        display(further(rest))
+        display(further(rest[:MOST]))
+    if len(rest) > MOST:
+        display(Markdown(f"{len(rest) - MOST} more figures of this notebook are in [results.csv](../results.csv)."))
 
 # %% [markdown]
 # ## Left out and failed

@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [04 · Multilayer perceptron](../04_mlp.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -16,8 +16,9 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 
-from devid_lib import evaluation, models, training
+from devid_lib import evaluation, models
 from devid_lib.dataset import held_out
+from devid_lib.whitening import SHARES, whitening
 from devid_lib.workbook import signed, start, told
 
 session = start("04_mlp-answers", globals())
@@ -31,7 +32,7 @@ fitted, left_out = (np.flatnonzero(mask) for mask in held_out(dataset))
 few = np.random.default_rng(0).permutation(fitted)[:800]
 test = np.flatnonzero(dataset.mask("test", draw=0))
 X, y = {name: np.asarray(dataset.X[rows]) for name, rows in {"few": few, "held out": left_out, "test": test}.items()}, dataset.y
-mean, matrix = training.whitening(X["few"])
+mean, matrix = whitening(X["few"], share=SHARES["wavelet"])
 deviation = np.maximum(X["few"].std(axis=0), 1e-3)
 inputs = {
     "standardised": {name: (x - mean) / deviation for name, x in X.items()},

@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [05 · Without noise extraction](../05_without_noise_extraction.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -81,3 +81,18 @@ print(f"256 against 32: {evaluation.verdict(test_of_number)} ({told(test_of_numb
 # %% [markdown]
 # Fewer filters stand further apart than they are wide: a Hann window of 512 samples hears four bins, about the 128th part of
 # the band. So 64 leave gaps, and 256 overlap.
+#
+# **3. Do the sine waves help? Train `cnn-random` on the same segments for as long, and test the difference.**
+
+# %%
+said = {
+    system: session.predictions(system, recordings, noise="none", draws=1, train_segments=40) for system in ("cnn", "cnn-random")
+}
+test_of_start = evaluation.paired_difference(said["cnn"], said["cnn-random"])
+for system, table in said.items():
+    print(f"{models.SYSTEMS[system].label}: {evaluation.correct(table).mean():.1%}")
+print(f"sine waves, against a random start: {evaluation.verdict(test_of_start)} ({told(test_of_start)})")
+
+# %% [markdown]
+# So few segments and steps are a start, no answer: set `size` to `paper`, leave `train_segments` out, and give both the time
+# of the learning curve in the notebook.

@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [06 · Model averaging](../06_model_averaging.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -16,6 +16,7 @@ import numpy as np
 
 from devid_lib import evaluation, models, training
 from devid_lib.features import extract_features
+from devid_lib.whitening import SHARES, whitening
 from devid_lib.workbook import describe, start, told
 
 session = start("06_model_averaging-answers", globals())
@@ -46,7 +47,7 @@ def against(table, other):
 
 # %%
 train, test = np.flatnonzero(halves.mask("train")), np.flatnonzero(halves.mask("test", draw=0))
-mean, matrix = training.whitening(np.concatenate([halves.X[train, 0], halves.X[train, 1]]))
+mean, matrix = whitening(np.concatenate([halves.X[train, 0], halves.X[train, 1]]), share=SHARES["wavelet"])
 white = {name: (np.asarray(halves.X[rows]) - mean) @ matrix for name, rows in {"train": train, "test": test}.items()}
 
 keras.utils.set_random_seed(session.params["seed"])

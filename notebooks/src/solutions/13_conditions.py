@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [13 · Conditions](../13_conditions.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -37,7 +37,7 @@ for name in degrade.AUGMENT:
 def learnt(conditions):
     """Return a ridge reader of the coarse shape of spectra, taught by copies in these conditions."""
     some = [x for name in conditions for x in versions[name]]
-    return DifferenceRidge(step=64).fit(some, [x.device for x in some])
+    return DifferenceRidge(step=128).fit(some, [x.device for x in some])
 
 
 def asked(function, **options):

@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [14 · Unknown device](../14_unknown_device.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -19,6 +19,7 @@ from scipy.special import softmax
 from devid_lib import likelihood, models, verification
 from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
+from devid_lib.sides import coefficients, corpus_sides, spectrum_scale
 from devid_lib.workbook import start
 
 # %%
@@ -34,7 +35,7 @@ if len(devices) < 6:
 # posterior?**
 
 # %%
-scale = verification.spectrum_scale(p["segment_length"])
+scale = spectrum_scale(p["segment_length"])
 model, _ = session.fitted("mlp-1", recordings, noise="none", window="hann", draws=1, scale=scale)
 hidden = models.import_keras().Model(model.input, model.layers[-2].output)
 weights, bias = model.layers[-1].get_weights()
@@ -58,8 +59,8 @@ pd.DataFrame(told).T.rename_axis("level [dB of full scale]")
 # %%
 def sides(per):
     """Return the coefficients of sides of so many segments, their devices, recordings and splits."""
-    vectors, table = verification.corpus_sides(recordings, segment_length=p["segment_length"], per=per, most=3)
-    return verification.coefficients(vectors), *(table[name].to_numpy(str) for name in ("device", "recording", "split"))
+    vectors, table = corpus_sides(recordings, segment_length=p["segment_length"], per=per, most=3)
+    return coefficients(vectors), *(table[name].to_numpy(str) for name in ("device", "recording", "split"))
 
 
 def asked_in_turn(x, of_device, recording, split, score):

@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [15 · Likelihood ratio](../15_likelihood_ratio.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -15,24 +15,23 @@ import numpy as np
 import pandas as pd
 
 from devid_lib import likelihood, verification
+from devid_lib.sides import coefficients
 from devid_lib.workbook import start
 
 # %%
 session = start("15_likelihood_ratio-answers", globals())
 p = session.params
 recordings = session.recordings()
-several = recordings.groupby("device")["session"].nunique().gt(1).sum() >= verification.LEAST_SAME
-crossed = "session" if several else "recording"
 
 
 def compared(per):
-    """Return the sides of so many segments, their devices and sessions, and the comparison that learnt them."""
-    vectors, table = verification.corpus_sides(recordings, segment_length=p["segment_length"], per=per, most=3)
-    of_device, sessions = table["device"].to_numpy(str), table[crossed].to_numpy(str)
-    return vectors, of_device, sessions, verification.fit_comparison(vectors, of_device, sessions=sessions, seed=p["seed"])
+    """Return the comparison that sides of so many segments teach, the sides, and what they are of."""
+    options = {"segment_length": p["segment_length"], "per": per, "most": 3}
+    return verification.compare_corpus(recordings, seed=p["seed"], **options)
 
 
-vectors, of_device, sessions, comparison = compared(20)
+comparison, vectors, rows = compared(20)
+of_device, sessions = (rows[name].to_numpy(str) for name in ("device", "crossed"))
 validation = comparison.validation
 
 # %% [markdown]
@@ -50,7 +49,7 @@ print(f"log10 ratio at most {high:.2f} ({likelihood.verbal(high)}): posterior od
 # **2. Fit the line on scores of devices that the scorer has seen. How do the ratios of other devices fare?**
 
 # %%
-x = verification.coefficients(vectors)
+x = coefficients(vectors)
 seen_all = verification.fit_two_covariance(x, of_device, sessions)
 same, different = [], []
 for name in np.unique(of_device):
@@ -77,7 +76,7 @@ pd.DataFrame({name: {key: measure(*pairs) for key, measure in measures.items()} 
 # %%
 lengths = {}
 for per in (5, 20):
-    pairs = compared(per)[3].validation.pairs()[:2]
+    pairs = compared(per)[0].validation.pairs()[:2]
     costs = {key: measure(*pairs) for key, measure in measures.items()}
     lengths[f"{per} segments"] = costs | {"Cllr_cal": costs["Cllr"] - costs["Cllr_min"]}
 pd.DataFrame(lengths).T.round(3)

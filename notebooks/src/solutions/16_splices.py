@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [16 · Splices](../16_splices.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
@@ -42,7 +42,7 @@ for fade_s in (0, 0.05, 0.5):
         at = [np.flatnonzero((recordings["device"] == name) & (recordings["split"] == "test"))[0] for name in one["devices"]]
         if max(one["cuts"]) < min(len(signals[i]) for i in at) / rate:
             y = splices.change_points(montage.splice([signals[i] for i in at], rate, cuts=one["cuts"], fade_s=fade_s), rate, model=model, threshold=3)
-            found, _, missed = splices.matched(y["time_s"], one["cuts"])
+            found, _, missed = montage.matched(y["time_s"], one["cuts"])
             hits, cuts = hits + found, cuts + found + missed
     rows.append({"fade [s]": fade_s, "cuts": cuts, "recall": hits / max(cuts, 1)})
 pd.DataFrame(rows)

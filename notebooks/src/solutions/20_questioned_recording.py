@@ -4,7 +4,7 @@
 # Worked answers to the exercises of [20 · The questioned recording](../20_questioned_recording.ipynb).
 
 # %% tags=["parameters"]
-corpus: str = "simulated"  # simulated, simulated-control, a folder or a CSV of recordings
+corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
 questioned: str = ""  # files or folders that are asked about, one a line
 background: str = ""  # corpora of other devices, one a line
 run_dir: str = "runs/lab"  # folder for results, seen from the project
@@ -34,7 +34,7 @@ kept = ~case.known["device"].isin(others[::2])
 of = np.cumsum(kept)[case.of] - 1
 sides = kept.to_numpy()[case.of]
 known, validated = (table[kept].reset_index(drop=True) for table in (case.known, case.validated))
-fewer = Case(case.settings, known, validated, case.vectors[sides], of[sides])
+fewer = Case(case.settings, known, validated, case.vectors[sides], of[sides], case.copied[sides])
 train(fewer)
 print(fewer.reason or "with half: {:.2f} to {:.2f}, threshold {:.2f}".format(*fewer.comparison.bounds, fewer.rule["threshold"]))
 
