@@ -7,18 +7,10 @@ from .audio import load_recording
 from .features import fourier_features
 from .progress import progress
 from .segments import regular_segments
+from .training import feature_scale
 
 SEGMENT_LENGTH, PER = 4096, 20  # [samples], segments of a side
 KEPT = 500  # cosine coefficients of a mean log spectrum; the first one, its level, is not used
-
-
-def spectrum_scale(segment_length):
-    """Return the ``scale`` of `features.fourier_features` that makes the rounding noise of 16 bit a magnitude of 1.
-
-    >>> round(spectrum_scale(4096))
-    1774
-    """
-    return float(2.0**15 * np.sqrt(12 / segment_length))
 
 
 def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None):
@@ -54,7 +46,7 @@ def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None):
     segments, _ = regular_segments(y, length=segment_length)
     parts = np.array_split(segments, max(1, len(segments) // per))
     chosen = np.linspace(0, len(parts) - 1, min(most or len(parts), len(parts))).round().astype(int)
-    options = {"scale": spectrum_scale(segment_length), "window": "hann"}
+    options = {"scale": feature_scale("default", segment_length), "window": "hann"}
     spectra = (fourier_features(np.ascontiguousarray(parts[i], np.float32), **options) for i in chosen)
     return np.stack([part.mean(axis=0) for part in spectra])
 

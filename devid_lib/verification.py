@@ -248,10 +248,11 @@ class Comparison:
     settings: dict
 
     @cached_property
-    def _models(self):
+    def model(self):
+        """What returns the `TwoCovariance` of all devices but the one named, or of all, and keeps it."""
         return lru_cache(maxsize=1000)(self._model)
 
-    def _model(self, without):
+    def _model(self, without=""):
         known = self.devices != without
         return fit_two_covariance(self.x[known], self.devices[known], self.sessions[known])
 
@@ -279,7 +280,7 @@ class Comparison:
             If sides have another shape than those it was trained on, or are not finite.
         """
         r, q = (self._mean(name, x) for name, x in (("references", references), ("questioned", questioned)))
-        score = self._models(device if device in self.devices else "").score(r, q)[0, 0]
+        score = self.model(device if device in self.devices else "").score(r, q)[0, 0]
         values = self.lines[:, 0] * score + self.lines[:, 1]
         value, low, high = values[0], *np.quantile(values[1:], [0.025, 0.975])
         return tuple(float(v) for v in np.clip([value, min(low, value), max(high, value)], *self.bounds))

@@ -12,7 +12,8 @@ from scipy.stats import multivariate_normal
 from devid_lib import likelihood, verification
 from devid_lib.errors import DevidError, ParameterError
 from devid_lib.features import fourier_features
-from devid_lib.sides import coefficients, corpus_sides, side_vectors, spectrum_scale
+from devid_lib.sides import coefficients, corpus_sides, side_vectors
+from devid_lib.training import feature_scale
 from devid_lib.verification import (
     Validation,
     compare_corpus,
@@ -57,7 +58,7 @@ def test_a_side_is_the_mean_log_spectrum_of_consecutive_windowed_segments():
                    * 2**15 * np.sqrt(12 / 256)).mean(axis=0)  # fmt: skip
     np.testing.assert_allclose(sides[0], log, rtol=1e-4)
     np.testing.assert_allclose(side_vectors(y[: 5 * 256], segment_length=256)[0], fourier_features(
-        rows[:5], scale=spectrum_scale(256), window="hann").mean(axis=0), rtol=1e-5)  # fmt: skip
+        rows[:5], scale=feature_scale("default", 256), window="hann").mean(axis=0), rtol=1e-5)  # fmt: skip
 
 
 def test_digital_silence_is_zero_and_a_recording_shorter_than_a_segment_is_refused():
@@ -200,7 +201,7 @@ def test_several_questioned_sides_count_as_their_mean(comparison):
 def test_a_reference_device_that_was_trained_on_is_left_out(comparison):
     trained, own = comparison.trained, comparison.devices == "d05"
     sides = comparison.vectors[own]
-    with_it, without = (trained._models(name).score(*(coefficients(x) for x in (sides[:3], sides[6:])))
+    with_it, without = (trained.model(name).score(*(coefficients(x) for x in (sides[:3], sides[6:])))
                         for name in ("", "d05"))  # fmt: skip
     assert not np.allclose(with_it, without)
     known = comparison.devices[~own] > "d01"
@@ -251,7 +252,7 @@ def test_ratios_of_new_devices_are_calibrated_and_cost_no_more_than_the_validati
         trained = fit_comparison(vectors[first], devices[first], sessions=sessions[first])
         x, names, asked = coefficients(vectors[~first]), devices[~first], sessions[~first] == "3"
         references = np.stack([x[(names == name) & ~asked].mean(axis=0) for name in np.unique(names)])
-        scores, same = trained._models("").score(references, x[asked]), np.unique(names)[:, np.newaxis] == names[asked]
+        scores, same = trained.model("").score(references, x[asked]), np.unique(names)[:, np.newaxis] == names[asked]
         slope, offset = trained.lines[0]
         told.append(likelihood.cllr(*trained.validation.pairs()[:2]))
         new.append(likelihood.cllr(slope * scores[same] + offset, slope * scores[~same] + offset))

@@ -75,16 +75,6 @@ class Case:
     notes: list = field(default_factory=list)
     copies: object = None
     splices: object = None
-    _models: dict = field(default_factory=dict)
-
-    def model(self, without=""):
-        """Return the two covariances of all known devices but one, see `verification.fit_two_covariance`."""
-        if without not in self._models:
-            c = self.comparison
-            known = c.devices != without
-            parts = c.x[known], c.devices[known], c.sessions[known]
-            self._models[without] = verification.fit_two_covariance(*parts)
-        return self._models[without]
 
     @property
     def devices(self):
@@ -310,7 +300,7 @@ def unlikeness(case, vectors, *, without=""):
     mean_square : float
         Of the deviation from the mean of all devices, in units of what is expected of a new device, over all axes.
     """
-    model = case.model(without)
+    model = case.comparison.model(without)
     q = (verification.coefficients(vectors).mean(axis=0) - model.mean) @ model.basis
     return float(np.mean(q**2 / (model.between + 1)))
 

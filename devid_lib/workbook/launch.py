@@ -1,5 +1,6 @@
 """One notebook in a process of its own, and its kernel in another: what the processes of ``devid run`` do."""
 
+import importlib
 import multiprocessing
 import os
 import sys
@@ -41,6 +42,13 @@ def notebook(arguments, log, environment, place):
     finally:
         if Kernel.waiting:  # papermill did not come as far
             Kernel.waiting.kill()
+
+
+def preload(*modules):
+    """Import modules, for a process that will be forked. Nothing may be computed: threads would be left behind."""
+    sys.modules |= UNUSED
+    for module in ("papermill.cli", "ipykernel.kernelapp", ".provisioner", *modules):
+        importlib.import_module(module, __package__)
 
 
 def end_with(parent):

@@ -159,10 +159,18 @@ def answer(case, asked):
     What lies beyond the known recordings as they are is compared with their copies in other conditions beside them, if
     it is within what these are.
     """
-    asked.checks = _checked(case, asked)
+    s = case.settings
+
+    @functools.cache
+    def sides():  # where the first check allows a comparison, and then once
+        y = at_rate(asked.y, asked.facts["rate"], s["samplerate"])
+        vectors, middles = spread_sides(y, s, MOST_ASKED)
+        return y, vectors, middles / s["samplerate"]
+
+    asked.checks = _checked(case, asked, sides)
     beyond = asked.checks[asked.checks["verdict"] == "beyond"]
     if len(beyond) and case.copies is not None:
-        checks = _checked(case.copies, asked)
+        checks = _checked(case.copies, asked, sides)
         if not (checks["verdict"] == "beyond").any():
             asked.checks, asked.by = checks, case.copies
     found = "; ".join(f"{row.property} {row.file}" for row in beyond.itertuples())
@@ -172,30 +180,21 @@ def answer(case, asked):
         asked.reason = case.reason
     else:
         asked.by = asked.by or case
-        s = case.settings
-        y = at_rate(asked.y, asked.facts["rate"], s["samplerate"])
-        _compare(asked.by, asked, *_sides(y, s))
+        y, vectors, middles = sides()
+        _compare(asked.by, asked, vectors, middles)
         if case.splices is not None:
             asked.changes, asked.curve = splices.search(y, s["samplerate"], model=case.splices)
         said = [f"compared by what copies in other conditions taught, for its {found}"] if found else []
         asked.answer, asked.reason = _decided(asked, said)
 
 
-def _sides(y, settings):
-    """Return sides of a questioned recording at the common rate, and their middles [s]."""
-    vectors, middles = spread_sides(y, settings, MOST_ASKED)
-    return vectors, middles / settings["samplerate"]
-
-
-def _checked(case, asked):
+def _checked(case, asked, sides):
     """Return the conditions check, with how far the recording lies from known devices if nothing else is beyond."""
     checks = case.check(asked.facts)
     if not (checks["verdict"] == "beyond").any():
         ready(case)
         if case.comparison is not None:
-            s = case.settings
-            vectors, _ = _sides(at_rate(asked.y, asked.facts["rate"], s["samplerate"]), s)
-            far, known = unlikeness(case, vectors), case.rule["unlikeness"]
+            far, known = unlikeness(case, sides()[1]), case.rule["unlikeness"]
             verdict = "beyond" if far > FAR * known else "within"
             checks.loc[len(checks)] = ["distance from known devices", f"{far:.1f}", f"up to {known:.1f}", verdict]
     return checks

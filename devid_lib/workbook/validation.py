@@ -142,12 +142,13 @@ def rescored(case, vectors, of):
             references = case.comparison.x[(device_of == device) & (session_of != name)]
             asked = (own == device) & (session == name)
             if len(references) and asked.any():
-                scores = case.model(device).score(references.mean(axis=0, keepdims=True), questions[asked])[0]
+                references = references.mean(axis=0, keepdims=True)
+                scores = case.comparison.model(device).score(references, questions[asked])[0]
                 same.append(slope * scores + offset)
                 one += [device] * asked.sum()
         references = case.comparison.x[device_of == device].mean(axis=0, keepdims=True)
         others = own != device
-        different.append(slope * case.model(device).score(references, questions[others])[0] + offset)
+        different.append(slope * case.comparison.model(device).score(references, questions[others])[0] + offset)
         two += [[name, device] for name in own[others]]
     sides = (np.clip(np.concatenate(side), *case.comparison.bounds) for side in (same, different))
     return *sides, {"same_devices": np.array(one), "different_devices": np.array(two)}

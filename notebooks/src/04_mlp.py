@@ -25,7 +25,7 @@ from scipy.special import softmax
 from devid_lib import evaluation, models, plots
 from devid_lib.errors import DevidError
 from devid_lib.whitening import SHARES, whitening
-from devid_lib.workbook import describe, joined, show, signed, start, told
+from devid_lib.workbook import describe, differences, joined, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 
 session = start("04_mlp", globals())
@@ -326,12 +326,9 @@ seeds = [
     for name, values in right.items()
     for metric, value in {"mean accuracy": values.mean(), "s.d. between seeds": values.std()}.items()
 ]
-differences = [
-    {"system": b, "variant": f"{variant}, against {a}", "unit": "segment", "metric": "difference of accuracies"}
-    | {"value": row["difference"], "low": row["low"], "high": row["high"], "n": row["n"]}
-    for (b, a), (_, row) in zip(steps, tests.iterrows(), strict=True)
-]
-own = session.finish(*rows[1:], session.figures(seeds + differences), probe)
+later, against = zip(*steps, strict=True)
+of_tests = differences(tests, system=later, variant=[f"{variant}, against {a}" for a in against], unit="segment")
+own = session.finish(*rows[1:], session.figures(seeds + of_tests), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].head(6)
 
 # %% [markdown]

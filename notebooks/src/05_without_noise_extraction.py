@@ -26,7 +26,7 @@ from sklearn.preprocessing import StandardScaler
 
 from devid_lib import convolution, evaluation, models, plots
 from devid_lib.errors import DevidError
-from devid_lib.workbook import describe, joined, show, signed, start, told
+from devid_lib.workbook import describe, differences, joined, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 from devid_lib.workbook.session import PROJECT
 
@@ -376,14 +376,11 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-differences = [
-    {"system": system, "variant": f"{variants[b]} against {variants[a]}"} | row
-    for (system, b, a), row in tests.to_dict("index").items()
-]
-differences += [{"system": b, "variant": f"none, against {a}"} | row for (b, a), row in networks.to_dict("index").items()]
-differences = pd.DataFrame(differences).rename(columns={"difference": "value"}).drop(columns=["p", "verdict"])
-differences = differences.assign(unit="segment", metric="difference of accuracies")
-own = session.finish(*rows.values(), session.figures(differences), probe)
+names = [(system, f"{variants[b]} against {variants[a]}") for system, b, a in tests.index]
+names += [(b, f"none, against {a}") for b, a in networks.index]
+system, variant = zip(*names, strict=True)
+of_tests = differences(pd.concat([tests, networks]), system=system, variant=variant, unit="segment")
+own = session.finish(*rows.values(), session.figures(of_tests), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 
 # %% [markdown]

@@ -22,7 +22,7 @@ from scipy.special import softmax
 
 from devid_lib import evaluation, models, plots
 from devid_lib.errors import DevidError
-from devid_lib.workbook import describe, joined, show, signed, start, told
+from devid_lib.workbook import describe, differences, joined, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 
 session = start("06_model_averaging", globals())
@@ -185,12 +185,10 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-differences = [
-    {"system": f"averaged-mlp-{depth}", "variant": f"{p['noise']}, against mlp-{depth}", "unit": "segment", "n": row["n"]}
-    | {"metric": "difference of accuracies", "value": row["difference"], "low": row["low"], "high": row["high"]}
-    for depth, row in tests.iterrows()
-]
-own = session.finish(*rows, session.figures(differences), probe)
+against = [f"{p['noise']}, against mlp-{depth}" for depth in tests.index]
+systems = [f"averaged-mlp-{depth}" for depth in tests.index]
+of_tests = differences(tests, system=systems, variant=against, unit="segment")
+own = session.finish(*rows, session.figures(of_tests), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 
 # %% [markdown]

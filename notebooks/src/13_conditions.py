@@ -37,7 +37,7 @@ from devid_lib.systems import protocol, registry
 from devid_lib.systems.excerpts import cut_excerpts, whole_recordings
 from devid_lib.systems.paper import PaperNetwork
 from devid_lib.systems.spectra import DifferenceRidge, feature_matrix, mean_log_spectrum
-from devid_lib.workbook import percent, signed, start, told
+from devid_lib.workbook import differences, percent, signed, start, told
 
 session = start("13_conditions", globals())
 p = session.params
@@ -306,9 +306,9 @@ for codec, bit_rate in (("amrwb", 12.65), ("mp3", 33)):
 # ## Results of this notebook
 
 # %%
-differences = changes.reset_index().rename(columns={"difference": "value"}).drop(columns=["p", "verdict"])
-differences["variant"] = "multi against clean: " + differences.pop("asked")
-own = session.finish(rows, session.figures(differences.assign(unit="3 s", metric="difference of accuracies")))
+variants = [f"multi against clean: {what}" for _, what in changes.index]
+of_tests = differences(changes, system=[name for name, _ in changes.index], variant=variants, unit="3 s")
+own = session.finish(rows, session.figures(of_tests))
 percent(own[own["variant"].str.endswith(("clean: clean", "multi: clean"))][["system", "variant", "unit", "value", "low", "high", "chance"]])
 
 # %% [markdown]

@@ -34,7 +34,7 @@ from devid_lib.dataset import Dataset
 from devid_lib.errors import DevidError
 from devid_lib.evaluation import logit_t_interval
 from devid_lib.features import fourier_features
-from devid_lib.sides import PER, coefficients, spectrum_scale
+from devid_lib.sides import PER, coefficients
 from devid_lib.workbook import start
 from devid_lib.workbook.case import one_unit
 
@@ -53,7 +53,7 @@ p = session.params
 
 # %%
 recordings = session.recordings()
-scale = spectrum_scale(p["segment_length"])
+scale = training.feature_scale("default", p["segment_length"])
 dataset = session.dataset(recordings, noise="none", window="hann", draws=1, scale=scale)
 table, devices = dataset.segments, np.array(dataset.devices)
 learnt_of, asked_of = ([] for _ in range(2))  # rows of the segments of each side

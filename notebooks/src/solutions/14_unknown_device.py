@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from devid_lib import likelihood, models, verification
+from devid_lib import likelihood, models, training, verification
 from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
-from devid_lib.sides import coefficients, corpus_sides, spectrum_scale
+from devid_lib.sides import coefficients, corpus_sides
 from devid_lib.workbook import start
 
 # %%
@@ -35,7 +35,7 @@ if len(devices) < 6:
 # posterior?**
 
 # %%
-scale = spectrum_scale(p["segment_length"])
+scale = training.feature_scale("default", p["segment_length"])
 model, _ = session.fitted("mlp-1", recordings, noise="none", window="hann", draws=1, scale=scale)
 hidden = models.import_keras().Model(model.input, model.layers[-2].output)
 weights, bias = model.layers[-1].get_weights()
