@@ -58,23 +58,11 @@ def largest_answers(x, filters, *, pool):
 
 
 def filter_gradient(x, places, errors, *, taps):
-    """Return the gradient for the filters, from that for their largest answers.
+    """Return the gradient for the filters [shape=(n_filters, taps)], from that for their largest answers.
 
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n, n_samples)], float32
-    places : np.ndarray [shape=(n, n_pools, n_filters)], int32
-        From `largest_answers`.
-    errors : np.ndarray [same shape], float32
-        Derivative of the cost for every largest answer.
-    taps : int
+    ``x`` are segments [shape=(n, n_samples)], ``places`` those of `largest_answers` [shape=(n, n_pools, n_filters)],
+    ``errors`` [same shape] the derivative of the cost for every largest answer.
 
-    Returns
-    -------
-    gradient : np.ndarray [shape=(n_filters, taps)], float32
-
-    Examples
-    --------
     >>> x = np.array([[0, 1, 3, 1, 0, 0, 2, 0]], np.float32)
     >>> filter_gradient(x, np.array([[[1], [5]]], np.int32), np.array([[[1], [10]]], np.float32), taps=2)
     array([[ 1., 23.]], dtype=float32)
@@ -99,19 +87,9 @@ def in_threads(function, items):
 def quick(model):
     """Return a model of the same variables that computes the convolution of `models.cnn` as above; others as they are.
 
-    On a graphics processor Keras's own layers stay: there they are the faster ones.
+    Whatever the returned model learns, the given one has learned too. On a graphics processor Keras's own layers stay:
+    there they are the faster ones.
 
-    Parameters
-    ----------
-    model : keras.Model
-        From `models`; whatever the returned one learns, it has learned too.
-
-    Returns
-    -------
-    model : keras.Model
-
-    Examples
-    --------
     >>> from devid_lib import models
     >>> model = models.cnn(400, 3, filters=5, kernel=20, pool=40, hidden=(4,))
     >>> x = np.random.default_rng(0).standard_normal((2, 400))

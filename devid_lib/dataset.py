@@ -1,4 +1,8 @@
-"""From a table of recordings to arrays: segments, noise, features, cached on disk."""
+"""From a table of recordings to arrays: segments, noise, features, cached on disk (notebook 01).
+
+`build_dataset` looks for a cache; `make_dataset` computes into memory, `write_dataset` into a folder, both from blocks
+that `computed` yields, of one recording after the other or of many at once on a Dask cluster.
+"""
 
 import json
 import os
@@ -17,8 +21,8 @@ import pandas as pd
 from .audio import load_recording
 from .corpus import corpus_checksum
 from .degrade import versions
-from .errors import AudioError, DevidError, ParameterError
-from .features import NOISES, WINDOWS, extract_features, trivial_features
+from .errors import AudioError, DevidError, ParameterError, check_count, check_name
+from .features import NOISES, WINDOWS, extract_features
 from .files import atomic_path, check, locked, read_json, sealed, sha256_of, sweep
 from .progress import progress
 from .segments import random_segments
@@ -26,6 +30,7 @@ from .segments import random_segments
 REPRESENTATIONS = ("spectrum", "halves", "waveform")
 FORMAT = 5  # raise it when the meaning of a cached array changes
 BLOCK = 4096  # segments in memory at a time
+SHARE = 0.1  # of a device's only recording that is held out
 
 
 @dataclass(frozen=True)
@@ -105,10 +110,6 @@ def build_dataset(
     data_dir : str or Path, optional
         Folder for the cache; none = not cached. Where it cannot be written, a note is printed and nothing is cached.
 
-    Returns
-    -------
-    dataset : Dataset
-
     Raises
     ------
     ParameterError
@@ -120,7 +121,7 @@ def build_dataset(
     ``DASK_SCHEDULER_ADDRESS`` whose workers see the same disk), its workers take a recording each; the result is the
     same.
 
-    Notebook 01, sections II and III-A/B. The cache key covers the audio's checksum and every setting; a cached folder
+    Sections II and III-A/B of the paper. The cache key covers the audio's checksum and every setting; a cached folder
     appears under its final name only when it is complete, and is made again if a byte of it has changed.
 
     Examples
@@ -226,31 +227,6 @@ def devices_of(corpus):
     return tuple(sorted(corpus["device"].unique()))
 
 
-def probe_table(corpus):
-    """Return the six trivial numbers of every recording, excerpt by excerpt.
-
-    Parameters
-    ----------
-    corpus : pandas.DataFrame
-        From `corpus.load_corpus`.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        One row per excerpt: device, recording, split and the columns of `features.trivial_features`.
-
-    Notes
-    -----
-    Notebook 01, for `evaluation.leakage_probe`.
-    """
-    parts = []
-    for row in progress(list(corpus.itertuples()), label="leakage probe, recordings"):
-        y, _ = load_recording(row.path, samplerate=row.samplerate)
-        names = {"device": row.device, "recording": row.recording, "split": row.split}
-        parts.append(trivial_features(y, samplerate=row.samplerate).assign(**names))
-    return pd.concat(parts, ignore_index=True)
-
-
 def recording_number(row):
     """Return a number that belongs to a recording, for seeds."""
     return zlib.crc32(f"{row.device}/{row.recording}".encode())
@@ -278,14 +254,12 @@ def represent(segments, settings):
     return extract_features(segments, **{name: settings[name] for name in names})
 
 
-def held_out(dataset, *, share=0.1, seed=0):
+def held_out(dataset, *, seed=0):
     """Choose training segments to judge epochs with: of every device a recording that the others do not touch.
 
     Parameters
     ----------
     dataset : Dataset
-    share : float in (0, 1)
-        Of a device's only training recording a stretch is held out; this is its length, as a share of the recording.
     seed : int
         Seed of the stretches' positions.
 
@@ -298,7 +272,7 @@ def held_out(dataset, *, share=0.1, seed=0):
     Raises
     ------
     ParameterError
-        If no segment lies inside any stretch: the recordings are too short for this share.
+        If no segment lies inside any stretch: the recordings are too short.
 
     Notes
     -----
@@ -312,8 +286,6 @@ def held_out(dataset, *, share=0.1, seed=0):
     >>> held_out(Dataset(np.zeros((4, 5)), table, ("a",), {"segment_length": 8}))
     (array([ True,  True, False, False]), array([False, False,  True, False]))
     """
-    if not 0 < share < 1:
-        raise ParameterError(f"share={share} is not between 0 and 1")
     table, length = dataset.segments, dataset.settings["segment_length"]
     train, validation = np.zeros((2, len(table)), bool)
     rng = np.random.default_rng(seed)
@@ -324,24 +296,21 @@ def held_out(dataset, *, share=0.1, seed=0):
             train[rows.index] = unit != unit.iloc[-1]
             continue
         n, start = rows["n_samples"].iloc[0], rows["start"].to_numpy()
-        size = max(int(share * n), length)
+        size = max(int(SHARE * n), length)
         left = rng.integers(0, n - size + 1)
         validation[rows.index] = (start >= left) & (start + length <= left + size)
         train[rows.index] = (start + length <= left) | (start >= left + size)
     if not validation.any() or not train.any():
-        raise ParameterError(f"share={share}: no segment lies wholly inside (or outside) the held-out stretches")
+        raise ParameterError("no segment lies wholly inside (or outside) a held-out stretch of such short recordings")
     return train, validation
 
 
 def check_settings(settings):
-    """Raise ParameterError for the first setting that is not allowed; the noise settings are checked where used."""
-    choices = {"representation": REPRESENTATIONS, "noise": NOISES, "window": WINDOWS}
-    for name, allowed in choices.items():
-        if settings[name] not in allowed:
-            raise ParameterError(f"{name}={settings[name]!r} is not one of {', '.join(allowed)}")
+    """Raise ParameterError for the first setting that is not allowed; those of the noise are checked where used."""
+    for name, allowed in {"representation": REPRESENTATIONS, "noise": NOISES, "window": WINDOWS}.items():
+        check_name(name, settings[name], allowed)
     for name, least in {"segment_length": 1, "train_segments": 1, "test_segments": 1, "draws": 1, "seed": 0}.items():
-        if type(settings[name]) is not int or settings[name] < least:
-            raise ParameterError(f"{name}={settings[name]!r} is not a whole number of at least {least}")
+        settings[name] = check_count(name, settings[name], least=least)  # an int, for JSON
     if settings["representation"] == "halves" and settings["segment_length"] % 2:
         raise ParameterError(f"segment_length={settings['segment_length']} cannot be halved")
 
@@ -373,10 +342,7 @@ def write_dataset(corpus, settings, folder):
 
 
 def load_dataset(folder, settings):
-    """Read what `save_dataset` wrote with these settings, every byte of it, or raise DevidError.
-
-    The arrays are memory-mapped and never unpickled.
-    """
+    """Read what `write_dataset` wrote with these settings, every byte of it, or raise DevidError; X is mapped."""
     content = read_json(folder / "settings.json")
     if content.get("settings") != settings:
         raise DevidError(f"{folder}: holds no dataset of these settings")

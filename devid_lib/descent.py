@@ -1,11 +1,10 @@
-"""Downhill: optimisers as compiled, what happens after every epoch, and L-BFGS on equation (5)."""
+"""Downhill: optimisers as compiled, what happens after every epoch, L-BFGS on equation (5) (notebooks 03 and 04)."""
 
 import time
 
 import numpy as np
 import pandas as pd
 
-from .errors import ParameterError
 from .models import import_keras
 from .progress import progress
 from .streams import BLOCK, held, parts, taken
@@ -55,27 +54,18 @@ def callbacks(keras, settings):
     return KeepBest(), Clock()
 
 
-def compile_model(model, settings, *, loss):
+def compile_model(model, settings):
     """Compile with the recipe's optimiser; RMSProp is Graves's centred form (2013), as in the authors' code."""
     keras = import_keras()
-    losses = {"crossentropy": "sparse_categorical_crossentropy", "squared_error": squared_error}
-    if loss not in losses:
-        raise ParameterError(f"loss={loss!r} is not one of {', '.join(losses)}")
+    loss = "sparse_categorical_crossentropy"
     if settings.optimizer == "adam":
         optimizer = keras.optimizers.Adam(settings.learning_rate)
     else:
         optimizer = keras.optimizers.RMSprop(
             settings.learning_rate, rho=0.95, momentum=0.9, epsilon=1e-4, centered=True
         )
-    cost = keras.metrics.MeanMetricWrapper(keras.losses.get(losses[loss]), name="cost")  # without weight decay
-    model.compile(optimizer, losses[loss], metrics=["accuracy", cost])
-
-
-def squared_error(y, probabilities):
-    """Half the summed squared error between the posterior and the true device's unit vector, equation (6)."""
-    ops = import_keras().ops
-    target = ops.one_hot(ops.cast(ops.reshape(y, (-1,)), "int32"), probabilities.shape[-1])
-    return 0.5 * ops.sum(ops.square(target - probabilities), axis=-1)
+    cost = keras.metrics.MeanMetricWrapper(keras.losses.get(loss), name="cost")  # without weight decay
+    model.compile(optimizer, loss, metrics=["accuracy", cost])
 
 
 def fit_lbfgs(model, X, y, rows, *, iterations):

@@ -1,22 +1,20 @@
-"""From class probabilities to figures: votes, accuracies and comparisons with intervals, confusion, leakage probe.
+"""From class probabilities to figures: votes, accuracies and comparisons with intervals, confusion, calibration.
 
 ``predictions`` is always a table with one row per decision, from `predictions_table` or `voted`. What counts as
 independent is the recording, never the segment: a hundred segments of one recording share its room and its speaker.
-(Half of the lines are docstrings.)
+Intervals of bare numbers and corrections are from `intervals`.
 """
 
 import re
 
 import numpy as np
 import pandas as pd
-from scipy import special, stats
 
-from .errors import ParameterError
+from .errors import ParameterError, check_name
+from .intervals import clopper_pearson, half_width, holm, logit_t_interval, sign_flip_p
 
 KEYS = ["device", "recording", "draw", "start"]  # of a segment, before the columns of the devices
-TRIVIAL_NUMBERS = ["rms_db", "floor_p5_db", "floor_p10_db", "floor_p50_db", "zero_share", "dc_offset"]
 BLOCK = 1_000_000  # probabilities that vote at a time
-FLIPS = 2**14  # sign flips of a test: all there are of up to 14 numbers, so many at random of more
 
 
 def predictions_table(probabilities, segments, devices):
@@ -82,10 +80,9 @@ def vote(probabilities, *, rule="sum"):
     """
     probabilities = np.asarray(probabilities, np.float64)
     mean = probabilities.mean(axis=0)
+    check_name("rule", rule, ("sum", "majority", "majority-first"))
     if rule == "sum":
         return mean / mean.sum(axis=-1, keepdims=True)
-    if rule not in ("majority", "majority-first"):
-        raise ParameterError(f"rule={rule!r} is not one of 'sum', 'majority', 'majority-first'")
     votes = np.eye(probabilities.shape[-1])[probabilities.argmax(axis=-1)].sum(axis=0)
     if rule == "majority-first":
         return votes / len(probabilities)
@@ -114,18 +111,16 @@ def voted(predictions, *, unit, rule="sum"):
     """
     if unit == "segment":
         return predictions[predictions["draw"] == 0].reset_index(drop=True)
-    if unit == "recording":
-        groups = predictions.groupby(["device", "recording"], sort=True).indices.values()
-        return merged(predictions, list(groups), rule)
-    if not re.fullmatch("vote[1-9][0-9]*", unit):
-        raise ParameterError(f"unit={unit!r} is not 'segment', 'recording' or 'vote' and a number")
-    voters, draws = int(unit[4:]), predictions["draw"].max() + 1
-    if voters > draws:
-        raise ParameterError(f"unit={unit!r} needs {voters} draws of test segments, there are {draws}")
-    chosen = predictions[predictions["draw"] < voters].reset_index(drop=True)
-    place = chosen.groupby(["device", "recording", "draw"]).cumcount()
-    order = chosen.groupby(["device", "recording", place], sort=True).indices.values()
-    return merged(chosen, list(order), rule)
+    keys = ["device", "recording"]
+    if unit != "recording":
+        if not re.fullmatch("vote[1-9][0-9]*", unit):
+            raise ParameterError(f"unit={unit!r} is not 'segment', 'recording' or 'vote' and a number")
+        voters, draws = int(unit[4:]), predictions["draw"].max() + 1
+        if voters > draws:
+            raise ParameterError(f"unit={unit!r} needs {voters} draws of test segments, there are {draws}")
+        predictions = predictions[predictions["draw"] < voters].reset_index(drop=True)
+        keys = [*keys, predictions.groupby([*keys, "draw"]).cumcount()]  # and the place in the draw
+    return merged(predictions, list(predictions.groupby(keys, sort=True).indices.values()), rule)
 
 
 def merged(predictions, groups, rule):
@@ -169,63 +164,6 @@ def recording_names(predictions):
     ['A/r1', 'B/r1']
     """
     return (predictions["device"] + "/" + predictions["recording"]).to_numpy()
-
-
-def clopper_pearson(k, n, *, level=0.95):
-    """Return the exact interval (low, high) of a share after ``k`` of ``n`` trials (Clopper & Pearson, 1934).
-
-    >>> low, high = clopper_pearson(9, 9)  # nine of nine recordings
-    >>> round(low, 3), high
-    (0.664, 1.0)
-    """
-    if not 0 <= k <= n or n < 1:
-        raise ParameterError(f"{k} of {n} is not a share of trials")
-    low = stats.beta.ppf((1 - level) / 2, k, n - k + 1) if k else 0.0
-    high = stats.beta.ppf((1 + level) / 2, k + 1, n - k) if k < n else 1.0
-    return float(low), float(high)
-
-
-def half_width(values, clusters, *, level=0.95, floor=0.0):
-    """Return half of a t interval of a mean, where values of one cluster (numbered from 0) are not independent."""
-    sums = np.bincount(clusters, weights=values - values.mean())
-    error = np.sqrt(len(sums) / (len(sums) - 1) * (sums**2).sum()) / len(values)
-    return stats.t.ppf((1 + level) / 2, len(sums) - 1) * max(error, floor)
-
-
-def logit_t_interval(values, groups, *, level=0.95):
-    """Return the interval (low, high) of an accuracy whose decisions come from few recordings: notebook 08.
-
-    Parameters
-    ----------
-    values : np.ndarray [shape=(n,)]
-        0 or 1 per decision.
-    groups : sequence of length n
-        The recording of each decision.
-
-    Notes
-    -----
-    The spread between recordings gives a standard error of the accuracy p, at least the binomial one, and Student's t
-    an interval of log(p / (1 - p)). If all decisions agree there is no spread to go by, and `clopper_pearson` counts
-    the recordings; one recording tells nothing of others. From nine recordings with 100 segments each, whose true
-    accuracies are beta-distributed with mean .93 and s.d. .08, 93 % of the intervals hold the mean (of a percentile
-    bootstrap 86 %). Fewer do if a rare recording fails altogether: before one is seen, no spread tells of it.
-
-    Examples
-    --------
-    >>> low, high = logit_t_interval([1, 1, 1, 0, 1, 1, 0, 1], ["r1", "r1", "r2", "r2", "r3", "r3", "r4", "r4"])
-    >>> round(low, 2), round(high, 2)
-    (0.18, 0.98)
-    """
-    values, clusters = np.asarray(values, float), pd.factorize(np.asarray(groups))[0]
-    p, n = values.mean(), len(np.unique(clusters))
-    if p in (0, 1):
-        return clopper_pearson(p * n, n, level=level)
-    if n == 1:
-        return 0.0, 1.0
-    variance = p * (1 - p)
-    half = half_width(values, clusters, level=level, floor=np.sqrt(variance / len(values))) / variance
-    low, high = special.expit(special.logit(p) + [-half, half])
-    return float(low), float(high)
 
 
 def accuracy(predictions):
@@ -273,18 +211,6 @@ def accuracies(predictions, *, units=("segment", "recording"), rule="sum"):
     return pd.DataFrame(rows)
 
 
-def sign_flip_p(values):
-    """Return how often the sum of numbers with signs at random is as far from zero as their sum (Fisher, 1935)."""
-    values = values[np.abs(values) > 1e-9]  # a zero has no sign to flip
-    n = len(values)
-    if 2**n <= FLIPS:
-        signs = 1 - 2 * (np.arange(2**n)[:, np.newaxis] >> np.arange(n) & 1)
-    else:
-        signs = np.random.default_rng(0).choice([-1, 1], (FLIPS, n))
-        signs[0] = 1  # the signs as they are count as one of the random ones
-    return float(np.mean(np.abs(signs @ values) > abs(values.sum()) - 1e-9))
-
-
 def paired_difference(a, b):
     """Compare two systems on the same recordings: accuracy of ``a`` minus accuracy of ``b``.
 
@@ -327,18 +253,6 @@ def paired_difference(a, b):
     if p > 0.05:
         low, high = min(low, 0), max(high, 0)
     return {"difference": float(mean), "low": float(low), "high": float(high), "p": p, "n": len(values)}
-
-
-def holm(p_values):
-    """Adjust the p-values of several comparisons, np.ndarray in the same order (Holm, 1979).
-
-    >>> holm([0.04, 0.01, 0.03]).tolist()
-    [0.06, 0.03, 0.06]
-    """
-    p_values = np.asarray(p_values, float)
-    order = np.argsort(p_values)
-    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(order), 0, -1))
-    return np.minimum(stepped, 1)[np.argsort(order)]
 
 
 def verdict(comparison, *, better="helps", worse="hurts"):
@@ -464,44 +378,6 @@ def calibration(predictions):
     """
     confidence = predictions[device_names(predictions)].to_numpy(np.float64).max(axis=1)
     bins = np.minimum((10 * confidence).astype(int), 9)
-    table = pd.DataFrame({"bin": bins, "confidence": confidence, "accuracy": correct(predictions).astype(float)})
-    means = {"confidence": ("confidence", "mean"), "accuracy": ("accuracy", "mean"), "n": ("bin", "size")}
-    table = table.groupby("bin").agg(**means)
-    error = float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["n"]))
-    return table.reset_index(drop=True), error
-
-
-def leakage_probe(probe, *, seed=0):
-    """Identify devices from six trivial numbers: what level, noise floor, digital zeros and DC offset alone give away.
-
-    A random forest of 200 trees: notebook 01. An accuracy worth printing is one that stands well above this one.
-
-    Parameters
-    ----------
-    probe : pandas.DataFrame
-        `dataset.probe_table`: device, recording, split and the columns `TRIVIAL_NUMBERS`, one row per excerpt.
-
-    Returns
-    -------
-    predictions : pandas.DataFrame
-        One row per test excerpt; vote over it with ``unit="recording"``.
-
-    Examples
-    --------
-    >>> probe = pd.DataFrame({"device": [*"ABAB"], "recording": [*"1122"], "split": ["train"] * 2 + ["test"] * 2})
-    >>> probe[TRIVIAL_NUMBERS] = [[-30] * 6, [-50] * 6, [-31] * 6, [-49] * 6]
-    >>> decisions(leakage_probe(probe)).tolist()
-    ['A', 'B']
-    """
-    from sklearn.ensemble import RandomForestClassifier
-
-    train, test = probe[probe["split"] == "train"], probe[probe["split"] == "test"]
-    forest, votes = RandomForestClassifier(random_state=seed, warm_start=True), 0
-    asked = test[TRIVIAL_NUMBERS].to_numpy(np.float32)
-    for n in range(20, 201, 20):  # trees: all at once take gigabytes where there are hundreds of devices
-        forest.set_params(n_estimators=n).fit(train[TRIVIAL_NUMBERS], train["device"])
-        for tree in forest.estimators_[-20:]:
-            votes = votes + tree.predict_proba(asked)
-        forest.estimators_[-20:] = [None] * 20
-    segments = test.assign(draw=0, start=test.groupby(["device", "recording"]).cumcount())
-    return predictions_table(votes / n, segments, forest.classes_)
+    groups = pd.DataFrame({"confidence": confidence, "accuracy": correct(predictions)}, dtype=float).groupby(bins)
+    table = groups.mean().assign(n=groups.size()).reset_index(drop=True)
+    return table, float(np.average(np.abs(table["confidence"] - table["accuracy"]), weights=table["n"]))

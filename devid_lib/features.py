@@ -1,20 +1,16 @@
-"""Features: what the classifiers see of a segment, equations (2) and (3) of the paper."""
-
-from numbers import Integral, Real
+"""Features: what classifiers see of a segment (notebook 02), and `splices` of a block of a recording (notebook 16)."""
 
 import numpy as np
-import pandas as pd
 import scipy.fft
 
-from .errors import ParameterError
-from .noise import check_name, check_settings, check_signal, extract_noise, map_chunks
+from .errors import ParameterError, check_name, check_positive, check_signal
+from .noise import check_settings, extract_noise, map_chunks
 
+FRAME_S, BLOCK_S = 0.032, 0.064  # frame of a spectrum, half overlapping; block over which log spectra are averaged [s]
+ROUNDING = 2.0**-30 / 12  # noise of 16 bit [power]
+CHUNK_S = 60  # sound taken at a time [s]
 NOISES = ("wavelet", "none")
 WINDOWS = ("none", "hann")
-
-FRAME_S = 0.02  # frame of the leakage probe [s]
-EXCERPT_S = 0.5  # shortest excerpt of the leakage probe [s]
-SILENCE_DB = -120.0  # lowest level that the leakage probe tells apart [dBFS]
 
 
 def fourier_features(x, *, scale=1.0, window="none"):
@@ -99,12 +95,11 @@ def extract_features(
     """
     check_name("noise", noise, NOISES)
     check_name("window", window, WINDOWS)
-    if not isinstance(scale, Real) or not 0 < scale < np.inf:
-        raise ParameterError(f"scale must be a positive number, not {scale!r}")
+    check_positive("scale", scale)
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-    x = check_signal(segments)
+    x = check_signal(segments, shortest=2)
     n = x.shape[-1]
-    w = None if window == "none" else (np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(n) / n))).astype(np.float32)
+    w = None if window == "none" else _hann(n)
 
     def work(chunk, out):
         from . import kernels
@@ -115,69 +110,56 @@ def extract_features(
     return map_chunks(work, x, np.empty((*x.shape[:-1], n // 2 + 1), np.float32))
 
 
-def trivial_features(y, *, samplerate=44100, excerpts=10):
-    """Return six trivial numbers of a recording, which tell nothing of the device but how it was set and stored.
+def log_spectra(y, samplerate):
+    """Return the log power spectra of the blocks of a recording, for `splices`.
 
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,)], real
-        Recording, full scale = 1. Of a memory-mapped one, one excerpt is read at a time.
-    samplerate : number > 0
-        Rate of ``y`` [Hz]. It makes the frames 20 ms and an excerpt at least 0.5 s long.
-    excerpts : int >= 1
-        Consecutive excerpts of equal length; fewer where the recording is shorter than 0.5 s for each.
+        Recording, full scale = 1.
+    samplerate : int
+        Its rate [Hz].
 
     Returns
     -------
-    table : pandas.DataFrame
-        One row per excerpt, float64: rms_db, the level; floor_p5_db, floor_p10_db, floor_p50_db, percentiles of the
-        frames' levels; all in dB of full scale (a full-scale square wave is 0), not below -120, offset included.
-        zero_share, the share of samples that are exactly 0; dc_offset, the mean. Excerpts are whole frames, so up to
-        ``excerpts`` frames at the end of the recording are not looked at.
+    x : np.ndarray [shape=(n_blocks, bins)]
+        Means over the frames of a block. Levels are counted from the level that a tenth of the blocks exceed, so a gain
+        of the whole recording cancels.
+    step : float
+        Duration of a block [s].
 
     Raises
     ------
     ParameterError
-        If ``y`` is not one channel of real numbers, is empty or not finite, or a parameter is not positive.
+        If the recording is shorter than a block or not one channel.
 
     Notes
     -----
-    Notebook 01, for `evaluation.leakage_probe`.
+    Notebook 16.
 
     Examples
     --------
-    >>> trivial_features(np.full(44100, 0.1))[["rms_db", "dc_offset"]].round(3).iloc[0].to_dict()
-    {'rms_db': -20.0, 'dc_offset': 0.1}
+    >>> x, step = log_spectra(np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32), 16000)
+    >>> x.shape, step
+    ((15, 257), 0.064)
     """
-    y = check_signal(y, shortest=1)
-    if y.ndim != 1:
-        raise ParameterError(f"a recording has one dimension, (n_samples,); this one has shape {y.shape}")
-    if not isinstance(samplerate, Real) or not 0 < samplerate < np.inf:
-        raise ParameterError(f"samplerate must be a positive number, not {samplerate!r}")
-    if isinstance(excerpts, bool) or not isinstance(excerpts, Integral) or excerpts < 1:
-        raise ParameterError(f"excerpts must be an integer of at least 1, not {excerpts!r}")
-    frame = min(max(1, round(FRAME_S * samplerate)), len(y))
-    n = min(excerpts, max(1, len(y) // max(frame, round(EXCERPT_S * samplerate))))
-    length = len(y) // n // frame * frame
-    return pd.DataFrame([_trivial_numbers(y[i * length : (i + 1) * length].reshape(-1, frame)) for i in range(n)])
+    y = np.asarray(y)
+    hop = 2 ** round(np.log2(FRAME_S * samplerate)) // 2
+    per = max(1, round(BLOCK_S * samplerate / hop))  # frames of a block
+    n = 2 * hop
+    number = (len(y) - n + hop) // (hop * per)
+    if y.ndim != 1 or number < 1:
+        raise ParameterError(f"a recording needs {n + hop * (per - 1)} samples for one block, this one is {y.shape}")
+    frames = np.lib.stride_tricks.sliding_window_view(y, n)[::hop]
+    blocks = []
+    for start in range(0, number, round(CHUNK_S / BLOCK_S)):
+        part = frames[start * per : min(start + round(CHUNK_S / BLOCK_S), number) * per]
+        power = np.square(np.abs(scipy.fft.rfft(part * _hann(n)))) + np.float32(n * ROUNDING)
+        blocks.append(np.log(power).reshape(-1, per, n // 2 + 1).mean(axis=1))
+    x = np.concatenate(blocks).astype(np.float64)
+    return x - np.percentile(x.mean(axis=1), 90), hop * per / samplerate
 
 
-def _trivial_numbers(frames):
-    """Return the six numbers of one excerpt, cut into frames [shape=(n_frames, frame)]."""
-    power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frames.shape[1]  # no copy of the samples
-    if not np.isfinite(power).all():
-        raise ParameterError("a signal must be finite; this one has NaN or infinite samples")
-    p5, p10, p50 = np.percentile(_level_db(power), [5, 10, 50])
-    return {
-        "rms_db": _level_db(power.mean()),
-        "floor_p5_db": p5,
-        "floor_p10_db": p10,
-        "floor_p50_db": p50,
-        "zero_share": 1 - np.count_nonzero(frames) / frames.size,
-        "dc_offset": frames.mean(dtype=np.float64),
-    }
-
-
-def _level_db(power):
-    """Return the level of a mean square [dBFS]."""
-    return 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))
+def _hann(n):
+    """Return a periodic Hann window of mean square 1 [shape=(n,)], float32."""
+    return (np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(n) / n))).astype(np.float32)

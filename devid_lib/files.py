@@ -21,6 +21,7 @@ from .errors import DevidError
 HOST = f"{zlib.crc32(platform.node().encode()):08x}"  # process numbers of other machines on a shared disk mean nothing
 FOREIGN_S = 86400.0  # a temporary file of this age belongs to nobody, whatever machine it is from
 COUNT = itertools.count()
+NOT_UTF8 = "its name is not valid UTF-8 and has to be changed"
 
 
 @contextmanager
@@ -74,13 +75,7 @@ def atomic_path(path):
 
 
 def sweep(folder):
-    """Remove the temporary files and folders, at any depth, whose processes are gone.
-
-    Parameters
-    ----------
-    folder : str or Path
-        It need not be there.
-    """
+    """Remove the temporary files and folders, at any depth, whose processes are gone; the folder need not be there."""
     for path in Path(folder).rglob(".tmp*"):
         with suppress(OSError, ValueError):  # another process sweeps too; a name that is none of ours
             age = path.stat().st_mtime
@@ -101,11 +96,7 @@ def _alive(process, written):
 def locked(path):
     """Let one process (or thread) at a time into the block; the others wait until it has left.
 
-    Parameters
-    ----------
-    path : str or Path
-        The lock file; missing parent folders are made. Where it cannot be written, as on a read-only disk, nobody
-        waits: nothing can be written there anyway.
+    Where the lock file cannot be written, as on a read-only disk, nobody waits: nothing can be written there anyway.
     """
     lock = FileLock(path)
     with suppress(OSError):
@@ -118,13 +109,7 @@ def locked(path):
 
 
 def sha256_of(path):
-    """Return the SHA-256 of a file.
-
-    Raises
-    ------
-    OSError
-        If it cannot be read.
-    """
+    """Return the SHA-256 of a file; OSError is raised where it cannot be read."""
     with open(path, "rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -165,13 +150,8 @@ def sealed(content):
 def read_json(path):
     """Return what `write_json` wrote, an empty dictionary where there is no file.
 
-    Raises
-    ------
-    DevidError
-        If it is anything else: damaged, edited, another's, or of a version that wrote no checksum. Names ``path``.
+    DevidError names ``path`` if it is anything else: damaged, edited, another's, or of a version without checksums.
 
-    Examples
-    --------
     >>> read_json("nowhere.json")
     {}
     """
@@ -211,3 +191,12 @@ def remove(path):
     else:
         with suppress(OSError):  # its folder may be a file, or gone
             path.unlink(missing_ok=True)
+
+
+def readable(name):
+    r"""Return a file's name or path as a text that can be printed, whatever bytes it is made of.
+
+    >>> print(readable(os.fsdecode(b"caf\xe9.wav")))
+    caf\xe9.wav
+    """
+    return os.fsencode(name).decode(errors="backslashreplace")

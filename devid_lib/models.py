@@ -1,6 +1,8 @@
-"""Keras model builders, all uncompiled: `training.fit` compiles them after a recipe.
+"""The paper's networks, and the filter bank beside its convolution: Keras builders (notebooks 03 to 06).
 
-(Half of the lines are docstrings.)
+Models are uncompiled, `training.fit` compiles them. Layers of tanh units are named ``hidden1`` ..., the last one
+``device``. The sum of squared weights but biases, times `WEIGHT_DECAY` as published, is added to the cost; softmax
+regression has a penalty of its own. A size below 1 raises ParameterError in every builder.
 """
 
 import functools
@@ -10,33 +12,19 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .errors import ParameterError
+from .errors import ParameterError, check_count, check_name
 from .files import stderr_to
 
 
 @dataclass(frozen=True)
 class Network:
-    """One of the paper's networks: all that the workbook knows of it.
+    """One of the paper's networks: all that the workbook knows of it."""
 
-    Attributes
-    ----------
-    label : str
-        Its name in tables, as the paper calls it.
-    family : {"softmax", "mlp", "averaged", "cnn", "filterbank"}
-        Which builder makes it, and which recipe of `training.RECIPES` fits it.
-    representation : {"spectrum", "halves", "waveform"}
-        What it takes in, see `dataset.build_dataset`.
-    hidden : tuple of int
-        Units of its hidden layers (of one half where it has two).
-    start : {"", "sine", "random"}
-        How the filters of a convolution start.
-    """
-
-    label: str
-    family: str
-    representation: str
-    hidden: tuple = ()
-    start: str = ""
+    label: str  # its name in tables, as the paper calls it
+    family: str  # which builder makes it, and which recipe of `training.RECIPES` fits it
+    representation: str  # what it takes in, see `dataset.build_dataset`
+    hidden: tuple = ()  # units of its hidden layers (of one half where it has two)
+    start: str = ""  # how the filters of a convolution start: sine or random
 
 
 SYSTEMS = {
@@ -51,6 +39,7 @@ SYSTEMS = {
     "cnn-random": Network("CNN, random start", "cnn", "waveform", (500, 500, 500), "random"),
     "filterbank": Network("Filter bank", "filterbank", "waveform", (300,)),
 }
+WEIGHT_DECAY = 1e-4  # of all networks but softmax regression
 POWER_FLOOR = 2.0**-30 / 12  # power of the rounding noise of 16-bit audio
 
 
@@ -91,11 +80,6 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
     model : keras.Model [input (n, n_features), output (n, n_devices)]
         Uncompiled; outputs are probabilities.
 
-    Raises
-    ------
-    ParameterError
-        If a size is below 1.
-
     Notes
     -----
     Notebook 03, section III-C1.
@@ -107,16 +91,15 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices)
-    inputs = x = keras.Input((n_features,), name="features")
+    inputs = keras.Input((n_features,), name="features")
     decay = keras.regularizers.L2(weight_decay / 2)
     start = keras.initializers.RandomNormal(stddev=0.005, seed=seed)
-    outputs = keras.layers.Dense(
-        n_devices, "softmax", kernel_initializer=start, kernel_regularizer=decay, bias_regularizer=decay, name="device"
-    )(x)
+    options = {"kernel_initializer": start, "kernel_regularizer": decay, "bias_regularizer": decay}
+    outputs = keras.layers.Dense(n_devices, "softmax", name="device", **options)(inputs)
     return keras.Model(inputs, outputs, name="softmax")
 
 
-def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, dropout=0.0, seed=0):
+def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), seed=0):
     """Build a multilayer perceptron: tanh layers under a softmax output.
 
     Parameters
@@ -125,22 +108,13 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, d
         Length of a feature vector, number of classes.
     hidden : tuple of int
         Units of each hidden layer; as published 1000, 1000-1000, 1000-1000-500.
-    weight_decay : float >= 0
-        Factor of the sum of squared weights (biases are left alone).
-    dropout : float in [0, 1)
-        Share of units switched off after each hidden layer while training.
     seed : int
-        Seed of the starting weights (Glorot uniform) and of dropout.
+        Seed of the starting weights (Glorot uniform).
 
     Returns
     -------
     model : keras.Model [input (n, n_features), output (n, n_devices)]
         Uncompiled, named ``mlp-<number of hidden layers>``.
-
-    Raises
-    ------
-    ParameterError
-        If a size is below 1.
 
     Notes
     -----
@@ -153,22 +127,12 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), weight_decay=1e-4, d
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices, hidden=min(hidden, default=0))
-    inputs = x = keras.Input((n_features,), name="features")
-    x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed)
-    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
+    inputs = keras.Input((n_features,), name="features")
+    outputs = device_layer(keras, hidden_layers(keras, inputs, hidden, seed=seed), n_devices, seed=seed)
     return keras.Model(inputs, outputs, name=f"mlp-{len(hidden)}")
 
 
-def averaged_mlp(
-    n_features,
-    n_devices,
-    *,
-    hidden=(500, 500, 100),
-    n_parts=2,
-    weight_decay=1e-4,
-    dropout=0.0,
-    seed=0,
-):
+def averaged_mlp(n_features, n_devices, *, hidden=(500, 500, 100), n_parts=2, seed=0):
     """Build the model-averaging network: each part of the segment has hidden layers of its own.
 
     Parameters
@@ -179,19 +143,13 @@ def averaged_mlp(
         Units of each hidden layer of one part; as published 500, 500-500, 500-500-100.
     n_parts : int
         Parts that a segment is cut into.
-    weight_decay, dropout, seed
+    seed : int
         As in `mlp`.
 
     Returns
     -------
     model : keras.Model [input (n, n_parts, n_features), output (n, n_devices)]
-        Uncompiled, named ``averaged-mlp-<number of hidden layers>``. The parts' last hidden layers are
-        concatenated before the softmax.
-
-    Raises
-    ------
-    ParameterError
-        If a size is below 1.
+        Uncompiled, named ``averaged-mlp-<number of hidden layers>``; the last hidden layers are concatenated.
 
     Notes
     -----
@@ -204,22 +162,13 @@ def averaged_mlp(
     """
     keras = import_keras()
     check_sizes(n_features=n_features, n_devices=n_devices, n_parts=n_parts, hidden=min(hidden, default=0))
-    inputs = x = keras.Input((n_parts, n_features), name="features")
+    inputs = keras.Input((n_parts, n_features), name="features")
     parts = [
-        hidden_layers(
-            keras,
-            x[:, part],
-            hidden,
-            weight_decay=weight_decay,
-            dropout=dropout,
-            seed=seed + 100 * part,
-            prefix=f"part{part + 1}_",
-        )
+        hidden_layers(keras, inputs[:, part], hidden, seed=seed + 100 * part, prefix=f"part{part + 1}_")
         for part in range(n_parts)
     ]
     x = keras.layers.Concatenate(name="last_hidden")(parts)
-    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
-    return keras.Model(inputs, outputs, name=f"averaged-mlp-{len(hidden)}")
+    return keras.Model(inputs, device_layer(keras, x, n_devices, seed=seed), name=f"averaged-mlp-{len(hidden)}")
 
 
 def cnn(
@@ -231,7 +180,6 @@ def cnn(
     pool=100,
     hidden=(500, 500, 500),
     start="sine",
-    weight_decay=1e-4,
     dropout=0.5,
     seed=0,
 ):
@@ -247,8 +195,10 @@ def cnn(
         Units of the tanh layers behind the convolution.
     start : {"sine", "random"}
         Starting filters: sine waves of period 4, 5, 6 ... samples as published, or Glorot uniform.
-    weight_decay, dropout, seed
-        As in `mlp`.
+    dropout : float in [0, 1)
+        Share of units switched off after each hidden layer while training.
+    seed : int
+        Seed of the starting weights and of dropout.
 
     Returns
     -------
@@ -258,7 +208,7 @@ def cnn(
     Raises
     ------
     ParameterError
-        If a size is below 1, a segment is too short or ``start`` is not listed.
+        If a segment is too short or ``start`` is not listed.
 
     Notes
     -----
@@ -271,39 +221,25 @@ def cnn(
     (None, 39, 100)
     """
     keras = import_keras()
-    sizes = {"filters": filters, "kernel": kernel, "pool": pool}
-    check_sizes(n_devices=n_devices, hidden=min(hidden, default=1), **sizes)
+    check_name("start", start, ("sine", "random"))
+    check_sizes(n_devices=n_devices, hidden=min(hidden, default=1), filters=filters, kernel=kernel, pool=pool)
     if n_samples < kernel + pool - 1:
         raise ParameterError(f"n_samples={n_samples} is below {kernel + pool - 1}, which {kernel} taps and a pool need")
-    if start not in ("sine", "random"):
-        raise ParameterError(f"start={start!r} is not one of 'sine', 'random'")
     inputs = keras.Input((n_samples,), name="samples")
     x = keras.layers.Reshape((n_samples, 1))(inputs)
-    x = keras.layers.Conv1D(filters, kernel, kernel_initializer=glorot(keras, seed), name="filters")(x)
+    random = keras.initializers.GlorotUniform(seed=seed)
+    x = keras.layers.Conv1D(filters, kernel, kernel_initializer=random, name="filters")(x)
     x = keras.layers.MaxPooling1D(pool, name="pool")(x)
-    x = keras.layers.Activation("tanh")(x)
-    x = keras.layers.Flatten()(x)
-    x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed + 1)
-    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
+    x = keras.layers.Flatten()(keras.layers.Activation("tanh")(x))
+    x = hidden_layers(keras, x, hidden, dropout=dropout, seed=seed + 1)
+    outputs = device_layer(keras, x, n_devices, seed=seed)
     model = keras.Model(inputs, outputs, name="cnn" if start == "sine" else "cnn-random")
     if start == "sine":
         model.get_layer("filters").set_weights([sine_filters(filters, kernel), np.zeros(filters, np.float32)])
     return model
 
 
-def filterbank(
-    n_samples,
-    n_devices,
-    *,
-    filters=256,
-    kernel=0,
-    stride=0,
-    pool=8,
-    hidden=(300,),
-    weight_decay=1e-4,
-    dropout=0.5,
-    seed=0,
-):
+def filterbank(n_samples, n_devices, *, filters=256, kernel=0, stride=0, pool=8, hidden=(300,), dropout=0.5, seed=0):
     """Build a network on samples that hears power in bands: windowed cosines, power, logarithm, statistics over time.
 
     Parameters
@@ -318,8 +254,8 @@ def filterbank(
         Steps whose powers are averaged before the logarithm.
     hidden : tuple of int
         Units of the tanh layers behind the mean and the standard deviation over time.
-    weight_decay, dropout, seed
-        As in `mlp`.
+    dropout, seed
+        As in `cnn`.
 
     Returns
     -------
@@ -329,7 +265,7 @@ def filterbank(
     Raises
     ------
     ParameterError
-        If a size is below 1 or a segment holds fewer than two averages.
+        If a segment holds fewer than two averages.
 
     Notes
     -----
@@ -354,9 +290,8 @@ def filterbank(
     x = keras.layers.AveragePooling1D(pool, name="power")(keras.ops.square(x))
     x = keras.ops.log(x + POWER_FLOOR)
     x = keras.layers.Concatenate(name="statistics")([keras.ops.mean(x, axis=1), keras.ops.std(x, axis=1)])
-    x = hidden_layers(keras, x, hidden, weight_decay=weight_decay, dropout=dropout, seed=seed)
-    outputs = device_layer(keras, x, n_devices, weight_decay=weight_decay, seed=seed)
-    model = keras.Model(inputs, outputs, name="filterbank")
+    x = hidden_layers(keras, x, hidden, dropout=dropout, seed=seed)
+    model = keras.Model(inputs, device_layer(keras, x, n_devices, seed=seed), name="filterbank")
     model.get_layer("filters").set_weights([cosine_filters(filters, kernel)])
     return model
 
@@ -367,7 +302,7 @@ def build(system, input_shape, n_devices, *, dropout=0.5, seed=0):
     Parameters
     ----------
     system : str
-        A key of `SYSTEMS`.
+        A key of `SYSTEMS`; others raise ParameterError.
     input_shape : tuple of int
         Shape of one row of the dataset: (n_features,), (2, n_features) or (n_samples,).
     n_devices : int
@@ -382,18 +317,12 @@ def build(system, input_shape, n_devices, *, dropout=0.5, seed=0):
     model : keras.Model
         Uncompiled, named ``system``.
 
-    Raises
-    ------
-    ParameterError
-        If ``system`` is not listed.
-
     Examples
     --------
     >>> build("averaged-mlp-1", (2, 1025), 9).name
     'averaged-mlp-1'
     """
-    if system not in SYSTEMS:
-        raise ParameterError(f"system={system!r} is not one of {', '.join(SYSTEMS)}")
+    check_name("system", system, SYSTEMS)
     network, n_inputs = SYSTEMS[system], input_shape[-1]
     if network.family == "softmax":
         return softmax(n_inputs, n_devices, seed=seed)
@@ -408,16 +337,7 @@ def build(system, input_shape, n_devices, *, dropout=0.5, seed=0):
 
 
 def sine_filters(filters=100, kernel=197):
-    """Return the published starting filters: filter k is a sine wave of period k + 4 samples.
-
-    Parameters
-    ----------
-    filters, kernel : int
-        Number of filters and of taps.
-
-    Returns
-    -------
-    weights : np.ndarray [shape=(kernel, 1, filters)], float32
+    """Return the published starting filters [shape=(kernel, 1, filters)]: filter k is a sine of period k + 4 samples.
 
     Examples
     --------
@@ -428,21 +348,14 @@ def sine_filters(filters=100, kernel=197):
     return np.sin(2 * np.pi * np.arange(kernel)[:, None] / periods).astype(np.float32)[:, None, :]
 
 
-def cosine_filters(filters=256, kernel=512):
-    """Return the filters of `filterbank`: Hann-windowed cosines of length one, centred on equal parts of the band.
+def cosine_filters(filters, kernel):
+    """Return the filters of `filterbank` [shape=(kernel, 1, filters)]: Hann-windowed cosines of length one.
 
-    Parameters
-    ----------
-    filters, kernel : int
-        Number of filters and of taps.
-
-    Returns
-    -------
-    weights : np.ndarray [shape=(kernel, 1, filters)], float32
+    Their frequencies are the centres of equal parts of the band.
 
     Examples
     --------
-    >>> magnitude = np.abs(np.fft.rfft(cosine_filters()[:, 0], 1024, axis=0))
+    >>> magnitude = np.abs(np.fft.rfft(cosine_filters(256, 512)[:, 0], 1024, axis=0))
     >>> (magnitude.argmax(axis=0)[[0, 100, 255]] / 1024).round(4).tolist()  # of the sample rate: about (k + 1/2) / 512
     [0.0, 0.1963, 0.498]
     """
@@ -463,34 +376,25 @@ def last_hidden(model):
     return import_keras().Model(model.inputs, model.get_layer("device").input, name=f"{model.name}-last-hidden")
 
 
-def hidden_layers(keras, x, hidden, *, weight_decay, dropout, seed, prefix=""):
+def hidden_layers(keras, x, hidden, *, seed, dropout=0.0, prefix=""):
     """Stack tanh layers; layer i takes seed + i."""
-    decay = keras.regularizers.L2(weight_decay)
     for i, units in enumerate(hidden):
-        start = glorot(keras, seed + i)
-        name = f"{prefix}hidden{i + 1}"
-        x = keras.layers.Dense(units, "tanh", kernel_initializer=start, kernel_regularizer=decay, name=name)(x)
+        start, decay = keras.initializers.GlorotUniform(seed=seed + i), keras.regularizers.L2(WEIGHT_DECAY)
+        options = {"kernel_initializer": start, "kernel_regularizer": decay, "name": f"{prefix}hidden{i + 1}"}
+        x = keras.layers.Dense(units, "tanh", **options)(x)
         if dropout:
             x = keras.layers.Dropout(dropout, seed=seed + i)(x)
     return x
 
 
-def device_layer(keras, x, n_devices, *, weight_decay, seed):
+def device_layer(keras, x, n_devices, *, seed):
     """Return the softmax output, started near zero as published."""
     start = keras.initializers.RandomNormal(stddev=0.01, seed=seed + 50)
-    decay = keras.regularizers.L2(weight_decay)
-    return keras.layers.Dense(n_devices, "softmax", kernel_initializer=start, kernel_regularizer=decay, name="device")(
-        x
-    )
-
-
-def glorot(keras, seed):
-    """Return Glorot's uniform starting distribution, as in the authors' code."""
-    return keras.initializers.GlorotUniform(seed=seed)
+    options = {"kernel_initializer": start, "kernel_regularizer": keras.regularizers.L2(WEIGHT_DECAY)}
+    return keras.layers.Dense(n_devices, "softmax", name="device", **options)(x)
 
 
 def check_sizes(**sizes):
-    """Raise ParameterError for the first size below 1."""
+    """Raise ParameterError for the first size that is no whole number of at least 1."""
     for name, value in sizes.items():
-        if value < 1:
-            raise ParameterError(f"{name}={value} is below 1")
+        check_count(name, value)

@@ -1,14 +1,16 @@
-"""Noise extraction: what wavelet shrinkage takes out of a signal, e = s - f, equation (1) of the paper."""
+"""Noise extraction: what wavelet shrinkage takes out of a signal, e = s - f, equation (1) of the paper (notebook 02).
+
+MATLAB's ``wden`` and ``thselect``, after Donoho & Johnstone (1994, 1995); `kernels` holds the transform.
+"""
 
 import math
 import os
 from concurrent.futures import ThreadPoolExecutor
-from numbers import Integral
 
 import numpy as np
 import pywt
 
-from .errors import ParameterError
+from .errors import check_count, check_finite, check_name, check_signal
 
 RULES = ("rigrsure", "heursure", "sqtwolog", "minimaxi")
 MODES = ("soft", "hard")
@@ -52,8 +54,7 @@ def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="so
 
     Notes
     -----
-    Notebook 02. MATLAB ``wden`` semantics: half-point symmetric extension, approximation kept as it is; the rules
-    after Donoho & Johnstone (1994, 1995).
+    MATLAB ``wden`` semantics: half-point symmetric extension, approximation kept as it is.
 
     The transform is linear and reconstructs perfectly, so the noise is the inverse transform of what the threshold
     takes from the details, with a zero approximation. For soft thresholds that is the details clipped to
@@ -68,13 +69,10 @@ def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="so
     >>> round(float(np.sum(wavelet_noise(x) ** 2) / np.sum(x**2)), 2)
     0.99
     """
-    x = check_signal(x)
+    x = check_signal(x, shortest=2)
     settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-
-    def work(chunk, out):
-        out[:] = extract_noise(chunk, **settings)
-
-    return map_chunks(work, x, np.empty(x.shape, float_type(x)))
+    out = np.empty(x.shape, float_type(x))
+    return map_chunks(lambda chunk, e: np.copyto(e, extract_noise(chunk, **settings)), x, out)
 
 
 def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="soft", rescale="sln"):
@@ -105,13 +103,8 @@ def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="
     >>> bool(np.allclose(wavelet_denoise(x) + wavelet_noise(x), x))
     True
     """
-    x = check_signal(x)
-    settings = check_settings(wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
-
-    def work(chunk, out):
-        np.subtract(chunk, extract_noise(chunk, **settings), out=out)
-
-    return map_chunks(work, x, np.empty(x.shape, float_type(x)))
+    e = wavelet_noise(x, wavelet=wavelet, level=level, threshold=threshold, mode=mode, rescale=rescale)
+    return np.subtract(x, e, out=e, casting="same_kind")
 
 
 def select_threshold(x, *, rule):
@@ -139,7 +132,7 @@ def select_threshold(x, *, rule):
 
     Notes
     -----
-    Notebook 02. MATLAB ``thselect``; Donoho & Johnstone (1994) for sqtwolog and minimaxi, (1995) for the others.
+    Donoho & Johnstone (1994) for sqtwolog and minimaxi, (1995) for the others.
 
     Examples
     --------
@@ -147,7 +140,7 @@ def select_threshold(x, *, rule):
     2.5884
     """
     check_name("rule", rule, RULES)
-    x = _finite(check_signal(x, shortest=1).astype(np.float64))
+    x = check_finite(check_signal(x).astype(np.float64))
     if rule in UNIVERSAL:
         return np.full(x.shape[:-1], UNIVERSAL[rule](x.shape[-1]))[()]
     return ADAPTIVE[rule](x)[()]
@@ -190,8 +183,7 @@ def check_settings(*, wavelet, level, threshold, mode, rescale):
     check_name("threshold", threshold, RULES)
     check_name("mode", mode, MODES)
     check_name("rescale", rescale, RESCALES)
-    if isinstance(level, bool) or not isinstance(level, Integral) or level < 1:
-        raise ParameterError(f"level must be an integer of at least 1, not {level!r}")
+    check_count("level", level)
     return dict(wavelet=pywt.Wavelet(wavelet), level=level, threshold=threshold, mode=mode, rescale=rescale)
 
 
@@ -249,7 +241,8 @@ def map_chunks(function, x, out):
     x, rows = x.reshape(-1, x.shape[-1]), out.reshape(-1, out.shape[-1])
 
     def work(start):
-        function(as_float(x[start : start + CHUNK]), rows[start : start + CHUNK])
+        part = slice(start, start + CHUNK)
+        function(check_finite(x[part].astype(float_type(x), copy=False)), rows[part])
 
     with ThreadPoolExecutor(THREADS) as pool:
         list(pool.map(work, range(0, len(x), CHUNK)))
@@ -259,30 +252,3 @@ def map_chunks(function, x, out):
 def float_type(x):
     """Return float64 for float64, else float32."""
     return np.float64 if x.dtype == np.float64 else np.float32
-
-
-def as_float(x):
-    """Return ``x`` as float32 or float64, checked to be finite."""
-    return _finite(x.astype(float_type(x), copy=False))
-
-
-def _finite(x):
-    if not np.isfinite(x).all():
-        raise ParameterError("a signal must be finite; this one has NaN or infinite samples")
-    return x
-
-
-def check_signal(x, shortest=2):
-    """Return ``x`` as an array [shape=(..., n)] of real numbers, n >= shortest."""
-    x = np.asarray(x)
-    if x.dtype.kind not in "fiu":
-        raise ParameterError(f"a signal holds real numbers; this one holds {x.dtype}")
-    if x.ndim < 1 or x.shape[-1] < shortest:
-        raise ParameterError(f"a signal has at least {shortest} samples; this one has shape {x.shape}")
-    return x
-
-
-def check_name(parameter, name, allowed):
-    """Refuse a name that is not one of those allowed, and say which are."""
-    if not isinstance(name, str) or name not in allowed:
-        raise ParameterError(f"{parameter} {name!r} is not one of {', '.join(allowed)}")

@@ -104,7 +104,7 @@ def _far_colors(n):
 
 
 def network(layers, *, branches=1, ax=None):
-    """Draw the layers of a network as boxes, their heights on a logarithmic scale (notebooks 03 to 06).
+    """Draw the layers of a network as boxes, their heights on a logarithmic scale (notebooks 04 to 06).
 
     ``layers`` holds (label, number of units), input first; all but the last two are drawn in ``branches`` chains.
     """
@@ -209,7 +209,7 @@ def learning_curve(history, *, ax=None):
 
 
 def accuracy_bars(rows, *, ax=None):
-    """Draw accuracies as bars with their intervals, chance levels and the paper's figures (notebooks 03 to 07, 11).
+    """Draw accuracies as bars with their intervals, chance levels and the paper's figures (notebooks 02 to 07, 11).
 
     ``rows`` are rows of ``results.csv``, drawn from top to bottom; only system, unit and value have to be known.
     """
@@ -357,16 +357,9 @@ def ece(same, different, *, ax=None):
 def points(xy, labels, *, devices=None, title="", legend=True, ax=None):
     """Draw points on a plane, coloured by device; the axes mean nothing (notebooks 09 and 11; figure 7 of the paper).
 
-    Parameters
-    ----------
-    xy : np.ndarray [shape=(n, 2)]
-        For example from scikit-learn's TSNE.
-    labels : sequence of str
-        Device of each point.
-    devices : sequence of str, optional
-        All devices in their order, so that colours agree between figures; default: those of ``labels``, sorted.
-    title, legend : str, bool
-        With ``legend``, devices are named: up to twelve beside the plane, more at the median of their points.
+    ``xy`` [shape=(n, 2)] comes from scikit-learn's TSNE, for example; ``labels`` names the device of each point;
+    ``devices`` all of them in their order, so that colours agree between figures, by default those of ``labels``,
+    sorted. With ``legend``, devices are named: up to twelve beside the plane, more at the median of their points.
     """
     colors = device_colors(sorted(set(labels)) if devices is None else devices)
     xy, labels, few = np.asarray(xy), np.asarray(labels), len(colors) <= 12

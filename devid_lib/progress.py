@@ -19,11 +19,6 @@ def progress(items, *, label, total=None):
     total : int, optional
         Number of items; default ``len(items)``.
 
-    Yields
-    ------
-    item
-        The items as they come.
-
     Examples
     --------
     >>> list(progress("ab", label="letters"))

@@ -1,10 +1,8 @@
-"""Segments: cut a recording into pieces of equal length, at random as in the paper or regularly."""
-
-from numbers import Integral
+"""Segments: cut a recording into pieces of equal length, at random as in the paper or regularly (notebook 01)."""
 
 import numpy as np
 
-from .errors import ParameterError
+from .errors import check_count, check_signal
 
 
 def random_segments(y, *, n, length=4096, rng):
@@ -37,8 +35,7 @@ def random_segments(y, *, n, length=4096, rng):
 
     Notes
     -----
-    Notebook 01. Section II of the paper: 1000 segments of 4096 samples from each training recording, 100 from each
-    test recording.
+    Section II of the paper: 1000 segments of 4096 samples from each training recording, 100 from each test recording.
 
     Examples
     --------
@@ -48,14 +45,16 @@ def random_segments(y, *, n, length=4096, rng):
     >>> segments[0]
     array([6., 7., 8.], dtype=float32)
     """
+    check_count("n", n)
+    if not isinstance(rng, np.random.Generator):
+        rng = np.random.default_rng(check_count("rng", rng, least=0))
     windows = _windows(y, length)
-    _check_count("n", n)
-    starts = _generator(rng).integers(len(windows), size=n)
+    starts = rng.integers(len(windows), size=n)
     return np.ascontiguousarray(windows[starts], dtype=np.float32), starts
 
 
-def regular_segments(y, *, length=4096, step=None):
-    """Cut segments at regular places, from the first sample on; an incomplete last one is left out.
+def regular_segments(y, *, length=4096):
+    """Cut segments one after the other, from the first sample on; an incomplete last one is left out.
 
     Parameters
     ----------
@@ -63,8 +62,6 @@ def regular_segments(y, *, length=4096, step=None):
         Recording, full scale = 1.
     length : int >= 1
         Length of a segment [samples].
-    step : int >= 1 or None
-        Distance between two starts [samples]; ``None`` = ``length``, so that segments do not overlap.
 
     Returns
     -------
@@ -76,8 +73,8 @@ def regular_segments(y, *, length=4096, step=None):
     Raises
     ------
     ParameterError
-        If ``y`` is not one channel of real numbers or is shorter than one segment, or ``length`` or ``step`` is not
-        a positive integer.
+        If ``y`` is not one channel of real numbers or is shorter than one segment, or ``length`` is not a positive
+        integer.
 
     Notes
     -----
@@ -90,34 +87,11 @@ def regular_segments(y, *, length=4096, step=None):
            [3., 4., 5.],
            [6., 7., 8.]])
     """
-    step = length if step is None else step
     windows = _windows(y, length)
-    _check_count("step", step)
-    return windows[::step], np.arange(0, len(windows), step, dtype=np.int64)
+    return windows[::length], np.arange(0, len(windows), length, dtype=np.int64)
 
 
 def _windows(y, length):
     """Return every window of ``length`` samples of ``y`` as a view [shape=(n_samples - length + 1, length)]."""
-    y = np.asarray(y)
-    _check_count("length", length)
-    if y.ndim != 1:
-        raise ParameterError(f"a recording has one dimension, (n_samples,); this one has shape {y.shape}")
-    if y.dtype.kind not in "fiu":
-        raise ParameterError(f"a recording holds real numbers; this one holds {y.dtype}")
-    if len(y) < length:
-        raise ParameterError(f"the recording has {len(y)} samples, fewer than one segment of {length}")
+    y = check_signal(y, shortest=check_count("length", length), single=True)
     return np.lib.stride_tricks.sliding_window_view(y, length)
-
-
-def _generator(rng):
-    """Return ``rng`` as a generator; ``None`` is refused, since segments must be reproducible."""
-    if isinstance(rng, np.random.Generator):
-        return rng
-    if isinstance(rng, bool) or not isinstance(rng, Integral) or rng < 0:
-        raise ParameterError(f"rng must be a np.random.Generator or a seed of at least 0, not {rng!r}")
-    return np.random.default_rng(rng)
-
-
-def _check_count(name, value):
-    if isinstance(value, bool) or not isinstance(value, Integral) or value < 1:
-        raise ParameterError(f"{name} must be an integer of at least 1, not {value!r}")

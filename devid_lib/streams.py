@@ -1,4 +1,4 @@
-"""Rows of an array on disk that memory should not hold: a block at a time, in an order that a seed gives."""
+"""Rows of an array on disk that memory should not hold, block by block, in an order that a seed gives (notebook 90)."""
 
 import mmap
 import os
@@ -43,19 +43,10 @@ def taken(X, rows):
     return block
 
 
-def shuffled(rows, rng, *, pool=POOL):
-    """Return rows in another order: runs of neighbours are drawn, and many of them are mixed to a pool.
+def shuffled(rows, rng, *, pool):
+    """Return rows in another order: runs of neighbours are drawn, and ``pool`` rows at a time are mixed.
 
-    Parameters
-    ----------
-    rows : np.ndarray of int
-    rng : np.random.Generator
-    pool : int
-        Rows that are mixed with each other.
-
-    Examples
-    --------
-    >>> order = shuffled(np.arange(1000), np.random.default_rng(0))
+    >>> order = shuffled(np.arange(1000), np.random.default_rng(0), pool=500)
     >>> sorted(order) == list(range(1000)), bool(np.corrcoef(order, np.arange(1000))[0, 1] < 0.3)
     (True, True)
     """
@@ -67,24 +58,10 @@ def shuffled(rows, rng, *, pool=POOL):
 
 
 def batches(X, y, rows, change, *, batch_size, seed=None):
-    """Return rows and their classes in batches, for `keras.Model.fit`.
+    """Return rows of X and y in batches, a `keras.utils.PyDataset` for `keras.Model.fit`.
 
-    Parameters
-    ----------
-    X : np.ndarray [shape=(n, ...)]
-        On disk, as a rule.
-    y : np.ndarray [shape=(n,)]
-    rows : np.ndarray of int
-        Those that are wanted.
-    change : callable
-        What is done to rows before they are used.
-    batch_size : int
-    seed : int, optional
-        Seed of a new order before every epoch, see `shuffled`; none = as they come.
-
-    Returns
-    -------
-    batches : keras.utils.PyDataset
+    ``change`` is what is done to rows of X before they are used; a seed gives a new order before every epoch, see
+    `shuffled`, without it rows stay as they come.
     """
     pool = max(1, POOL // batch_size) * batch_size
 

@@ -1,4 +1,4 @@
-"""Recipes: how a model is fitted, and with which segments its epochs are judged."""
+"""Recipes: how a model is fitted, and with which segments its epochs are judged (notebooks 03 to 06)."""
 
 import time
 from dataclasses import dataclass, replace
@@ -11,14 +11,15 @@ from .audio import load_recording
 from .convolution import quick
 from .dataset import held_out, represent
 from .descent import callbacks, compile_model, fit_lbfgs, restore, state
-from .errors import AudioError, ParameterError
+from .errors import AudioError, ParameterError, check_name
 from .evaluation import predictions_table, vote
 from .models import SYSTEMS, import_keras
 from .segments import regular_segments
-from .streams import BLOCK, batches, held, parts, scratch, taken
+from .streams import batches, held, parts, scratch, taken
 from .whitening import SHARES, fold, input_maps, mapped
 
 DEFAULT_SCALE = 2**15 * 12**0.5
+JUDGES = 3000  # segments of left-out recordings that choose the epoch, or fewer, evenly taken: more would cost time
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,8 @@ class Recipe:
         Validations without improvement after which training stops.
     select_on : {"validation", "test", "nothing"}
         Which segments choose the epoch: those of a training recording of every device that is left out at first
-        (`dataset.held_out`), after which the model is fitted anew to all for as many epochs; or, as the authors did and
-        nobody should, the test segments.
+        (`dataset.held_out`, `JUDGES` of them), after which the model is fitted anew to all for as many epochs; or, as
+        the authors did and nobody should, the test segments.
     shuffle : {"once", "epoch"}
         Draw an order of the segments before the first epoch, as the authors did, or a new one every epoch.
     whiten : float
@@ -69,8 +70,8 @@ RECIPES = {
     },
     "default": {
         "softmax": Recipe("adam", 1e-3, 128, 10, patience=2),
-        "mlp": Recipe("adam", 1e-3, 512, 8, patience=3),
-        "averaged": Recipe("adam", 1e-3, 512, 8, patience=3),
+        "mlp": Recipe("adam", 1e-3, 512, 8, patience=2),
+        "averaged": Recipe("adam", 1e-3, 512, 8, patience=2),
         "cnn": Recipe("adam", 3e-4, 128, 2, patience=3),  # still rising: a question of time
         "filterbank": FILTERBANK,
     },
@@ -98,7 +99,7 @@ def model_options(recipe):
     segments in place of 84. They name 63 % of clip 2, and 31 % of session 2: no clear gain, so it stays the published
     network.)
     """
-    check_recipe(recipe)
+    check_name("recipe", recipe, RECIPES)
     return {"dropout": 0.5 if recipe == "published" else 0.0}
 
 
@@ -128,7 +129,7 @@ def feature_scale(recipe, segment_length):
     >>> feature_scale("published", 4096), round(feature_scale("default", 4096))
     (1.0, 1774)
     """
-    check_recipe(recipe)
+    check_name("recipe", recipe, RECIPES)
     return 1.0 if recipe == "published" else DEFAULT_SCALE / segment_length**0.5
 
 
@@ -155,30 +156,26 @@ def feature_window(recipe, noise):
     >>> feature_window("published", "none"), feature_window("default", "none"), feature_window("default", "wavelet")
     ('none', 'hann', 'none')
     """
-    check_recipe(recipe)
+    check_name("recipe", recipe, RECIPES)
     return "hann" if recipe == "default" and noise == "none" else "none"
 
 
-def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_size=0, loss="crossentropy"):
+def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0):
     """Compile and fit a model for as many epochs as serve segments best that it has not seen.
 
     Parameters
     ----------
     model : keras.Model
-        From `models`.
+        From `models`; its name, a key of `models.SYSTEMS`, says whose recipe it is.
     dataset : Dataset
         Only training segments are fitted; test segments are looked at by the published recipe alone, to select the
         epoch, which makes its accuracy optimistic.
-    family : {"", "softmax", "mlp", "averaged", "cnn", "filterbank"}
-        Whose recipe it is; empty = that of the network named as the model in `models.SYSTEMS`.
     recipe : {"default", "published"}
         A key of `RECIPES`.
     seed : int
         Seed of shuffling, dropout and held-out stretches.
     epochs, batch_size : int
         Replace the recipe's own where not 0.
-    loss : {"crossentropy", "squared_error"}
-        Cross-entropy as the authors ran, or half the summed squared error of equation (6).
 
     Returns
     -------
@@ -208,14 +205,13 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
     >>> history.columns.tolist()
     ['loss', 'accuracy', 'val_loss', 'val_accuracy', 'epoch', 'seconds']
     """
-    family = family or family_of(model.name)
+    check_name("model.name", model.name, SYSTEMS)
+    family = SYSTEMS[model.name].family
     settings = recipe_for(family, recipe, noise=dataset.settings.get("noise", ""), epochs=epochs, batch_size=batch_size)
     import_keras().utils.set_random_seed(seed)
     started = time.perf_counter()
     train, judge = training_masks(dataset, settings, seed=seed)
     if settings.optimizer == "lbfgs":
-        if loss != "crossentropy":
-            raise ParameterError(f"loss={loss!r}: L-BFGS minimises equation (5), loss='crossentropy' alone")
         history = fit_lbfgs(model, dataset.X, dataset.y, np.flatnonzero(train), iterations=settings.epochs)
     else:
         X, trained = dataset.X, quick(model)
@@ -223,7 +219,7 @@ def fit(model, dataset, *, family="", recipe="default", seed=0, epochs=0, batch_
             X, trained = behind_fixed_layers(model, dataset.X, dataset.mask("train") | judge)
         if settings.shuffle == "once":
             train = np.random.default_rng(seed).permutation(np.flatnonzero(train))
-        compile_model(trained, settings, loss=loss)
+        compile_model(trained, settings)
         start = state(trained)
         history = fit_epochs(trained, family, X, dataset.y, (train, judge), settings, seed=seed)
         if settings.select_on == "validation":
@@ -243,9 +239,9 @@ def fit_epochs(model, family, X, y, rows, settings, *, seed=0):
     fitted, judge = (np.flatnonzero(part) if part.dtype == bool else part for part in rows)
     anew = settings.shuffle == "epoch"
     if held(X, len(fitted) + len(judge)):
-        x, judged = np.ascontiguousarray(X[fitted]), np.ascontiguousarray(X[judge])
+        x, judged = taken(X, fitted), taken(X, judge)
         maps = input_maps(model, family, x, share=settings.whiten) if settings.whiten else []
-        given = {"x": mapped(x, maps), "y": y[fitted], "batch_size": settings.batch_size, "shuffle": anew}
+        given = {"x": mapped(x, maps, own=True), "y": y[fitted], "batch_size": settings.batch_size, "shuffle": anew}
         judged = (mapped(judged, maps), y[judge])
         del x
     else:
@@ -290,45 +286,31 @@ def training_masks(dataset, settings, *, seed):
     """Return which segments are fitted and which choose the epoch; every device must have some that are fitted."""
     masks = dataset.mask("train"), dataset.mask("test", draw=0)
     if settings.select_on == "validation":
-        masks = held_out(dataset, seed=seed)
+        train, left_out = held_out(dataset, seed=seed)
+        step = 1 + np.count_nonzero(left_out) // JUDGES
+        masks = train, left_out & (np.cumsum(left_out) % step == 1 % step)
     if len(missing := np.setdiff1d(np.arange(len(dataset.devices)), dataset.y[masks[0]])):
         raise ParameterError(f"device {dataset.devices[missing[0]]!r} is left without training segments")
     return masks
 
 
-def family_of(system):
-    """Return the family of one of the paper's networks."""
-    if system not in SYSTEMS:
-        raise ParameterError(f"no recipe for a model named {system!r}, only for {', '.join(SYSTEMS)}: name its family")
-    return SYSTEMS[system].family
-
-
 def recipe_for(family, recipe, *, noise="none", epochs=0, batch_size=0):
     """Return the `Recipe` of a family of networks for what the features hold; epochs, batch size replaced if not 0."""
-    check_recipe(recipe)
-    if family not in RECIPES[recipe]:
-        raise ParameterError(f"family={family!r} is not one of {', '.join(RECIPES[recipe])}")
+    check_name("recipe", recipe, RECIPES)
+    check_name("family", family, RECIPES[recipe])
     changes = {"epochs": epochs, "batch_size": batch_size}
     if noise == "wavelet" and RECIPES[recipe][family].whiten and family in ("softmax", "mlp", "averaged"):
         changes["whiten"] = SHARES[noise]
     return replace(RECIPES[recipe][family], **{key: value for key, value in changes.items() if value})
 
 
-def check_recipe(recipe):
-    """Raise ParameterError unless the recipe is listed."""
-    if recipe not in RECIPES:
-        raise ParameterError(f"recipe={recipe!r} is not one of {', '.join(RECIPES)}")
-
-
-def predict(model, dataset, *, split="test", batch_size=2048):
-    """Return the class probabilities of a part of the dataset.
+def predict(model, dataset):
+    """Return the class probabilities of the test segments of a dataset.
 
     Parameters
     ----------
     model : keras.Model
     dataset : Dataset
-    split : {"test", "train"}
-    batch_size : int
 
     Returns
     -------
@@ -344,10 +326,9 @@ def predict(model, dataset, *, split="test", batch_size=2048):
       device recording  draw  start    a    b
     0      a         1     0      0  0.5  0.5
     """
-    chosen = np.flatnonzero(dataset.mask(split))
+    chosen = np.flatnonzero(dataset.mask("test"))
     model = quick(model)
-    pieces = parts(chosen, max(1, BLOCK // batch_size) * batch_size)  # batches are the same as of all at once
-    probabilities = [model.predict(taken(dataset.X, part), batch_size=batch_size, verbose=0) for part in pieces]
+    probabilities = [model.predict(taken(dataset.X, part), batch_size=2048, verbose=0) for part in parts(chosen)]
     return predictions_table(np.concatenate(probabilities), dataset.segments.iloc[chosen], dataset.devices)
 
 

@@ -1,4 +1,4 @@
-"""Whitening: the linear map that takes out of features what swings in common, and how it becomes part of a network."""
+"""Whitening: the map that takes out of features what swings in common, and how a network takes it in (notebook 04)."""
 
 from hashlib import blake2b
 
@@ -8,7 +8,8 @@ import scipy.linalg
 from .streams import BLOCK, parts, taken
 
 SHARES = {"none": 0.03, "wavelet": 0.003}  # of all variance, in log spectra of segments and of their extracted noise
-KNOWN = {}  # the last maps: several networks are fitted to the same segments
+KNOWN = {}  # the last maps, and the segments after them: several networks are fitted to the same
+KEPT = 2**28  # bytes of segments that are kept after their map
 ANSWER = 0.2  # standard deviation of a filter's first answers, so that their maxima do not saturate the tanh behind
 
 
@@ -33,7 +34,7 @@ def whitening(X, rows=None, *, share=SHARES["none"]):
 
     Notes
     -----
-    Notebook 04. More than half of the variance of log spectra is one component, the level of the segment. Left in, it
+    More than half of the variance of log spectra is one component, the level of the segment. Left in, it
     drives every hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997)
     of the standardised features it is one direction among many. Directions of little variance are not blown up: that
     would name a little more within a session, much less in another (tools/choose_features.py).
@@ -77,22 +78,8 @@ def shrunk(covariance, floor, n_features):
 
 
 def moments(X, rows):
-    """Return the mean and the covariance of rows, in one pass.
+    """Return the mean and the covariance of rows of X, in one pass, float64.
 
-    Parameters
-    ----------
-    X : np.ndarray [shape=(n, n_features)]
-        In memory or on disk.
-    rows : np.ndarray of int
-        Those that count.
-
-    Returns
-    -------
-    mean : np.ndarray [shape=(n_features,)], float64
-    covariance : np.ndarray [shape=(n_features, n_features)], float64
-
-    Examples
-    --------
     >>> x = np.random.default_rng(0).normal(5, 1, (40000, 2))
     >>> mean, covariance = moments(x, np.arange(40000))
     >>> np.allclose(mean, x.mean(axis=0)), np.allclose(covariance, np.cov(x.T, bias=True))
@@ -109,22 +96,23 @@ def moments(X, rows):
 
 
 def known_whitening(X, rows, share):
-    """Return `whitening` without computing it again for segments in memory that came a moment ago."""
+    """Return `whitening`, and X after it, not computed again for segments in memory that came a moment ago."""
     if rows is not None:
-        return whitening(X, rows, share=share)
+        return *whitening(X, rows, share=share), None
     x = np.ascontiguousarray(X)
     key = blake2b(x, digest_size=16).digest(), x.shape, share
     if key not in KNOWN:
         for old in list(KNOWN)[:-3]:
             del KNOWN[old]
-        KNOWN[key] = whitening(x, share=share)
+        mean, matrix = whitening(x, share=share)
+        KNOWN[key] = mean, matrix, (x - mean) @ matrix if x.nbytes <= KEPT else None
     return KNOWN[key]
 
 
 def input_maps(model, family, X, rows=None, *, share):
-    """Return what the default recipe does to the inputs: (first layer, mean, matrix or factor) of every part.
+    """Return what the default recipe does to the inputs: (first layer, mean, matrix or factor, after it) of every part.
 
-    All of ``X`` is meant, or ``rows`` of it, which are read block by block.
+    All of ``X`` is meant, or ``rows`` of it, which are read block by block and not returned.
     """
     if family == "averaged":
         halves = range(X.shape[1])
@@ -133,23 +121,29 @@ def input_maps(model, family, X, rows=None, *, share):
         filters = model.get_layer("filters")
         answer = np.linalg.norm(filters.get_weights()[0], axis=0).mean()  # of a filter to white noise of variance one
         x = X if rows is None else taken(X, rows[:: 1 + len(rows) // BLOCK])  # two numbers: some of very many tell them
-        return [(filters, x.mean(), ANSWER / (x.std() * answer))]
+        return [(filters, x.mean(), ANSWER / (x.std() * answer), None)]
     return [(next(layer for layer in model.layers if layer.weights), *known_whitening(X, rows, share))]
 
 
-def mapped(x, maps):
-    """Return inputs after their maps, as they are where there are none."""
+def mapped(x, maps, *, own=False):
+    """Return inputs after their maps, as they are where there are none; of ``own`` inputs the maps were made.
+
+    ``x`` is overwritten, since it may be large.
+    """
     if not maps:
         return x
     if x.ndim == 3:
-        return np.stack([(x[:, i] - mean) @ matrix for i, (_, mean, matrix) in enumerate(maps)], axis=1)
-    _, mean, matrix = maps[0]
-    return (x - mean) * matrix if np.ndim(matrix) == 0 else (x - mean) @ matrix
+        return np.stack([mapped(x[:, i], [part], own=own) for i, part in enumerate(maps)], axis=1)
+    _, mean, matrix, after = maps[0]
+    if own and after is not None:
+        return after
+    x -= mean
+    return x * matrix if np.ndim(matrix) == 0 else x @ matrix
 
 
 def fold(maps):
     """Fold the maps into the first layers, so that the model takes inputs as they are."""
-    for layer, mean, matrix in maps:
+    for layer, mean, matrix, _ in maps:
         kernel, bias = layer.get_weights()
         kernel = kernel * matrix if np.ndim(matrix) == 0 else matrix @ kernel
         shift = mean * kernel.sum(axis=(0, 1)) if np.ndim(mean) == 0 else mean.astype(np.float64) @ kernel

@@ -1,5 +1,6 @@
 """Shared fixtures."""
 
+import signal
 import zlib
 from pathlib import Path
 
@@ -14,6 +15,12 @@ def device_noise(device, recording, *, seconds, samplerate, seed=0):
     rng = np.random.default_rng([seed, zlib.crc32(f"{device}/{recording}".encode())])
     noise = np.convolve(rng.standard_normal(int(seconds * samplerate)), colour, mode="same")
     return (0.02 * noise).astype(np.float32)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _ctrl_c_is_heard():
+    """Let SIGINT interrupt, also where a shell runs the tests in the background and has it ignored."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture

@@ -1,6 +1,4 @@
-"""Equation (3), the histogram and the six trivial numbers: by hand and against numpy."""
-
-import tracemalloc
+"""Equation (3): by hand and against numpy."""
 
 import numpy as np
 import pytest
@@ -10,8 +8,7 @@ from scipy import signal
 
 from devid_lib import kernels, noise
 from devid_lib.errors import ParameterError
-from devid_lib.evaluation import TRIVIAL_NUMBERS
-from devid_lib.features import extract_features, fourier_features, trivial_features
+from devid_lib.features import extract_features, fourier_features
 from devid_lib.noise import wavelet_noise
 
 property_test = settings(max_examples=30, deadline=None, derandomize=True)
@@ -150,98 +147,3 @@ def test_names_are_refused():
     for option in ({"noise": "wiener"}, {"wavelet": "sym0"}, {"threshold": "x"}, {"mode": "x"}, {"rescale": "x"}):
         with pytest.raises(ParameterError, match=repr(*option.values())):
             extract_features(np.ones(8), **option)
-
-
-# The six trivial numbers.
-
-
-def test_trivial_numbers_of_a_square_wave_with_an_offset():
-    y = np.tile([0.75, -0.25], 5000)  # mean 0.25, mean square (0.5625 + 0.0625)/2 = 0.3125, 10 log10 of it -5.05150
-    table = trivial_features(y, samplerate=1000)
-    assert list(table.columns) == TRIVIAL_NUMBERS
-    assert table.shape == (10, 6)
-    np.testing.assert_allclose(table[[name for name in TRIVIAL_NUMBERS if name.endswith("_db")]], -5.05150, atol=1e-5)
-    np.testing.assert_allclose(table["dc_offset"], 0.25)
-    assert (table["zero_share"] == 0).all()
-
-
-def test_trivial_numbers_of_silence():
-    table = trivial_features(np.zeros(1000, np.float32), samplerate=1000, excerpts=2)
-    assert table.to_numpy().tolist() == [[-120, -120, -120, -120, 1, 0]] * 2
-
-
-def test_trivial_percentiles_and_level_by_hand():
-    # 21 frames of 20 samples (20 ms) at 0, -1 ... -20 dB, in a mixed order: 5 % of 20 steps is one step from below
-    levels = np.random.default_rng(0).permutation(-np.arange(21.0))
-    y = np.repeat(10 ** (levels / 20), 20) * np.tile([1, -1], 210)
-    row = trivial_features(y, samplerate=1000, excerpts=1).iloc[0]
-    np.testing.assert_allclose(row[["floor_p5_db", "floor_p10_db", "floor_p50_db"]], [-19, -18, -10])
-    # geometric series: (1 - q^21) / (1 - q) / 21 with q = 10^-0.1 is 0.22966
-    assert row["rms_db"] == pytest.approx(10 * np.log10(0.22966), abs=1e-3)
-
-
-def test_trivial_zeros_and_excerpts_are_consecutive():
-    # three excerpts of a second: all zeros, a quarter zeros, none
-    second = np.full(1000, 0.1)
-    quarter = second.copy()
-    quarter[::4] = 0
-    table = trivial_features(np.concatenate([0 * second, quarter, -second]), samplerate=1000, excerpts=3)
-    np.testing.assert_allclose(table["zero_share"], [1, 0.25, 0])
-    np.testing.assert_allclose(table["dc_offset"], [0, 0.075, -0.1])
-    np.testing.assert_allclose(table["rms_db"], [-120, 10 * np.log10(0.0075), -20])
-
-
-@pytest.mark.parametrize(
-    ("seconds", "excerpts", "rows"), [(60, 10, 10), (5, 10, 10), (4.9, 10, 9), (0.6, 10, 1), (0.01, 10, 1), (60, 3, 3)]
-)
-def test_a_short_recording_has_fewer_excerpts(seconds, excerpts, rows):
-    y = np.random.default_rng(0).standard_normal(int(seconds * 8000))
-    table = trivial_features(y, samplerate=8000, excerpts=excerpts)
-    assert len(table) == rows
-    assert np.isfinite(table.to_numpy()).all()
-
-
-@pytest.mark.parametrize("samplerate", [0.5, 1, 60, 44100, 1e9])
-def test_trivial_numbers_at_any_rate(samplerate):
-    for n in (1, 3, 100):
-        table = trivial_features(np.full(n, 0.1), samplerate=samplerate)
-        np.testing.assert_allclose(table["rms_db"], -20)
-
-
-def test_trivial_numbers_do_not_depend_on_the_type():
-    y = (1000 * np.random.default_rng(0).standard_normal(20000)).astype(np.int16)
-    for dtype in (np.float32, np.float64, np.int32):
-        np.testing.assert_allclose(trivial_features(y.astype(dtype)), trivial_features(y), rtol=1e-6)
-
-
-def test_trivial_numbers_of_a_memory_map_are_streamed(tmp_path):
-    y = np.memmap(tmp_path / "y.raw", np.float32, "w+", shape=8_000_000)  # 32 MB
-    y[::3] = 0.5
-    tracemalloc.start()
-    try:
-        table = trivial_features(y)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 2e6
-    np.testing.assert_allclose(table["zero_share"], 2 / 3, atol=1e-6)
-    np.testing.assert_allclose(table["rms_db"], 10 * np.log10(0.25 / 3), atol=1e-4)
-
-
-@pytest.mark.parametrize(
-    ("y", "options", "reason"),
-    [
-        (np.zeros(0), {}, "samples"),
-        (np.zeros((2, 50)), {}, r"\(2, 50\)"),
-        (np.array([1.0, np.nan]), {}, "finite"),
-        (np.array([1.0, np.inf]), {}, "finite"),
-        (np.ones(9, complex), {}, "real"),
-        (np.ones(9), {"samplerate": 0}, "samplerate"),
-        (np.ones(9), {"samplerate": "44100"}, "'44100'"),
-        (np.ones(9), {"excerpts": 0}, "excerpts"),
-        (np.ones(9), {"excerpts": 2.0}, "2.0"),
-    ],
-)
-def test_trivial_features_refuses(y, options, reason):
-    with pytest.raises(ParameterError, match=reason):
-        trivial_features(y, **options)

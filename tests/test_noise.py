@@ -22,7 +22,6 @@ WAVELETS = ("sym8", "db4", "haar", "bior2.2", "rbio3.1", "coif2")
 LEVELS = (1, 5, 17)
 LENGTHS = (2, 3, 100, 333, 4096)
 COMBINATIONS = tuple(itertools.product(RULES, MODES, RESCALES))
-SQRT2 = math.sqrt(2)
 
 property_test = settings(max_examples=30, deadline=None, derandomize=True)
 

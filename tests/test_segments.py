@@ -58,21 +58,10 @@ def test_integers_are_converted_as_they_are():
     assert segments.dtype == np.float32
 
 
-@pytest.mark.parametrize(
-    ("samples", "length", "step", "expected"),
-    [
-        (10, 4, None, [0, 4]),
-        (12, 4, None, [0, 4, 8]),
-        (4, 4, None, [0]),
-        (10, 4, 3, [0, 3, 6]),
-        (10, 4, 1, list(range(7))),
-        (10, 2, 5, [0, 5]),  # with gaps
-        (10, 4, 100, [0]),
-    ],
-)
-def test_regular_segments(samples, length, step, expected):
+@pytest.mark.parametrize(("samples", "length", "expected"), [(10, 4, [0, 4]), (12, 4, [0, 4, 8]), (4, 4, [0])])
+def test_regular_segments(samples, length, expected):
     y = np.arange(samples, dtype=np.float64)
-    segments, starts = regular_segments(y, length=length, step=step)
+    segments, starts = regular_segments(y, length=length)
     assert starts.tolist() == expected
     assert starts.dtype == np.int64
     assert segments.dtype == y.dtype
@@ -110,15 +99,15 @@ def test_default_length_is_that_of_the_paper():
 @pytest.mark.parametrize(
     ("y", "options", "reason"),
     [
-        (np.zeros(9), {"length": 10}, "9 samples.* 10"),
+        (np.zeros(9), {"length": 10}, r"10 samples.*\(9,\)"),
         (np.zeros((2, 50)), {}, r"\(2, 50\)"),
-        (np.zeros(0), {}, "0 samples"),
+        (np.zeros(0), {}, r"10 samples.*\(0,\)"),
         (np.zeros(50, complex), {}, "complex"),
         (np.zeros(50, bool), {}, "bool"),
         (["a"] * 50, {}, "real numbers"),
-        (np.zeros(50), {"length": 0}, "length.* 0"),
-        (np.zeros(50), {"length": 5.0}, "length.* 5.0"),
-        (np.zeros(50), {"length": True}, "length.* True"),
+        (np.zeros(50), {"length": 0}, "length=0"),
+        (np.zeros(50), {"length": 5.0}, "length=5.0"),
+        (np.zeros(50), {"length": True}, "length=True"),
     ],
 )
 def test_bad_recordings_and_lengths_are_refused(y, options, reason):
@@ -134,11 +123,5 @@ def test_bad_recordings_and_lengths_are_refused(y, options, reason):
     [("n", 0), ("n", -3), ("n", 2.0), ("n", "2"), ("rng", None), ("rng", -1), ("rng", 1.5), ("rng", True)],
 )
 def test_bad_draws_are_refused(name, value):
-    with pytest.raises(ParameterError, match=f"{name}.*{value!r}"):
+    with pytest.raises(ParameterError, match=f"{name}={value!r}"):
         random_segments(np.zeros(50), **{"n": 2, "length": 10, "rng": 0, name: value})
-
-
-@pytest.mark.parametrize("step", [0, -1, 2.5, True])
-def test_bad_steps_are_refused(step):
-    with pytest.raises(ParameterError, match=f"step.*{step!r}"):
-        regular_segments(np.zeros(50), length=10, step=step)
