@@ -3,8 +3,6 @@
 import errno
 import hashlib
 import itertools
-import numbers
-import os
 import re
 import tempfile
 from collections.abc import Callable
@@ -18,7 +16,8 @@ import soundfile as sf
 import soxr
 
 from .containers import promised_end
-from .errors import AudioError, ParameterError
+from .errors import RATES, AudioError, check_samplerate
+from .files import NOT_UTF8, readable
 
 AUDIO_SUFFIXES = frozenset(
     ".wav .wave .rf64 .w64 .au .snd .flac .mp2 .mp3 .ogg .oga .opus .spx .aif .aiff .aifc .caf .m4a .m4b .mp4 .mov "
@@ -26,12 +25,10 @@ AUDIO_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of the files that a folder scan takes as recordings."""
 
-NOT_UTF8 = "its name is not valid UTF-8 and has to be changed"
 BLOCK = 1 << 18  # frames read at a time: large enough to be fast, small enough to stay in the processor's cache
 LONG_RECORDING = 600 * 44100  # samples; what is longer lives in a temporary file, so that its pages can be dropped
 
 _BEHIND = 1 << 16  # bytes behind the sound that may hold tags
-_RATES = (2000, 768000)  # lowest and highest plausible sample rate [Hz]
 # What libsndfile decodes: samples stored as numbers, and what FFmpeg cannot. It would begin Opus at the wrong sample,
 # end MP3 where the first frame makes it guess, and make a whole block of the pad byte behind GSM.
 _SOUNDFILE = "(WAV|WAVEX|RF64|W64|AIFF|AU|CAF|FLAC) (PCM_.*|FLOAT|DOUBLE|ULAW|ALAW|ALAC_.*|NMS_.*|G72.*)"
@@ -69,7 +66,7 @@ def load_recording(path, *, samplerate=None):
         Samples of the louder channel, full scale = 1. Above ``LONG_RECORDING`` samples a memory map of an unnamed
         temporary file that disappears with the array.
     sr : int
-        Sample rate of ``y`` [Hz].
+        Its rate [Hz].
 
     Raises
     ------
@@ -155,7 +152,7 @@ def inspect_recording(path):
 
 
 def read_tags(path):
-    """Return what a file says of itself and of its making. Anybody can write anything there.
+    """Return what a recording says of itself and of its making. Anybody can write anything there.
 
     Parameters
     ----------
@@ -196,28 +193,6 @@ def read_tags(path):
     return told
 
 
-def check_samplerate(samplerate):
-    """Return a sample rate as an integer [Hz], or ``None`` for ``None``; refuse what is no plausible whole number."""
-    if samplerate is None:
-        return None
-    number = isinstance(samplerate, numbers.Real) and not isinstance(samplerate, bool)
-    if not (number and _RATES[0] <= samplerate <= _RATES[1] and samplerate % 1 == 0):
-        raise ParameterError(f"samplerate={samplerate!r} must be a whole number of hertz between {_RATES[0]} and "
-                             f"{_RATES[1]}, or None")
-    return int(samplerate)
-
-
-def readable(name):
-    r"""Return a file's name or path as a text that can be printed, whatever bytes it is made of.
-
-    Examples
-    --------
-    >>> print(readable(os.fsdecode(b"caf\xe9.wav")))
-    caf\xe9.wav
-    """
-    return os.fsencode(name).decode(errors="backslashreplace")
-
-
 def _read_header(path):
     """Return the header of a recording and the function that reads its blocks."""
     note, end = _check_file(path)
@@ -227,7 +202,7 @@ def _read_header(path):
         raise
     except Exception as error:  # decoders of damaged files raise whatever their code runs into
         raise AudioError(f"{path}: not audio, or damaged beyond reading: {_reason(error)}") from error
-    if not _RATES[0] <= header.samplerate <= _RATES[1]:
+    if not RATES[0] <= header.samplerate <= RATES[1]:
         raise AudioError(f"{path}: a sample rate of {header.samplerate} Hz is implausible")
     return replace(header, note="; ".join(filter(None, [note, header.note])))
 
@@ -238,9 +213,7 @@ def _reason(error):
 
 
 def _check_file(path):
-    """Refuse what is no file, or has fewer or more bytes of sound than its header says; return a note ("" = none) and
-    where the sound ends [bytes], 0 = not said.
-    """
+    """Return a note ("" = none) and where the sound ends [bytes], 0 = not said; refuse what contradicts its header."""
     try:
         str(path).encode()
         if not path.is_file():

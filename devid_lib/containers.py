@@ -25,12 +25,7 @@ _MP3_SIZE = re.compile(rb"\xff.{3,99}?(?:Xing|Info)(.{12})", re.DOTALL)  # what 
 
 
 def promised_end(file):
-    """Return where the sound in a file, or the whole file, should end by its own header.
-
-    Parameters
-    ----------
-    file : binary file
-        At its beginning.
+    """Return where the sound in an open binary file, or the whole file, should end by its own header.
 
     Returns
     -------
@@ -43,8 +38,6 @@ def promised_end(file):
     ValueError
         If its header leads to no sound, or sound goes on after its declared end, or several recordings are chained.
 
-    Examples
-    --------
     >>> promised_end(io.BytesIO(b"RIFF" + bytes(4) + b"WAVEdata" + (1000).to_bytes(4, "little") + bytes(10)))
     1020
     """

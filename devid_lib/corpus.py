@@ -3,8 +3,6 @@
 import json
 import os
 import re
-import unicodedata
-from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
 from numbers import Integral, Real
@@ -13,57 +11,31 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from . import corpora
-from .audio import AUDIO_SUFFIXES, NOT_UTF8, check_samplerate, inspect_recording, readable
-from .errors import AudioError, CorpusError, DevidError, ParameterError
-from .evaluation import KEYS
-from .files import locked, read_json, remove, stamp, write_json
+from .audio import inspect_recording
+from .errors import AudioError, CorpusError, DevidError, ParameterError, check_samplerate
+from .files import locked, read_json, readable, remove, stamp, write_json
+from .listing import check_names, composed, listed, message
 from .progress import progress
 
-QUESTIONED = "questioned"  # the split, or the folder, of recordings that are asked about: `devid identify`
-LISTED = ["path", "device", "recording", "split", "session", "speaker", "model"]  # what a folder or a CSV can tell
 COLUMNS = ["path", "device", "recording", "split", "samplerate", "native_samplerate", "channels", "duration_s",
            "checksum", "session", "speaker", "model"]
-SIMULATED = {  # name: what its recordings share, a key of `simulate.SHARED`
-    "simulated": "nothing",
-    "simulated-control": "unit",
-    "simulated-one-model": "model",
-    "simulated-one-session": "session",
-    "simulated-micirp": "nothing",
-}
-NAMED = (*SIMULATED, *corpora.CORPORA)  # what is no path
-
 _INSPECTED = {"samplerate", "channels", "frames", "duration_s", "subtype", "checksum", "note"}
 _CACHE_FORMAT = 2  # raise it when `inspect_recording` reports something else for the same file
 _UNEQUAL = 4  # longest over shortest recording from which on the difference is said aloud
 
 
-def load_corpus(
-    source,
-    *,
-    samplerate=None,
-    test_recordings="",
-    test_sessions="",
-    segment_length=4096,
-    on_error="raise",
-    seed=0,
-    recording_minutes=6.5,
-    data_dir="data",
-):
+def load_corpus(source, *, samplerate=None, test_recordings="", test_sessions="", segment_length=4096,
+                on_error="raise", seed=0, recording_minutes=6.5, data_dir="data"):  # fmt: skip
     """Return the table of recordings of a corpus, every file checked, split into training and test.
 
     Parameters
     ----------
     source : str or Path
-        ``simulated``; its controls ``simulated-control`` (nine copies of one recorder), ``simulated-one-model`` (nine
-        units of one model), ``simulated-one-session`` (all recordings of a device on one day);
-        ``simulated-micirp``, nine measured microphones in place of drawn ones (``devid corpora get micirp`` before); a
-        name of ``devid corpora`` whose recordings `corpora.get` has put into ``data_dir``; a folder
-        ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``; a CSV, also as ``manifest.csv`` in a folder, with
-        the columns ``path`` (relative to the CSV) and ``device``, if wanted also ``recording``, ``split``, ``session``,
-        ``speaker``, ``model``.
-        What lies in a folder ``questioned``, or has this as its ``split`` or no ``device``, is asked about and takes no
-        part.
+        A key of `listing.SIMULATED`; a name of ``devid corpora`` whose recordings `corpora.get` has put into
+        ``data_dir``; a folder ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``; a CSV, also as
+        ``manifest.csv`` in a folder, with the columns ``path`` (relative to the CSV) and ``device``, if wanted also
+        ``recording``, ``split``, ``session``, ``speaker``, ``model``. What lies in a folder ``questioned``, or has this
+        as its ``split`` or no ``device``, is asked about and takes no part.
     samplerate : int or None
         Rate that all recordings will be brought to [Hz]; ``None`` or 0 = the lowest in the corpus.
     test_recordings : str or sequence of str
@@ -162,11 +134,11 @@ def _checked(source, least, *, samplerate=None, segment_length=4096, on_error="r
         raise ParameterError(f"recording_minutes={recording_minutes!r} is not a number")
 
     try:
-        table, misplaced = _listed(source, data_dir=Path(data_dir), seed=seed, minutes=recording_minutes)
+        table, misplaced = listed(source, data_dir=Path(data_dir), seed=seed, minutes=recording_minutes)
     except OSError as error:  # a folder that cannot be searched, a name that is too long
         raise CorpusError(f"{readable(error.filename or str(source))}: cannot be read: {error.strerror}") from None
     table = _without(table, misplaced, by="path", on_error=on_error, error=CorpusError, least=least)
-    _check_names(table)
+    check_names(table)
     infos = _inspected(table["path"], Path(data_dir) / "cache" / "recordings.json")
     known, refused = _usable(infos, samplerate, segment_length)
     table = _without(table, refused, by="path", on_error=on_error, error=AudioError, least=least)
@@ -196,148 +168,6 @@ def corpus_checksum(table):
                                   "checksum") if name in table]
     rows = sorted(table[columns].astype(str).to_numpy().tolist())
     return blake2b(json.dumps([columns, rows]).encode(), digest_size=8).hexdigest()
-
-
-# --- What is there ---------------------------------------------------------------------------------------------------
-def _listed(source, *, data_dir, seed, minutes):
-    """Return what a source lists, unchecked, and {path: reason} of the files that are in no place for a recording."""
-    name, known = str(source), []
-    if name in corpora.CORPORA:
-        source, known = corpora.listed(name, data_dir=data_dir)
-    if name in SIMULATED:
-        from .simulate import simulate_corpus  # it needs the speech that ships with the library: only when asked for
-
-        folder, responses = data_dir / f"{name}-seed{seed}-{minutes:g}min", None
-        if name == "simulated-micirp":
-            responses, known = corpora.impulse_responses(data_dir=data_dir), corpora.terms("micirp")
-        source = simulate_corpus(folder, seed=seed, minutes=minutes, share=SIMULATED[name], responses=responses)
-    source = Path(source)
-    if os.path.abspath(source) != readable(os.path.abspath(source)):
-        raise CorpusError(f"{readable(source)}: {NOT_UTF8}")
-    if not name.strip() or not source.exists():
-        raise CorpusError(f"{name or repr(name)}: no such folder or CSV, and not one of {', '.join(SIMULATED)}, "
-                          "`devid corpora`")
-    manifest = source / "manifest.csv" if source.is_dir() else source
-    if manifest.is_file() and manifest.suffix.lower() != ".csv":
-        raise CorpusError(f"{source}: neither a folder nor a CSV")
-    if manifest.is_file():
-        table, misplaced, notes = _csv_table(manifest), {}, []
-        there = map(os.path.normpath, filter(_is_audio, _files_in(source))) if source.is_dir() else []
-        if unlisted := set(there) - set(table["path"]):
-            notes.append(f"{len(unlisted)} audio files in the folder are not in its manifest.csv and were not used.")
-    else:
-        table, misplaced, notes = _folder_table(source)
-    if name not in NAMED:
-        whole = Path(os.path.abspath(manifest))
-        name = whole.parent.name if whole.name == "manifest.csv" else whole.stem
-    asked = table["split"].eq(QUESTIONED)
-    table, questioned = table[~asked].reset_index(drop=True), list(table["path"][asked])
-    table.attrs.update(name=name, notes=known + notes, skipped=[], questioned=questioned)
-    return table, misplaced
-
-
-def _folder_table(folder):
-    """Return the recordings of a folder ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``."""
-    files, notes, others = [], [], Counter()
-    for entry in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
-        there = _files_in(entry)
-        found = list(filter(_is_audio, there))
-        files += found
-        others.update(readable(file.suffix.lower()) or "without a suffix" for file in there if not _is_audio(file))
-        if entry.is_dir() and not found:
-            notes.append(f"The folder {readable(entry.name)} holds no audio and is no device.")
-    counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common())
-    if others:
-        notes.append(f"{others.total()} files are no recordings by their suffixes and were not used: {counts}.")
-    asked = [file for file in files if file.relative_to(folder).parts[0].lower() == QUESTIONED]
-    files = [file for file in files if file not in set(asked)]
-    flat = [file for file in files if file.parent == folder]
-    if not files and not asked:
-        raise CorpusError(f"{folder}: no audio in this folder{f', only {counts}' if counts else ''} "
-                          f"(audio is, by suffix: {' '.join(sorted(AUDIO_SUFFIXES))})")
-    if flat and len(flat) < len(files):
-        inside = next(file for file in files if file.parent != folder)
-        raise CorpusError(f"{folder}: {flat[0].name} lies beside device folders ({inside.relative_to(folder)}): "
-                          "use <device>/<recording>.<ext> or <device>-<n>.<ext> for all, or list them in a CSV")
-    rows, misplaced = [], {}
-    for file in files:
-        *folders, _ = file.relative_to(folder).parts
-        match = re.fullmatch(r"(.*\S)\s*-\s*(\d+)", file.stem)
-        path = readable(file)
-        if path != str(file):
-            device = recording = ""
-            misplaced[path] = NOT_UTF8
-        elif len(folders) == 1:
-            device, recording = folders[0], file.stem
-        elif match and not folders:
-            device, recording = match.groups()
-        else:
-            device = recording = ""
-            misplaced[path] = ("lies deeper than <device>/<recording>.<ext>; a CSV can list it where it is"
-                                    if folders else "its name is not <device>-<n>.<ext>, such as aigo-1.wav")
-        rows.append([path, _text(device), _text(recording), *[""] * (len(LISTED) - 3)])
-    rows += [[readable(file), "", file.stem, QUESTIONED, *[""] * (len(LISTED) - 4)] for file in asked]
-    return pd.DataFrame(rows, columns=LISTED), misplaced, notes
-
-
-def _files_in(entry):
-    """Return a file, or the files in and below a folder, that are not hidden."""
-    def refuse(error):
-        raise error
-
-    files = [entry]
-    if entry.is_dir():
-        files = [Path(where, name) for where, _, names in os.walk(entry, onerror=refuse) for name in sorted(names)]
-    return [file for file in files if not any(part.startswith(".") for part in file.relative_to(entry).parts)]
-
-
-def _is_audio(file):
-    return file.suffix.lower() in AUDIO_SUFFIXES
-
-
-def _csv_table(file):
-    """Return the recordings of a CSV with ``path, device`` and optionally ``recording, split, session, speaker,
-    model``."""
-    try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False).fillna("")
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"{file}: cannot be read as a CSV: {error}") from None
-    table = table.rename(columns=str.strip)
-    if missing := [name for name in ("path", "device") if name not in table]:
-        raise CorpusError(f"{file}: no column {' and no column '.join(missing)}, only {', '.join(table.columns)}")
-    table = table.reindex(columns=LISTED, fill_value="").map(str.strip)
-    table = table[table.ne("").any(axis=1)]  # spreadsheets write rows of nothing but separators
-    if table.empty:
-        raise CorpusError(f"{file}: lists no recordings")
-    if (bad := table.map(lambda cell: "\0" in cell).any(axis=1)).any():
-        raise CorpusError(f"{file}: row {int(bad.idxmax()) + 1} holds a NUL byte")
-    table["split"] = table["split"].str.lower()
-    if (blank := table["path"].eq("") | table["device"].eq("") & table["split"].isin(["train", "test"])).any():
-        raise CorpusError(f"{file}: row {int(blank.idxmax()) + 1} has no path or no device")
-    table["split"] = table["split"].where(table["device"].ne(""), QUESTIONED)
-    stems = [Path(path).stem for path in table["path"]]
-    table["recording"] = table["recording"].where(table["recording"].ne(""), stems)
-    table["path"] = [os.path.normpath(file.parent / path) for path in table["path"]]
-    table[LISTED[1:]] = table[LISTED[1:]].map(_text)
-    if (twice := table["path"].duplicated()).any():
-        raise CorpusError(_message(f"{file}: lists recordings twice", sorted(set(table["path"][twice]))))
-    given = set(table["split"]) - {QUESTIONED}
-    if given != {""} and (unknown := given - {"train", "test"}):
-        raise CorpusError(f"{file}: split must be train or test in every row (or questioned), not "
-                          f"{sorted(unknown)[0]!r}")
-    return table
-
-
-def _check_names(table):
-    """Refuse two recordings of one name under one device, and devices named as a column of every prediction table."""
-    if clash := sorted(set(KEYS) & set(table["device"])):
-        names = ", ".join(map(repr, clash))
-        raise CorpusError(f"{table.attrs['name']}: a device cannot be named {names}: tables have columns of that name")
-    double = table[table.duplicated(["device", "recording"], keep=False)]
-    if len(double):
-        lines = [f"{device}, {recording}: {', '.join(rows['path'])}"
-                 for (device, recording), rows in double.groupby(["device", "recording"])]
-        raise CorpusError(_message(f"{table.attrs['name']}: recordings of a device with the same name", lines))
 
 
 # --- What is in the files --------------------------------------------------------------------------------------------
@@ -447,7 +277,7 @@ def _without(table, reasons, *, by, on_error, error, least=2):
     """
     if reasons and on_error == "raise":
         lines = [f"{key}: {reasons[key]}" for key in dict.fromkeys(table[by]) if key in reasons]
-        raise error(_message(f'{table.attrs["name"]}: these cannot be used (on_error="skip" leaves them out)', lines))
+        raise error(message(f'{table.attrs["name"]}: these cannot be used (on_error="skip" leaves them out)', lines))
     bad = table[by].isin(list(reasons))
     kept = table[~bad].reset_index(drop=True)
     for path, key in zip(table["path"][bad], table[by][bad], strict=True):
@@ -457,7 +287,7 @@ def _without(table, reasons, *, by, on_error, error, least=2):
     if len(devices) < least:
         needed = "two devices are" if least == 2 else "a device is"
         title = f"{table.attrs['name']}: {needed} needed, found {devices[0] if devices else 'none'}"
-        raise CorpusError(_message(title, [f"left out: {entry['path']}: {entry['reason']}" for entry in left_out]))
+        raise CorpusError(message(title, [f"left out: {entry['path']}: {entry['reason']}" for entry in left_out]))
     return kept
 
 
@@ -473,7 +303,7 @@ def _check_copies(table):
             device, split = rows.iloc[0][["device", "split"]]
             notes.append(f"{device}: the same audio more than once in {split}: {', '.join(rows['recording'])}.")
     if refused:
-        raise CorpusError(_message(f"{table.attrs['name']}: the same audio under different names", refused))
+        raise CorpusError(message(f"{table.attrs['name']}: the same audio under different names", refused))
     return notes
 
 
@@ -520,15 +350,6 @@ def _names(test_recordings):
     """Return the names in a text with commas, or in a sequence."""
     sequence = isinstance(test_recordings, list | tuple)
     names = test_recordings if sequence else str("" if test_recordings is None else test_recordings).split(",")
-    return [name for name in dict.fromkeys(_text(str(name)) for name in names) if name]
+    return [name for name in dict.fromkeys(composed(str(name)) for name in names) if name]
 
 
-def _text(name):
-    """Return a name in composed Unicode: file systems and keyboards write an umlaut differently."""
-    return unicodedata.normalize("NFC", name).strip()
-
-
-def _message(title, lines, limit=10):
-    """Return an error message: a title and a line for each case, the first ones only when there are many."""
-    more = [f"and {len(lines) - limit} more"] if len(lines) > limit else []
-    return "\n  ".join([f"{title}:" if lines else title, *lines[:limit], *more])

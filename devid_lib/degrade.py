@@ -11,8 +11,8 @@ import scipy.signal
 import soxr
 from scipy.ndimage import maximum_filter1d, uniform_filter, uniform_filter1d
 
-from .encoders import fitted, rounded, samples, transcode
-from .noise import check_name
+from .encoders import CODECS, fitted, lacking, rounded, samples, transcode
+from .errors import check_name
 from .soundfield import speech
 
 TALKERS = 8  # of babble
@@ -45,10 +45,6 @@ def add_noise(y, samplerate, *, snr_db, kind="white", seed=0):
     ------
     ParameterError
         If ``y`` is no recording or ``kind`` is not listed.
-
-    Notes
-    -----
-    Notebook 13.
 
     Examples
     --------
@@ -219,12 +215,10 @@ def degrade(y, samplerate, *, condition, seed=0):
 
     Parameters
     ----------
-    y, samplerate
-        As in `add_noise`.
+    y, samplerate, seed
+        As in `add_noise`; give every recording a seed of its own.
     condition : str
         "clean", a key of `DEGRADATIONS`, or several joined by "+", done one after the other.
-    seed : int or sequence of int
-        Of what is random: give every recording its own.
 
     Returns
     -------
@@ -236,10 +230,6 @@ def degrade(y, samplerate, *, condition, seed=0):
         If a name is not listed.
     CodecError
         If this machine lacks the encoder.
-
-    Notes
-    -----
-    Notebook 13.
 
     Examples
     --------
@@ -256,6 +246,32 @@ def degrade(y, samplerate, *, condition, seed=0):
     return y
 
 
+def able(conditions):
+    """Return the conditions that this machine's encoders can do, and a sentence on each of the others.
+
+    Parameters
+    ----------
+    conditions : sequence of str
+        As in `degrade`.
+
+    Returns
+    -------
+    possible : tuple of str
+    left_out : list of str
+
+    Examples
+    --------
+    >>> able(["white-10", "mp3-64+mulaw"])
+    (('white-10', 'mp3-64+mulaw'), [])
+    """
+    reasons = {}
+    for condition in conditions:
+        codecs = [name.split("-")[0] for name in condition.split("+")]
+        reasons[condition] = "; ".join(filter(None, [lacking(codec) for codec in codecs if codec in CODECS]))
+    said = [f"Left out, {condition}: {reason}." for condition, reason in reasons.items() if reason]
+    return tuple(condition for condition, reason in reasons.items() if not reason), said
+
+
 # --- Multi-condition training ----------------------------------------------------------------------------------------
 AUGMENT = ("white-10", "rate-16", "rate-8", "gsm", "g723-6.3", "vorbis-0")
 """What training recordings go through with ``augment="multi"``: chosen by tools/choose_conditions.py. Noise, two bands,
@@ -267,24 +283,18 @@ def versions(y, samplerate, *, conditions=AUGMENT, seconds=10.0, seed=0):
 
     Parameters
     ----------
-    y, samplerate
+    y, samplerate, seed
         As in `add_noise`.
     conditions : sequence of str
         As in `degrade`.
     seconds : float
         Least length of a part, where the recording has it [s].
-    seed : int or sequence of int
-        Of what is random.
 
     Returns
     -------
     parts : list of np.ndarray [shape=(m,)], float32
         One more than conditions, evenly spread over the recording. Together they are as long as it, unless that were
         less than ``seconds`` each: then they overlap, and of a shorter recording each is a copy of all.
-
-    Notes
-    -----
-    Notebook 13.
 
     Examples
     --------

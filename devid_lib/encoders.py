@@ -11,8 +11,7 @@ import scipy.signal
 import soundfile as sf
 import soxr
 
-from .errors import CodecError, ParameterError
-from .noise import check_name, check_signal
+from .errors import CodecError, ParameterError, check_finite, check_name, check_signal
 from .soundfield import speech
 
 BLOCK = 1 << 15  # samples given to libsndfile at a time: its Vorbis encoder overruns its stack on long blocks
@@ -76,9 +75,8 @@ def transcode(y, samplerate, *, codec, bit_rate=0):
 
     Notes
     -----
-    Notebook 13. Recordings are brought to the lowest sample rate of the codec that keeps their band, else to its
-    highest, stored as 16 bit, encoded, decoded, and brought back. What a codec delays by is measured once with a known
-    sound.
+    Recordings are brought to the lowest sample rate of the codec that keeps their band, else to its highest, stored as
+    16 bit, encoded, decoded, and brought back. What a codec delays by is measured once with a known sound.
 
     Examples
     --------
@@ -90,6 +88,8 @@ def transcode(y, samplerate, *, codec, bit_rate=0):
     """
     y = samples(y)
     check_name("codec", codec, CODECS)
+    if reason := lacking(codec):
+        raise CodecError(reason)
     spec = CODECS[codec]
     known = spec.bit_rates or (0,)
     if not isinstance(bit_rate, Real) or bit_rate not in known:
@@ -105,6 +105,27 @@ def transcode(y, samplerate, *, codec, bit_rate=0):
     return fitted(soxr.resample(decoded, rate, samplerate), len(y))
 
 
+def lacking(codec):
+    """Return what this machine cannot do of a codec, a key of `CODECS`; an empty string where it can do all.
+
+    >>> lacking("mulaw")
+    ''
+    """
+    spec = CODECS[codec]
+    if spec.soundfile:
+        there = sf.check_format(spec.container, spec.encoder)
+        return "" if there else f"{codec}: this machine's libsndfile has no encoder {spec.encoder!r}"
+    try:
+        made = av.Codec(spec.encoder, "w").canonical_name
+    except av.codec.codec.UnknownCodecError:
+        return f"{codec}: this machine's FFmpeg has no encoder {spec.encoder!r}"
+    try:
+        av.Codec(made, "r")
+    except av.codec.codec.UnknownCodecError:
+        return f"{codec}: this machine's FFmpeg has no decoder of {made!r}"
+    return ""
+
+
 @functools.cache
 def _delay(codec, bit_rate, rate):
     """Return where in what is decoded the sound begins that had LONGEST_DELAY zeros before it: where it fits best."""
@@ -118,18 +139,12 @@ def _through_file(y, rate, codec, bit_rate):
     """Return what is decoded from a file in memory, at the rate that went in."""
     spec, file = CODECS[codec], io.BytesIO()
     if spec.soundfile:
-        if not sf.check_format(spec.container, spec.encoder):
-            raise CodecError(f"{codec}: this machine's libsndfile has no encoder {spec.encoder!r}")
         extra = {"compression_level": 1 - bit_rate / 10} if spec.bit_rates else {}
         with sf.SoundFile(file, "w", rate, 1, spec.encoder, format=spec.container, **extra) as out:
             for start in range(0, len(y), BLOCK):
                 out.write(y[start : start + BLOCK])
         file.seek(0)
         return sf.read(file, dtype="float32")[0]
-    try:
-        av.Codec(spec.encoder, "w")
-    except av.codec.codec.UnknownCodecError:
-        raise CodecError(f"{codec}: this machine's FFmpeg has no encoder {spec.encoder!r}") from None
     with av.open(file, "w", format=spec.container) as out:
         stream = out.add_stream(spec.encoder, rate=rate, layout="mono", options=dict(spec.options))
         if bit_rate:
@@ -149,13 +164,7 @@ def _through_file(y, rate, codec, bit_rate):
 # --- Small tools -----------------------------------------------------------------------------------------------------
 def samples(y):
     """Return a recording as float32, or refuse it."""
-    y = check_signal(y, shortest=1)
-    if y.ndim != 1:
-        raise ParameterError(f"a recording has one dimension, (n_samples,); this one has shape {y.shape}")
-    y = np.asarray(y, np.float32)
-    if not np.isfinite(y).all():
-        raise ParameterError("a recording must be finite; this one has NaN or infinite samples")
-    return y
+    return check_finite(check_signal(y, single=True).astype(np.float32, copy=False))
 
 
 def rounded(y):

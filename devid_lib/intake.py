@@ -54,10 +54,8 @@ def measure(y, samplerate):
 
     Parameters
     ----------
-    y : np.ndarray [shape=(n,)], float32
-        Samples, full scale = 1; a memory map is read in blocks.
-    samplerate : int
-        [Hz]
+    y : np.ndarray [shape=(n,)], float32; samplerate : int
+        Samples, full scale = 1, and their rate [Hz]; a memory map is read in blocks.
 
     Returns
     -------
@@ -97,7 +95,7 @@ def measure(y, samplerate):
     clipped = sum(_at_limit(y[start : start + step + 1], peak) for start in range(0, len(y), step))
     levels = 10 * np.log10(np.maximum(np.concatenate(levels), 10 ** (SILENCE_DB / 10)))
     floor, top = np.percentile(levels, [5, 95])
-    spectrum = mean_spectrum(y, samplerate)
+    spectrum = mean_spectrum(y)
     return {
         "peak_dbfs": _db(peak**2),
         "rms_dbfs": _db(power / len(y)),
@@ -121,7 +119,7 @@ def _at_limit(y, peak):
     return int(np.count_nonzero(at[1:] & at[:-1]))
 
 
-def mean_spectrum(y, samplerate):
+def mean_spectrum(y):
     """Return the mean power in bins of a Hann-windowed FFT [shape=(FFT // 2 + 1,)]; their sum is the power."""
     y = np.asarray(y) if len(y) >= FFT else np.pad(y, (0, FFT - len(y)))
     starts = np.unique(np.linspace(0, len(y) - FFT, min(SPECTRA, 1 + 2 * (len(y) - FFT) // FFT)).astype(int))
@@ -170,9 +168,10 @@ def likeness(bands, others):
     0.0
     """
     distances = []
-    for other in others:
-        n = min(len(bands), len(other))
-        distances.append(float(np.std(bands[:n] - other[:n])))
+    for n in {len(other) for other in others}:
+        both = min(n, len(bands))
+        apart = bands[:both] - np.array([other[:both] for other in others if len(other) == n])
+        distances.append(float(np.std(apart, axis=1).min()))
     return min(distances)
 
 
@@ -200,13 +199,8 @@ def examine(path):
     path = Path(path)
     y, samplerate = load_recording(path)
     status = path.stat()
-    facts = {
-        "file": path.name,
-        "sha256": sha256_of(path),
-        "bytes": status.st_size,
-        "modified": str(pd.Timestamp(status.st_mtime, unit="s", tz="UTC").floor("s")),
-        "duration_s": len(y) / samplerate,
-    }
+    facts = {"file": path.name, "sha256": sha256_of(path), "bytes": status.st_size, "duration_s": len(y) / samplerate}
+    facts["modified"] = str(pd.Timestamp(status.st_mtime, unit="s", tz="UTC").floor("s"))
     facts |= read_tags(path)
     facts["coding"] = LOSSLESS if facts["lossless"] else facts["codec"]
     return facts | measure(y, samplerate), y
@@ -241,10 +235,8 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrow
 
     Parameters
     ----------
-    facts : dict
-        From `examine`.
-    validated : pandas.DataFrame
-        From `validated_ranges`.
+    facts, validated : dict, pandas.DataFrame
+        From `examine` and `validated_ranges`.
     samplerate : int
         Rate of the comparison [Hz].
     least_s : float
@@ -257,8 +249,8 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrow
     Returns
     -------
     checks : pandas.DataFrame [one row per property]
-        ``property``, ``file`` and ``validated`` (text), ``verdict``: "within", "noted" (beyond, but said only) or
-        "beyond", which is an obstacle to an answer.
+        ``property``, ``file`` and ``validated`` (text; limits, margin and all), ``verdict``: "within", "noted" (beyond,
+        but said only) or "beyond", which is an obstacle to an answer.
     """
     rows = []
     facts = facts | {"likeness_db": likeness(facts["bands_db"], validated["bands_db"])}
@@ -271,8 +263,9 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrow
         low = -np.inf if check.low is None else least + check.low
         high = np.inf if check.high is None else largest + check.high
         beyond = "beyond" if check.obstacle else "noted"
-        between = f"{_number(least, check.unit)} to {_number(largest, check.unit)}"
-        rows.append([check.label, _number(value, check.unit), between, "within" if low <= value <= high else beyond])
+        least, most = _number(low, check.unit), _number(high, check.unit)
+        limits = f"up to {most}" if check.low is None else f"{least} to {most}" if check.high else f"from {least} on"
+        rows.append([check.label, _number(value, check.unit), limits, "within" if low <= value <= high else beyond])
     seconds, verdict = facts["duration_s"], "within" if facts["duration_s"] >= least_s else "beyond"
     rows.append(["length", f"{seconds:.1f} s", f"from {least_s:.1f} s on", verdict])
     rate, verdict = facts["rate"], "within"

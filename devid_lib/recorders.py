@@ -96,39 +96,14 @@ class Recorder:
 
 
 def draw_model(design, *, rng):
-    """Return a model: the response [dB] and the port that all its units share.
-
-    Parameters
-    ----------
-    design : Design
-    rng : np.random.Generator
-
-    Returns
-    -------
-    model : dict
-        For `draw_unit`.
-    """
+    """Return a model, for `draw_unit`: the response [dB] and the port that all its units share."""
     port = rng.uniform(*PORT_HZ), rng.uniform(*PORT_Q)
     return {"design": design, "response_db": MODEL_DB * smooth_process(MODEL_HZ, rng), "port": port}
 
 
 def draw_unit(name, model, *, rng):
-    """Return a unit of a model.
+    """Return a unit, with the name of a device, of a model from `draw_model`.
 
-    Parameters
-    ----------
-    name : str
-        Of the device.
-    model : dict
-        From `draw_model`.
-    rng : np.random.Generator
-
-    Returns
-    -------
-    recorder : Recorder
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> model = draw_model(DESIGNS["phone A"], rng=rng)
     >>> one, other = (draw_unit(name, model, rng=rng) for name in ("one", "other"))
@@ -149,9 +124,7 @@ def draw_unit(name, model, *, rng):
 
 # --- What a recorder writes ------------------------------------------------------------------------------------------
 def record(clean, recorder, *, rng, gain_db=0.0):
-    """Return what a recorder makes of a sound field.
-
-    Capsule with its housing, self-noise, gain, noise suppression and automatic gain, limiter, converter, codec.
+    """Return what a recorder makes of a sound field: capsule, self-noise, gain, processing, converter, codec.
 
     Parameters
     ----------
@@ -172,10 +145,6 @@ def record(clean, recorder, *, rng, gain_db=0.0):
     ------
     ParameterError
         If ``clean`` is empty, has more than one axis or is not finite, or the codec is unknown.
-
-    Notes
-    -----
-    Notebook 00.
     """
     clean, design = np.asarray(clean, np.float32), recorder.design
     if clean.ndim != 1 or not clean.size or not np.isfinite(clean).all():
@@ -304,21 +273,16 @@ def device(model, unit, *, seed=0, name=""):
 
 
 def recorders(*, seed=0, share="nothing", responses=None):
-    """Return the nine recorders of a simulated corpus.
+    """Return the nine recorders of a simulated corpus, in alphabetical order.
 
     Parameters
     ----------
     seed : int >= 0
-    share : {"nothing", "model", "unit"}
+    share : {"nothing", "model", "unit", "session"}
         What they have in common: all may be units of one model, or copies of one unit.
     responses : dict of str: np.ndarray [shape=(2049,)], optional
         Of microphones, from 0 Hz to 22.05 kHz [dB], as from `corpora.impulse_responses`: nine of them, by the seed,
         take the place of the recorders' own, and their names that of the models'.
-
-    Returns
-    -------
-    recorders : tuple of Recorder
-        In alphabetical order.
 
     Examples
     --------
@@ -334,10 +298,8 @@ def recorders(*, seed=0, share="nothing", responses=None):
     if not responses:
         return nine
     drawn = np.random.default_rng([seed, 7]).permutation(sorted(responses))[: len(nine)].tolist()
-    return tuple(
-        replace(one, response_db=responses[name], design=replace(one.design, name=name))
-        for one, name in zip(nine, drawn, strict=True)
-    )
+    return tuple(replace(one, response_db=responses[name], design=replace(one.design, name=name))
+                 for one, name in zip(nine, drawn, strict=True))
 
 
 RECORDERS = recorders()

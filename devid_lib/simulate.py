@@ -54,8 +54,8 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
     ----------
     folder : str or Path
         Where ``<device>/<n>.wav`` (44.1 kHz, 16 bit, mono), manifest.csv and, last, simulation.json go. It has to be
-        new, empty, or from an earlier call with the same settings, which is finished where it was left. What an older
-        version of this library made with these settings is made anew.
+        new, empty, or from an earlier call with the same settings, which is finished where it was left; what an older
+        version of this library made is made anew.
     seed : int >= 0
         The same seed gives the same samples, whatever ``n_jobs`` is; another one other devices, rooms and recordings.
     minutes : float

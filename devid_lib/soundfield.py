@@ -1,8 +1,7 @@
 """The sound field that a simulated recorder is put into: voices, a room, a place in it, and what else is heard there.
 
 Three levels, each drawn from a generator of its own: a *session* is a day and a room, with its background; a *place* is
-where one device stands on that day, with what is near it; a *recording* is who says what, and how the background
-wanders. (Two fifths of the lines are docstrings.)
+where one device stands on that day, with what is near it; a *recording* is who says what, while the background wanders.
 """
 
 import contextvars
@@ -59,6 +58,7 @@ GAIN_DB = (-3.0, 3.0)  # the user's setting of the recorder's input gain [dB]; a
 GRID = 2049  # points of a response, from 0 Hz to 22.05 kHz
 _SOUND = 343.0  # speed of sound [m/s]
 _FRAME = 441  # step of everything that varies slowly: 10 ms
+_KNOTS = np.arange(5.0, 15.0)  # where the colour of a background is given: octaves, 32 Hz to 16 kHz
 _SPEECH_DBFS = -26.0  # RMS of the sentences that ship with the library
 stop_event = contextvars.ContextVar("stop", default=None)  # the event that ends the work of this thread
 
@@ -86,36 +86,16 @@ class Place:
 
 
 def draw_session(rng):
-    """Return a session.
-
-    Parameters
-    ----------
-    rng : np.random.Generator
-
-    Returns
-    -------
-    session : Session
-    """
+    """Return a session drawn from a generator."""
     room = np.array([rng.uniform(*side) for side in ROOM_M])
     talker = np.array([*(room[:2] * rng.uniform(0.3, 0.7, 2)), 1.2])  # sitting
-    knots = _knots()
-    colours = tuple(rng.uniform(*AMBIENT_SLOPE_DB) * knots + AMBIENT_COLOUR_DB * rng.standard_normal(len(knots))
+    colours = tuple(rng.uniform(*AMBIENT_SLOPE_DB) * _KNOTS + AMBIENT_COLOUR_DB * rng.standard_normal(len(_KNOTS))
                     for _ in range(AMBIENT_SOURCES))
     return Session(room, rng.uniform(*ABSORPTION), talker, colours, tuple(rng.uniform(*AMBIENT_SPL, AMBIENT_SOURCES)))
 
 
 def draw_place(session, rng):
-    """Return a place of a device in a session.
-
-    Parameters
-    ----------
-    session : Session
-    rng : np.random.Generator
-
-    Returns
-    -------
-    place : Place
-    """
+    """Return a place of a device in a session, drawn from a generator."""
     distance, direction = rng.uniform(*DISTANCE_M), rng.uniform(0, 2 * np.pi)
     height = -min(0.4, 0.8 * distance)  # on a desk, below the mouth
     away = np.sqrt(distance**2 - height**2)
@@ -132,14 +112,11 @@ def sound_field(n_samples, *, rng, session=None, place=None, side="train", voice
 
     Parameters
     ----------
-    n_samples : int > 0
-        Length wanted [samples].
+    n_samples, side, voices
+        As in `speech`.
     rng : np.random.Generator
         Draws everything that belongs to the recording, and what is not given.
-    session : Session, optional
-    place : Place, optional
-    side, voices
-        Who speaks: see `speech`.
+    session, place : Session, Place, optional
     said : np.ndarray [shape=(n_samples,)], optional
         What is said, from `speech`, when several devices are to hear the same.
 
@@ -164,12 +141,10 @@ def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
 
     Parameters
     ----------
-    n_samples : int > 0
-        Length wanted [samples].
+    n_samples, samplerate : int > 0
+        Length [samples] and sample rate [Hz] wanted.
     rng : np.random.Generator
         Draws order, pauses and levels of the sentences.
-    samplerate : int > 0
-        Sample rate wanted [Hz].
     side : {"train", "test"}
         Training and test have sentences and voices of their own.
     voices : sequence of str, optional
@@ -187,7 +162,7 @@ def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
 
     Notes
     -----
-    Notebook 00. The sentences are synthetic: see assets/speech.txt.
+    The sentences are synthetic: see assets/speech.txt.
     """
     if side not in VOICES:
         raise ParameterError(f"side must be one of {', '.join(VOICES)}, not {side!r}")
@@ -213,11 +188,6 @@ def room_response(session, place):
 
     The early part is that of image sources in a shoebox (Allen & Berkley 1979); the tail is noise, its decay that of
     Eyring's formula and its level that of a diffuse field.
-
-    Parameters
-    ----------
-    session : Session
-    place : Place
 
     Returns
     -------
@@ -262,12 +232,8 @@ def turned_response(*, rng):
     """Return what becomes of speech by how talker and device are turned to each other.
 
     Heads and housings let low frequencies pass; what they take away of high ones, or reflect, depends on the angle.
-    A simplification: the angle is one for a recording, and for what the walls send back, too.
-
-    Parameters
-    ----------
-    rng : np.random.Generator
-        Draws the angle, as it were: a smooth deviation above `TURNED_HZ`.
+    A simplification: the angle is one for a recording, and for what the walls send back, too. It is drawn, as it were,
+    as a smooth deviation above `TURNED_HZ`.
 
     Returns
     -------
@@ -285,19 +251,10 @@ def turned_response(*, rng):
 
 
 def near_response(place, *, rng):
-    """Return the impulse response of what is near a device.
+    """Return the impulse response of what is near a device, [shape=(taps,)], float32.
 
-    A simplification: whatever arrives, from wherever, is reflected with the same delays.
-
-    Parameters
-    ----------
-    place : Place
-    rng : np.random.Generator
-        Draws by how much device and talker have moved since the last recording.
-
-    Returns
-    -------
-    response : np.ndarray [shape=(taps,)], float32
+    A simplification: whatever arrives, from wherever, is reflected with the same delays. By how much device and talker
+    have moved since the last recording is drawn.
     """
     delays = place.delays + MOVED_S * rng.standard_normal(len(place.delays))
     response = np.zeros(int(max(delays) * SAMPLERATE) + 2, np.float32)
@@ -317,18 +274,13 @@ def _add_taps(response, delays, gains):
 
 def _ambient(n_samples, colour, loudness, rng):
     """Return one source of background noise [Pa]: its colour is given, its level wanders."""
-    knots = _knots()
-    noise = coloured_noise(n_samples, lambda f: _amplitude(np.interp(np.log2(f), knots, colour)), rng)
+    noise = coloured_noise(n_samples, lambda f: _amplitude(np.interp(np.log2(f), _KNOTS, colour)), rng)
     noise *= _pascal(loudness)
     pole = np.exp(-_FRAME / SAMPLERATE / AMBIENT_WANDER_S)
     steps = rng.standard_normal(n_samples // _FRAME + 2) * np.sqrt(1 - pole**2)
     steps[0] /= np.sqrt(1 - pole**2)
     noise *= slowly(_amplitude(AMBIENT_WANDER_DB * signal.lfilter([1], [1, -pole], steps)), n_samples)
     return noise
-
-
-def _knots():
-    return np.arange(5.0, 15.0)  # octaves: 32 Hz to 16 kHz
 
 
 # --- Small tools -----------------------------------------------------------------------------------------------------
@@ -352,8 +304,9 @@ def _pascal(spl):
     return _amplitude(spl) * np.float32(2e-5)
 
 
-def coloured_noise(n_samples, magnitude, rng, taps=4096):
+def coloured_noise(n_samples, magnitude, rng):
     """Return Gaussian noise of RMS 1 whose spectrum has a magnitude: a function of the frequency [Hz]."""
+    taps = 4096
     f = np.fft.rfftfreq(taps, 1 / SAMPLERATE)
     response = np.append(0.0, magnitude(f[1:]))
     fir = np.roll(np.fft.irfft(response), taps // 2) * np.hanning(taps)
@@ -364,21 +317,10 @@ def coloured_noise(n_samples, magnitude, rng, taps=4096):
 
 
 def filtered(y, fir):
-    """Return the start of the convolution, as long as ``y``.
+    """Return the start of the convolution of two arrays of float32, as long as ``y``.
 
     By overlap-save, a few blocks at a time, which stay in the processor's cache.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], float32
-    fir : np.ndarray [shape=(taps,)], float32
-
-    Returns
-    -------
-    y : np.ndarray [shape=(n,)], float32
-
-    Examples
-    --------
     >>> filtered(np.float32([1, 2, 4]), np.float32([1, 0.5])).round(3)
     array([1. , 2.5, 5. ], dtype=float32)
     """
@@ -397,18 +339,9 @@ def filtered(y, fir):
 
 
 def smooth_process(length_hz, rng):
-    """Return a Gaussian process over frequency: standard deviation 1, correlation exp(-(f / length_hz)**2 / 2).
+    """Return a Gaussian process over frequency, [shape=(2049,)], from 0 Hz to 22.05 kHz.
 
-    Parameters
-    ----------
-    length_hz : float
-        Over how many hertz it is alike [Hz].
-    rng : np.random.Generator
-
-    Returns
-    -------
-    y : np.ndarray [shape=(2049,)]
-        From 0 Hz to 22.05 kHz.
+    Its standard deviation is 1, its correlation exp(-(f / length_hz)**2 / 2).
     """
     sigma = length_hz / (SAMPLERATE / 2 / (GRID - 1)) / np.sqrt(2)
     white = rng.standard_normal(3 * GRID)
@@ -416,19 +349,10 @@ def smooth_process(length_hz, rng):
 
 
 def minimum_phase(db):
-    """Return the filter of minimum phase that has a magnitude (Oppenheim & Schafer, by the cepstrum).
+    """Return the filter of minimum phase, [shape=(n,)], that has a magnitude (Oppenheim & Schafer, by the cepstrum).
 
-    Parameters
-    ----------
-    db : np.ndarray [shape=(n + 1,)]
-        Magnitude from 0 Hz to half the sample rate [dB].
+    ``db``, [shape=(n + 1,)], goes from 0 Hz to half the sample rate [dB].
 
-    Returns
-    -------
-    fir : np.ndarray [shape=(n,)], float32
-
-    Examples
-    --------
     >>> minimum_phase(np.full(5, 20.0)).round(3)
     array([10.,  0.,  0.,  0.], dtype=float32)
     """
@@ -454,17 +378,11 @@ def asset(name):
 def _sentences(samplerate):
     """Return the sentences that ship with the library as (samples, voice, side), at a sample rate."""
     y, rate = sf.read(io.BytesIO(asset("speech.ogg")), dtype="float32")
-    spoken = json.loads(asset("speech.json"))["utterances"]
-    return [(soxr.resample(y[start:stop], rate, samplerate), voice, side) for start, stop, voice, side in spoken]
+    return [(soxr.resample(y[start:stop], rate, samplerate), voice, side) for start, stop, voice, side in _SPOKEN]
 
 
-def _voices():
-    """Return {side: names of its voices}."""
-    spoken = json.loads(asset("speech.json"))["utterances"]
-    return {side: tuple(dict.fromkeys(voice for *_, voice, its in spoken if its == side)) for side in ("train", "test")}
-
-
-VOICES = _voices()
+_SPOKEN = json.loads(asset("speech.json"))["utterances"]  # first and last sample, voice and side of each
+VOICES = {side: tuple(dict.fromkeys(voice for *_, voice, its in _SPOKEN if its == side)) for side in ("train", "test")}
 
 
 def positive(name, value):

@@ -13,7 +13,7 @@ import soxr
 
 from devid_lib import audio
 from devid_lib.audio import inspect_recording, load_recording, read_tags
-from devid_lib.errors import AudioError, ParameterError
+from devid_lib.errors import AudioError, ParameterError, check_samplerate
 
 TONE, AMPLITUDE = 440.0, 0.3
 
@@ -541,4 +541,4 @@ def test_sample_rates_that_are_none_are_refused(tmp_path, samplerate):
     sf.write(tmp_path / "a.wav", tone(8000), 8000)
     with pytest.raises(ParameterError, match="samplerate"):
         load_recording(tmp_path / "a.wav", samplerate=samplerate)
-    assert audio.check_samplerate(8000.0) == 8000
+    assert check_samplerate(8000.0) == 8000

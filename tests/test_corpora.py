@@ -238,6 +238,16 @@ def test_a_damaged_archive_is_named(tmp_path, spoil):
         unpacked(tmp_path / "x.zip", tmp_path)
 
 
+@pytest.mark.parametrize("coding", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_damaged_stream_of_any_coding_is_no_matter_of_the_disk(tmp_path, coding):
+    with zipfile.ZipFile(tmp_path / "x.zip", "w", coding) as file:
+        file.writestr("1.wav", CONTENT[:9000])
+    whole = (tmp_path / "x.zip").read_bytes()
+    (tmp_path / "x.zip").write_bytes(whole[:500] + bytes(500) + whole[1000:])
+    with pytest.raises(CorpusError, match=r"x\.zip: is damaged"):
+        unpacked(tmp_path / "x.zip", tmp_path)
+
+
 def test_contents_are_what_git_calls_them(tmp_path):
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "1.wav").write_bytes(b"hello\n")
@@ -348,6 +358,10 @@ def test_dr_vctk_follows_its_lists(made):
                     ["Apogee MiC", "windows open ch3 p232", "windows open", 1.0],
                     ["MacBook Air", "windows closed ch1 p226", "windows closed", 1.0],
                     ["MacBook Air", "windows open ch2 p226", "windows open", 0.5]]
+    shutil.rmtree(data / "corpora" / name / f"prepared-{corpora.FORMAT}")
+    (lists.parent / "device-recorded_trainset_wav_16k" / "p226_002.wav").unlink()
+    with pytest.raises(CorpusError, match=r"half there: 1 of 3 files in train_ch_log\.txt are missing, p226_002\.wav"):
+        load_corpus(name, data_dir=data)
     (lists / "train_ch_log.txt").unlink()
     with pytest.raises(CorpusError, match=r"holds no train_ch_log\.txt"):
         list(layouts.dr_vctk(data / "corpora" / name / "files"))
@@ -366,6 +380,18 @@ def test_clips_are_joined_to_the_sample_and_copies_left_out(made):
     np.testing.assert_array_equal(y, np.concatenate(clips))
     assert any("4 recordings are 8 clips laid end to end" in note for note in table.attrs["notes"])
     assert "15300" not in table.to_csv()  # student numbers get into no report
+
+
+def test_a_full_disk_while_joining_is_named(made, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    data = made("dspspeech-20", LAYOUTS["dspspeech-20"][0])
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        with pytest.raises(DevidError, match=r"prepared-\d: cannot be written: No space left on device"):
+            load_corpus("dspspeech-20", data_dir=data)
+    assert len(load_corpus("dspspeech-20", data_dir=data)) == 4
 
 
 def test_joined_recordings_are_bounded(made):

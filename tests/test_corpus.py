@@ -11,10 +11,11 @@ import pandas as pd
 import pytest
 import soundfile as sf
 
-from devid_lib import corpus, simulate
-from devid_lib.corpus import COLUMNS, SIMULATED, corpus_checksum
+from devid_lib import corpora, corpus, simulate
+from devid_lib.corpus import COLUMNS, corpus_checksum
 from devid_lib.errors import AudioError, CorpusError, ParameterError
 from devid_lib.files import write_json
+from devid_lib.listing import SIMULATED
 
 
 @pytest.fixture
@@ -101,7 +102,7 @@ def test_simulated_corpora_have_their_own_folders(load_corpus, tmp_path, folder,
         return target
 
     monkeypatch.setattr(simulate, "simulate_corpus", simulate_corpus, raising=False)
-    monkeypatch.setattr(corpus.corpora, "impulse_responses", lambda **_: "measured")
+    monkeypatch.setattr(corpora, "impulse_responses", lambda **_: "measured")
     table = load_corpus(name, seed=3, recording_minutes=0.5)
     options = {"seed": 3, "minutes": 0.5, "share": share}
     options["responses"] = "measured" if name == "simulated-micirp" else None

@@ -156,13 +156,32 @@ def test_a_missing_encoder_is_named(y, monkeypatch):
             encoders.transcode(y[:4001], RATE, codec=name, bit_rate=4.75 if name == "amr" else 0)
 
 
+def test_what_this_machine_cannot_do_is_left_out_and_said(monkeypatch):
+    for name, lacking in {"gsm": {"encoder": "NOBODY"}, "opus": {"encoder": "nobody"}}.items():
+        monkeypatch.setitem(encoders.CODECS, name, dataclasses.replace(encoders.CODECS[name], **lacking))
+    possible, said = degrade.able(("white-10", "gsm", "mp3-64+opus-16", "phone-3.4", "mulaw"))
+    assert possible == ("white-10", "phone-3.4", "mulaw")
+    assert said == ["Left out, gsm: gsm: this machine's libsndfile has no encoder 'NOBODY'.",
+                    "Left out, mp3-64+opus-16: opus: this machine's FFmpeg has no encoder 'nobody'."]
+
+
+def test_a_missing_decoder_is_named(y, monkeypatch):
+    def codec(name, mode):
+        return real("nobody has this" if mode == "r" else name, mode)
+
+    real = encoders.av.Codec
+    monkeypatch.setattr(encoders.av, "Codec", codec)
+    with pytest.raises(CodecError, match="amr: this machine's FFmpeg has no decoder of 'amr_nb'"):
+        encoders.transcode(y[:4001], RATE, codec="amr", bit_rate=4.75)
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
         ({"codec": "mp3", "bit_rate": 33}, "mp3 knows no bit_rate=33, only 16, 24, 32"),
         ({"codec": "opus", "bit_rate": 5}, "opus knows no bit_rate=5, only 6 to 256"),
         ({"codec": "gsm", "bit_rate": 13}, "gsm knows no bit_rate=13, only 0"),
-        ({"codec": "evs"}, "codec 'evs' is not one of mulaw"),
+        ({"codec": "evs"}, "codec='evs' is not one of mulaw"),
     ],
 )
 def test_a_rate_that_a_codec_does_not_know(given, message, y):
@@ -178,7 +197,7 @@ def test_what_is_no_recording_is_refused(bad):
 
 
 def test_an_unknown_name_is_refused(y):
-    with pytest.raises(ParameterError, match="condition 'mp3-33' is not one of"):
+    with pytest.raises(ParameterError, match="condition='mp3-33' is not one of"):
         degrade.degrade(y, RATE, condition="mulaw+mp3-33")
 
 

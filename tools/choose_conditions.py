@@ -36,13 +36,12 @@ from sklearn.base import clone
 
 from devid_lib.audio import load_recording
 from devid_lib.corpus import load_corpus
-from devid_lib.degrade import AUGMENT, DEGRADATIONS, degrade
-from devid_lib.errors import CodecError
+from devid_lib.degrade import AUGMENT, DEGRADATIONS, able, degrade
 from devid_lib.progress import progress
+from devid_lib.systems.cepstra import SupervectorSVM
 from devid_lib.systems.channel import BlindChannel
 from devid_lib.systems.excerpts import Excerpt
 from devid_lib.systems.spectra import DifferenceRidge, DifferenceSVM
-from devid_lib.systems.supervector import SupervectorSVM
 
 PAIRS = ("aac-32+opus-16", "mp3-64+opus-16", "amr-12.2+mp3-32", "opus-16+aac-32")
 SETS = {
@@ -60,14 +59,9 @@ READERS |= {"[1]": BlindChannel(), "[5]": SupervectorSVM()}
 
 
 def in_condition(recordings, name):
-    """Return recordings after a condition, as excerpts; None where an encoder is missing."""
+    """Return recordings after a condition, as excerpts."""
     seeds = [zlib.crc32(f"{x.device}/{x.recording}".encode()) for x in recordings]
-    try:
-        heard = [
-            degrade(x.y, x.samplerate, condition=name, seed=seed) for x, seed in zip(recordings, seeds, strict=True)
-        ]
-    except CodecError as error:
-        return print(error)
+    heard = [degrade(x.y, x.samplerate, condition=name, seed=seed) for x, seed in zip(recordings, seeds, strict=True)]
     return [Excerpt(y, x.samplerate, x.device, x.recording) for y, x in zip(heard, recordings, strict=True)]
 
 
@@ -94,10 +88,12 @@ def main():
         excerpts = [x for name in ("clean", *names) for x in learnt[name]]
         for reader, system in READERS.items():
             fitted[label, reader] = clone(system).fit(excerpts, [x.device for x in excerpts])
-    for name in progress(args.conditions or ["clean", *DEGRADATIONS, *PAIRS], label="conditions"):
-        if excerpts := in_condition(read["validate"], name):
-            truth = np.array([x.device for x in excerpts])
-            right[name] = {key: 100 * np.mean(system.predict(excerpts) == truth) for key, system in fitted.items()}
+    conditions, left_out = able(args.conditions or ["clean", *DEGRADATIONS, *PAIRS])
+    print(*left_out, sep="\n")
+    truth = np.array([x.device for x in read["validate"]])
+    for name in progress(conditions, label="conditions"):
+        excerpts = in_condition(read["validate"], name)
+        right[name] = {key: 100 * np.mean(system.predict(excerpts) == truth) for key, system in fitted.items()}
     table = pd.DataFrame(right).T
     print(table.round(1).to_string())
     print(pd.DataFrame({"mean": table.mean(), "worst": table.min(), "where": table.idxmin()}).round(1).to_string())

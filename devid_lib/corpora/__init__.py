@@ -5,6 +5,7 @@ Nothing is downloaded unless it is asked for, with `get` or ``devid corpora get 
 """
 
 import csv
+import io
 import re
 import shutil
 import time
@@ -30,24 +31,8 @@ RATE, TAPS = 44100, 4096  # of the simulator [Hz], and of a microphone's respons
 
 
 def known(name):
-    """Return what is known of a public corpus.
+    """Return what is known of a public corpus, a `registry.Corpus`; a ParameterError names those that there are.
 
-    Parameters
-    ----------
-    name : str
-        A key of `CORPORA`.
-
-    Returns
-    -------
-    corpus : registry.Corpus
-
-    Raises
-    ------
-    ParameterError
-        If there is none of this name.
-
-    Examples
-    --------
     >>> known("dspspeech-20").licence
     'MIT'
     """
@@ -59,18 +44,16 @@ def known(name):
 def described(name):
     """Return what is known of a public corpus, one fact a line, with what it would take to get it.
 
-    Examples
-    --------
     >>> print(described("micirp").splitlines()[0])
     micirp: MicIRP, microphone impulse responses
     """
     corpus = known(name)
-    facts = {"what": corpus.what, "devices": f"{corpus.devices}: {corpus.units}", "sessions": corpus.sessions}
-    facts |= {"rate": corpus.rate, "size": _sizes(corpus), "licence": corpus.licence, "cite": corpus.citation}
-    facts |= {"page": corpus.page, "shows": corpus.shows, "cannot": corpus.cannot, "checked": corpus.checked}
-    facts |= {"left out": corpus.left_out} if corpus.left_out else {}
-    facts |= {"by hand": corpus.by_hand} if corpus.by_hand else {"address": corpus.base or ", ".join(corpus.archives)}
-    return "\n".join([f"{name}: {corpus.title}", *(f"  {key:10} {fact}" for key, fact in facts.items())])
+    facts = {"what": corpus.what, "devices": f"{corpus.devices}: {corpus.units}", "sessions": corpus.sessions,
+             "rate": corpus.rate, "size": _sizes(corpus), "licence": corpus.licence, "cite": corpus.citation,
+             "page": corpus.page, "shows": corpus.shows, "cannot": corpus.cannot, "checked": corpus.checked,
+             "left out": corpus.left_out, "by hand": corpus.by_hand,
+             "address": corpus.base or ", ".join(corpus.archives)}
+    return "\n".join([f"{name}: {corpus.title}", *(f"  {key:10} {fact}" for key, fact in facts.items() if fact)])
 
 
 def _sizes(corpus):
@@ -145,12 +128,6 @@ def _download(corpus, folder):
 def listed(name, *, data_dir="data"):
     """Return the list of recordings of a public corpus that is in ``data_dir``, made if it is not there yet.
 
-    Parameters
-    ----------
-    name : str
-        A key of `CORPORA`.
-    data_dir : str or Path
-
     Returns
     -------
     manifest : Path
@@ -183,8 +160,6 @@ def listed(name, *, data_dir="data"):
 def terms(name):
     """Return what a reader of any result on a public corpus should know, as sentences: licence, citation, limits.
 
-    Examples
-    --------
     >>> terms("micirp")[0].split(". ")[0]
     'MicIRP, microphone impulse responses'
     """
@@ -232,13 +207,15 @@ def _join(clips, path, *, seconds):
             raise CorpusError(f"{odd[0]}: its rate, channels or coding do not let it be joined to {clips[0].name}")
         rate, channels, coding = kinds[0]
         left = int(seconds * rate) if seconds else sum(info.frames for info in infos)
-        with sf.SoundFile(path, "w", rate, channels, coding, format="FLAC") as joined:
+        file = io.BytesIO()  # soundfile does not report a full disk as an OSError
+        with sf.SoundFile(file, "w", rate, channels, coding, format="FLAC") as joined:
             for clip in clips:
                 y, _ = sf.read(clip, frames=left, dtype="int32", always_2d=True)
                 joined.write(y)
                 left -= len(y)
     except sf.LibsndfileError as error:
         raise CorpusError(f"{clips[0].parent}: cannot be read: {error}") from None
+    path.write_bytes(file.getvalue())
 
 
 def impulse_responses(*, data_dir="data"):
@@ -282,14 +259,7 @@ def impulse_responses(*, data_dir="data"):
 
 
 def overview():
-    """Return the public recordings as a table of words.
-
-    Returns
-    -------
-    rows : list of list of str
-        Name, what it is, devices, sessions, rate, size, licence, what it shows, what it cannot show; a row a corpus,
-        below the names of the columns.
-    """
+    """Return the public recordings as a table of words: names of columns, then a row a corpus."""
     columns = ["name", "what it is", "devices", "sessions", "rate", "size", "licence", "shows", "cannot show"]
     rows = [[corpus.name, f"{corpus.title}: {corpus.what}", str(corpus.devices), corpus.sessions, corpus.rate,
              _sizes(corpus), corpus.licence, corpus.shows, corpus.cannot] for corpus in CORPORA.values()]

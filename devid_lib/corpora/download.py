@@ -1,7 +1,9 @@
 """Bring a file here, going on where it broke off, and unpack it where it can do no harm."""
 
+import errno
 import functools
 import hashlib
+import lzma
 import os
 import re
 import shutil
@@ -21,7 +23,8 @@ ATTEMPTS, PAUSE_S = 5, 2.0  # at most so many without a byte more, and the time 
 BLOCK = 2**20  # bytes
 MEMBERS = 100_000  # no corpus has more files
 DOCUMENTS = re.compile(r"(licen[cs]e|readme|copying)(\.\w+)?", re.IGNORECASE)  # unpacked too
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, RuntimeError)  # the last: a secret ZIP
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, lzma.LZMAError, EOFError, RuntimeError)  # last: a secret
+NO_DISK = (None, errno.EINVAL)  # errors of the operating system that are none of the disk's: readers raise them, too
 
 
 def fetch(url, path, *, checksum="", limit):
@@ -29,9 +32,8 @@ def fetch(url, path, *, checksum="", limit):
 
     Parameters
     ----------
-    url : str
-    path : str or Path
-        The file to be; what has arrived so far is kept beside it, with ``.part`` at its end.
+    url, path : str; str or Path
+        What has arrived so far is kept beside the file to be, with ``.part`` at its end.
     checksum : str
         As pooch takes it, for example ``md5:...``; empty = the file is not checked.
     limit : int
@@ -122,13 +124,11 @@ def unpack(archive, folder, *, keep, strip=0, limit):
 
     Parameters
     ----------
-    archive : str or Path
-    folder : str or Path
-        It has to be there.
-    keep : str
+    archive, folder : str or Path
+        Both have to be there.
+    keep, strip : str, int
         Regular expression of the members wanted, without their first ``strip`` folders; licence and README are
         unpacked too.
-    strip : int
     limit : int
         More than this is not unpacked [bytes].
 
@@ -156,7 +156,9 @@ def unpack(archive, folder, *, keep, strip=0, limit):
                 path.parent.mkdir(parents=True, exist_ok=True)
                 with read() as source, open(path, "xb") as file:
                     shutil.copyfileobj(source, file, BLOCK)
-    except DAMAGED as error:
+    except (*DAMAGED, OSError) as error:
+        if isinstance(error, OSError) and error.errno not in NO_DISK:
+            raise
         raise CorpusError(f"{archive}: is damaged: {error or type(error).__name__}") from error
 
 
@@ -197,17 +199,8 @@ def _harm(name, kind):
 def contents(folder, keep):
     """Return the SHA-256 of what files contain: of sorted lines "<git's name of the content> <path>".
 
-    Parameters
-    ----------
-    folder : str or Path
-    keep : str
-        Regular expression of the paths, seen from the folder.
-
-    Returns
-    -------
-    digest : str
-        The same as of the lines that ``git ls-tree -r`` has for a commit, so that it can be checked without the files.
-        The archives that GitHub makes have no checksum of their own that stays.
+    ``keep`` is a regular expression of paths seen from the folder. ``git ls-tree -r`` has the same lines for a commit,
+    so that it can be checked without the files. The archives that GitHub makes have no checksum that stays.
     """
     lines = []
     for path in progress([path for path in Path(folder).rglob("*") if path.is_file()], label="checking, files"):
@@ -222,8 +215,6 @@ def contents(folder, keep):
 def megabytes(size):
     """Return a number of bytes in words.
 
-    Examples
-    --------
     >>> megabytes(521_400_000), megabytes(16_060_000_000)
     ('521 MB', '16.1 GB')
     """

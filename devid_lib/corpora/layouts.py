@@ -70,7 +70,11 @@ def dr_vctk(folder):
     """Sentences of one speaker in one channel are one recording; a list says which channel made which file."""
     for side in ("train", "test"):
         channels = _channels(folder, f"{side}_ch_log.txt")
-        for path, name, speaker in _matched(folder, rf"device-recorded_{side}set_wav_16k/((p\d+)_[^/]+\.wav)"):
+        found = list(_matched(folder, rf"device-recorded_{side}set_wav_16k/((p\d+)_[^/]+\.wav)"))
+        if missing := channels.keys() - {name for _, name, _ in found}:
+            raise CorpusError(f"{folder}: half there: {len(missing)} of {len(channels)} files in {side}_ch_log.txt are "
+                              f"missing, {min(missing)} among them. Remove the folder and get it again")
+        for path, name, speaker in found:
             if name not in channels:
                 raise CorpusError(f"{folder / path}: is not in {side}_ch_log.txt")
             window, channel = channels[name]
