@@ -38,11 +38,6 @@ def _sides(same, different, **options):
     return _checked("same", same, **options), _checked("different", different, **options)
 
 
-def _fraction(name, value):
-    if not 0 <= value <= 1:
-        raise ParameterError(f"{name} must lie between 0 and 1, not {value!r}")
-
-
 # How good a set of likelihood ratios is.
 
 
@@ -60,13 +55,22 @@ def cllr(same, different):
 def cllr_min(same, different):
     """Return the `cllr` after the best monotone calibration, `pav`, float: what bad discrimination alone costs.
 
-    ``cllr - cllr_min`` is Cllr_cal, the cost of bad calibration. Source: Brümmer & du Preez, 2006.
+    Source: Brümmer & du Preez, 2006.
 
     >>> cllr_min([5, 6], [3, 4]), round(cllr_min([0, 2], [-1, 1]), 3)
     (0.0, 0.5)
     """
     steps = pav(same, different)
     return cllr(steps(same), steps(different))
+
+
+def cllr_cal(same, different):
+    """Return ``cllr - cllr_min``, float: what bad calibration costs.
+
+    >>> round(cllr_cal([1, 3], [-2, 2]), 3)
+    1.203
+    """
+    return cllr(same, different) - cllr_min(same, different)
 
 
 def ece(same, different, *, log10_odds):
@@ -135,7 +139,8 @@ def false_acceptance_at(same, different, *, false_rejection):
     >>> false_acceptance_at([0, 2], [-1, 1], false_rejection=0.1)
     0.5
     """
-    _fraction("false_rejection", false_rejection)
+    if not 0 <= false_rejection <= 1:
+        raise ParameterError(f"false_rejection must lie between 0 and 1, not {false_rejection!r}")
     _, accepted, rejected = error_rates(same, different)
     return float(accepted[rejected <= false_rejection].min())
 
@@ -275,22 +280,6 @@ def source_bounds(n_same, n_different):
     return -float(np.log10(n_same + 1)), float(np.log10(n_different + 1))
 
 
-def bounded(log10_lr, *bounds):
-    """Return log10 likelihood ratios within all bounds (low, high), and which of them were beyond.
-
-    The second array, int, is -1 where the lower bound took the place of a ratio, 1 where the upper one did, else 0.
-
-    >>> values, beyond = bounded([-3, 0.5, np.inf], (-2, 1), (-1, 4))
-    >>> values.tolist(), beyond.tolist()
-    ([-1.0, 0.5, 1.0], [-1, 0, 1])
-    """
-    log10_lr = _checked("log10_lr", log10_lr)
-    if not bounds or not all(low <= 0 <= high for low, high in bounds):
-        raise ParameterError(f"bounds must be pairs (low, high) with low <= 0 <= high, not {bounds}")
-    low, high = max(low for low, _ in bounds), min(high for _, high in bounds)
-    return np.clip(log10_lr, low, high), (log10_lr > high).astype(int) - (log10_lr < low)
-
-
 def verbal(log10_lr):
     """Return a log10 likelihood ratio in words, str: ENFSI guideline for evaluative reporting, 2015.
 
@@ -308,13 +297,28 @@ def verbal(log10_lr):
 # How sure all this is.
 
 
-def bootstrap(metric, same, different, *, same_devices, different_devices, n=1000, seed=0, level=0.95):
-    """Return a metric with its percentile interval over devices, dict of value, low, high and n (devices).
+def device_draws(same, different, same_devices, different_devices, *, n, seed):
+    """Yield the pairs (same, different) of ``n`` draws of devices with replacement; not those that leave a side empty.
 
-    Devices are drawn with replacement; a pair of one device is in as often as the device, one of two as often as the
-    product says. Draws that leave a side empty or the metric undefined do not count; if all do, low and high are NaN.
-    Of 9 simulated devices, 95 % intervals held the true Cllr in 90 % of 60 trials, AUROC in 87 %, equal error rate in
-    85 %, Cllr_min, which few pairs make look too good, in 70 %.
+    A pair of one device is in as often as the device, one of two as often as the product says. Arguments as in
+    `bootstrap`.
+    """
+    names, codes = np.unique(np.concatenate([same_devices, np.ravel(different_devices)]), return_inverse=True)
+    one, two = codes[: len(same)], codes[len(same) :].reshape(-1, 2)
+    rng = np.random.default_rng(seed)
+    for _ in range(n):
+        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
+        drawn = np.repeat(same, times[one]), np.repeat(different, times[two].prod(axis=1))
+        if len(drawn[0]) and len(drawn[1]):
+            yield drawn
+
+
+def bootstrap(metric, same, different, *, same_devices, different_devices, n=1000, seed=0):
+    """Return a metric with its 95 % percentile interval over devices, dict of value, low, high and n (devices).
+
+    Devices are drawn as in `device_draws`. Draws that leave the metric undefined do not count; if all do, low and high
+    are NaN. Of 9 simulated devices, intervals held the true Cllr in 90 % of 60 trials, AUROC in 87 %, equal error rate
+    in 85 %, Cllr_min, which few pairs make look too good, in 70 %.
 
     ``metric(same, different)`` returns a float. ``same_devices`` [shape=(n,)] and ``different_devices`` [shape=(m, 2)],
     arrays of str, name the devices of each pair: three or more on each side. ``n`` is the number of draws.
@@ -333,17 +337,8 @@ def bootstrap(metric, same, different, *, same_devices, different_devices, n=100
     for name, devices in (("same", one), ("different", two)):
         if len(np.unique(devices)) < 3:
             raise ParameterError(f"{name}: pairs of {len(np.unique(devices))} devices, an interval needs at least 3")
-    _fraction("level", level)
-    names, codes = np.unique(np.concatenate([one, two.ravel()]), return_inverse=True)
-    one, two = codes[: len(one)], codes[len(one) :].reshape(-1, 2)
-    rng, figures = np.random.default_rng(seed), []
-    for _ in range(n):
-        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        drawn = np.repeat(same, times[one]), np.repeat(different, times[two].prod(axis=1))
-        if len(drawn[0]) and len(drawn[1]):
-            figures.append(metric(*drawn))
-    figures = np.array(figures, float)
-    figures = figures[~np.isnan(figures)]
-    ends = [(1 - level) / 2, (1 + level) / 2]  # percentiles that are values themselves, since these may be infinite
-    low, high = np.quantile(figures, ends, method="nearest") if len(figures) else (np.nan, np.nan)
-    return {"value": float(metric(same, different)), "low": float(low), "high": float(high), "n": len(names)}
+    figures = np.array([metric(*pairs) for pairs in device_draws(same, different, one, two, n=n, seed=seed)], float)
+    figures = figures[~np.isnan(figures)]  # and percentiles that are values themselves: these may be infinite
+    low, high = np.quantile(figures, [0.025, 0.975], method="nearest") if len(figures) else (np.nan, np.nan)
+    value, n = float(metric(same, different)), len(np.union1d(one, two))
+    return {"value": value, "low": float(low), "high": float(high), "n": n}

@@ -4,8 +4,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from .degrade import add_room, degrade
-from .errors import ParameterError
-from .noise import check_name
+from .errors import ParameterError, check_name
 
 DECOYS = ("gain", "room", "door", "edit")
 CONDITIONS = ("clean", "mp3-64", "aac-64", "vorbis-5")  # recompressed afterwards

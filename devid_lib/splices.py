@@ -10,22 +10,22 @@ which is the total variability model of speaker recognition (Dehak et al., "Fron
 verification", IEEE TASLP 19(4), 2011), with a gain that is free on either side of a cut. A stretch of sound then has a
 likelihood under "one device, one place", and a cut a likelihood ratio: two such stretches against one. The first use of
 channel estimates for splices of recordings is Cuccovillo et al. 2013 (MMSP), the first of the cited systems.
-(A third of the lines are docstrings.) Constants were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds
+Constants were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds
 01-03, 08 and 13 of 16 recording chains (rounds), devices left out.
 """
 
+from bisect import bisect_left
 from dataclasses import dataclass, replace
+from itertools import chain, compress
 
 import numpy as np
 import pandas as pd
-import scipy.fft
 from scipy.ndimage import maximum_filter1d
-from scipy.signal import get_window
 
-from .degrade import degrade
+from .degrade import able, degrade
 from .errors import ParameterError
+from .features import BLOCK_S, log_spectra
 
-FRAME_S, BLOCK_S = 0.032, 0.064  # frame of a spectrum, half overlapping; block over which log spectra are averaged [s]
 AXES, STATES, FACTORS = 40, 4, 30  # principal axes of a block, kinds of sound, numbers in h
 KNOWN_AXES = 24  # of them, the first ones tell the kind of sound
 INDEPENDENT = 0.3  # neighbouring blocks are alike: how many independent ones a block counts for
@@ -34,16 +34,15 @@ SHORTEST_S, LONGEST_S = 1.75, 60.0  # shortest piece, longest before two are com
 SIDE_S = 2.0  # sound on either side of a cut, for the curve [s]
 NEAR = 8  # blocks by which a candidate may be off
 ABRUPT_S, ABRUPT = 0.75, -1.0  # sound on either side in which a change must show, and how: least log10 likelihood ratio
-GRID = np.geomspace(10, 1e4, 60).round(2)  # thresholds that are tried
-PER_HOUR = 1.0  # false alarms in an hour of untouched sound that a threshold may let through
+LEAST = 5.0  # log10 likelihood ratio that every change must reach
+GRID = np.geomspace(LEAST, 1e4, 70).round(2)  # thresholds that are tried
+PER_HOUR = 1.0  # false alarms expected in an hour of untouched sound
 COPIES, COPY_S = ("mp3-64",), 10.0  # what is learnt besides, since MP3 empties bands; seconds of each recording
-ROUNDING = 2.0**-30 / 12  # noise of 16 bit [power]
-CHUNK_S = 60  # sound taken at a time [s]
 
 
 @dataclass(frozen=True, eq=False)
 class SpliceModel:
-    """What `fit_model` learns; ``numpy.savez(file, **dataclasses.asdict(model))`` keeps it, without pickle."""
+    """What `fit_left_out` learns; ``numpy.savez(file, **dataclasses.asdict(model))`` keeps it, without pickle."""
 
     samplerate: int
     mean: np.ndarray  # [shape=(bins,)] of log spectra
@@ -55,74 +54,6 @@ class SpliceModel:
     whiten: np.ndarray  # [shape=(STATES, AXES, AXES)], times its transpose = inverse covariance
     loadings: np.ndarray  # [shape=(STATES, AXES, FACTORS)], whitened
     threshold: float = np.inf  # least score of a change point [log10 likelihood ratio]
-
-
-def log_spectra(y, samplerate):
-    """Return the log power spectra of blocks, np.ndarray [shape=(n_blocks, bins)], and the seconds of a block.
-
-    Levels are counted from the level that a tenth of the blocks exceed, so a gain of the whole recording cancels.
-
-    >>> x, step = log_spectra(np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32), 16000)
-    >>> x.shape, step
-    ((15, 257), 0.064)
-    """
-    y = np.asarray(y)
-    n, hop, per = _frames(samplerate)
-    number = (len(y) - n + hop) // (hop * per)
-    if y.ndim != 1 or number < 1:
-        raise ParameterError(f"a recording needs {n + hop * (per - 1)} samples for one block, this one is {y.shape}")
-    window = (get_window("hann", n) * np.sqrt(8 / 3)).astype(np.float32)
-    frames = np.lib.stride_tricks.sliding_window_view(y, n)[::hop]
-    blocks = []
-    for start in range(0, number, round(CHUNK_S / BLOCK_S)):
-        part = frames[start * per : min(start + round(CHUNK_S / BLOCK_S), number) * per]
-        power = np.square(np.abs(scipy.fft.rfft(part * window))) + np.float32(n * ROUNDING)
-        blocks.append(np.log(power).reshape(-1, per, n // 2 + 1).mean(axis=1))
-    x = np.concatenate(blocks).astype(np.float64)
-    return x - np.percentile(x.mean(axis=1), 90), _step(samplerate)
-
-
-def _frames(samplerate):
-    """Return the samples of a frame, those between two, and the frames of a block."""
-    n = 2 ** round(np.log2(FRAME_S * samplerate))
-    return n, n // 2, max(1, round(BLOCK_S * samplerate / (n // 2)))
-
-
-def _step(samplerate):
-    """Return the seconds of a block."""
-    _, hop, per = _frames(samplerate)
-    return hop * per / samplerate
-
-
-# The model.
-
-
-def fit_model(signals, samplerate, *, copies=COPIES, seed=0):
-    """Learn how recordings differ from one another, and how sound differs within them.
-
-    Parameters
-    ----------
-    signals : sequence of np.ndarray [shape=(n_samples,)]
-        Untouched recordings of several devices, as many as there are, one rate.
-    samplerate : int
-        Their rate [Hz].
-    copies : sequence of str
-        Conditions, as in `degrade.degrade`, of which a copy of each recording's first seconds is learnt from, too.
-    seed : int
-        Of the mixture's start.
-
-    Returns
-    -------
-    model : SpliceModel
-        Without a threshold; `fit_detector` finds one.
-    """
-    return _fitted([x for part in _learnt(signals, samplerate, copies) for x in part], samplerate, seed)
-
-
-def _copied(y, samplerate, copies):
-    """Return the log spectra of copies of a recording's first seconds."""
-    part = np.asarray(y)[: round(COPY_S * samplerate)]
-    return [log_spectra(degrade(part, samplerate, condition=name), samplerate)[0] for name in copies]
 
 
 def _fitted(spectra, samplerate, seed):
@@ -145,7 +76,8 @@ def _fitted(spectra, samplerate, seed):
     means = r.T @ x / r.sum(axis=0)[:, None]
     whiten = np.stack([_whitening(parts, [share[:, k] for share in shares]) for k in range(STATES)])
     n = INDEPENDENT * np.array([share.sum(axis=0) for share in shares])
-    f = INDEPENDENT * np.array([_sums(part, share, means, whiten) for part, share in zip(parts, shares, strict=True)])
+    f = INDEPENDENT * np.array([share.T @ part for part, share in zip(parts, shares, strict=True)])
+    f = np.einsum("ikp,kpq->ikq", f - n[:, :, None] * means, whiten)  # whitened, about the means of kinds
     return SpliceModel(samplerate, mean, axes, *own, means, whiten, _loadings(n, f))
 
 
@@ -159,41 +91,30 @@ def _shares(x, weights, centres, variances):
 
 def _whitening(parts, weights):
     """Return what makes the covariance of blocks within recordings the identity, shrunk by a twentieth."""
-    total = 1e-9
     covariance = np.zeros((parts[0].shape[1],) * 2)
     for x, w in zip(parts, weights, strict=True):
         d = x - w @ x / (w.sum() + 1e-9)
         covariance += (d * w[:, None]).T @ d
-        total += w.sum()
-    covariance /= total
+    covariance /= sum(w.sum() for w in weights) + 1e-9
     small = np.trace(covariance) / len(covariance)
     return np.linalg.inv(np.linalg.cholesky(0.95 * covariance + (0.05 * small + 1e-6) * np.eye(len(covariance)))).T
 
 
-def _sums(x, shares, means, whiten):
-    """Return the sums of whitened blocks for each kind of sound [shape=(STATES, AXES)]."""
-    return np.stack([(shares[:, k] @ (x - means[k])) @ whiten[k] for k in range(len(means))])
-
-
-def _loadings(n, f, *, rounds=8):
+def _loadings(n, f):
     """Return the loadings from weights [shape=(recordings, STATES)] and sums, by expectation and maximisation."""
     (count, states), axes = n.shape, f.shape[2]
     _, s, v = np.linalg.svd((f / (n[:, :, None] + 1)).reshape(count, -1), full_matrices=False)
     factors = min(FACTORS, count - 1)
     t = (v[:factors] * s[:factors, None] / np.sqrt(count)).reshape(factors, states, axes).transpose(1, 2, 0)
-    for _ in range(rounds):
+    for _ in range(8):
         precision = np.eye(factors) + np.einsum("ik,kpr,kpq->irq", n, t, t, optimize=True)
         covariance = np.linalg.inv(precision)
         h = np.einsum("irq,kpq,ikp->ir", covariance, t, f, optimize=True)
         second = covariance + h[:, :, None] * h[:, None]
-        small = 1e-6 * np.eye(factors)
-        weighted = np.tensordot(n.T, second, 1) + small
+        weighted = np.tensordot(n.T, second, 1) + 1e-6 * np.eye(factors)
         t = np.stack([np.linalg.solve(weighted[k], h.T @ f[:, k]).T for k in range(states)])
         t = t @ np.linalg.cholesky(second.mean(axis=0))  # h keeps a variance of 1
     return t
-
-
-# The likelihood of a stretch.
 
 
 class Evidence:
@@ -203,22 +124,26 @@ class Evidence:
         x = (spectra - model.mean) @ model.axes
         r = _shares(x, model.weights, model.centres, model.variances)
         gain = np.einsum("p,kpq->kq", model.axes.sum(axis=0), model.whiten)  # what a gain does to whitened blocks
-        u, v = 0, 0
-        t = model.loadings
-        for k in range(len(t)):
+        level = (model.means @ model.axes.T).mean(axis=1)
+        u, v, t = 0, 0, model.loadings
+        for k in np.argsort(-level):
+            heard = u, v  # at last: all but the quietest kind
             white = r[:, k, None] * ((x - model.means[k]) @ model.whiten[k])
             u, v = u + white @ t[k], v + white @ gain[k]
-        self.sums = [np.concatenate([np.zeros((1, a.shape[1])), np.cumsum(a, axis=0)]) for a in (r, u, v[:, None])]
+        self.sums, self.heard = (
+            [np.concatenate([np.zeros((1, a.shape[1])), np.cumsum(a, axis=0)]) for a in (share, u, v[:, None])]
+            for share, u, v in ((r, u, v), (r * (level > level.min()), *heard))
+        )
         pairs = [(t, t), (t, gain), (gain, gain)]
         self.parts = [np.stack([a.T @ b for a, b in zip(*pair, strict=True)]) for pair in pairs]
         self.blocks = len(x)
 
-    def of(self, left, right, *, gain_sd=0.0):
+    def of(self, left, right, *, gain_sd=0.0, heard=False):
         """Return precision and direction of h [shapes=(..., FACTORS, FACTORS), (..., FACTORS)] in blocks left to right.
 
         With ``gain_sd`` [log power] every stretch has a gain of its own, which says nothing of h.
         """
-        n, u, v = (INDEPENDENT * (sums[right] - sums[left]) for sums in self.sums)
+        n, u, v = (INDEPENDENT * (sums[right] - sums[left]) for sums in (self.heard if heard else self.sums))
         both, cross, alone = self.parts
         precision = np.tensordot(n, both, 1)
         if gain_sd:
@@ -238,9 +163,12 @@ def log_evidence(precision, direction):
     return (0.5 * np.square(w).sum(-1) - np.log(np.diagonal(c, axis1=-2, axis2=-1)).sum(-1)) / np.log(10)
 
 
-def cut_score(evidence, left, cut, right, *, gain_sd=0.0):
-    """Return the log10 likelihood ratio of two devices, one up to block ``cut`` and one from it, against one."""
-    (p, a), (q, b) = evidence.of(left, cut, gain_sd=gain_sd), evidence.of(cut, right, gain_sd=gain_sd)
+def cut_score(evidence, left, cut, right, **options):
+    """Return the log10 likelihood ratio of two devices, one up to block ``cut`` and one from it, against one.
+
+    ``options`` are those of `Evidence.of`.
+    """
+    (p, a), (q, b) = evidence.of(left, cut, **options), evidence.of(cut, right, **options)
     return log_evidence(p, a) + log_evidence(q, b) - log_evidence(p + q, a + b)
 
 
@@ -280,8 +208,8 @@ def change_points(y, samplerate, *, model, threshold=None):
     samplerate : int
         Its rate, that of the model [Hz].
     model : SpliceModel
-    threshold : float or None
-        Least score; ``None`` = the model's own.
+    threshold : float, optional
+        Least score; by default the model's.
 
     Returns
     -------
@@ -293,8 +221,9 @@ def change_points(y, samplerate, *, model, threshold=None):
     -----
     Peaks of `change_curve` are candidates; those are kept that split the recording into the pieces of the largest sum
     of log likelihoods when every cut costs ``threshold``. Each is then moved by up to half a second to where it says
-    most, and dropped if the two sides are better explained by one device with two gains, or if it does not show within
-    `ABRUPT_S`: a noise suppressor that settles changes the sound over seconds.
+    most, and dropped if one device with two gains explains both sides better; if it does not show within `ABRUPT_S`,
+    since a noise suppressor settles over seconds; or if kinds of sound other than the quietest speak against it: a
+    gate, a suppressor or a fan changes pauses, another device speech as well.
     """
     return search(y, samplerate, model=model, threshold=threshold)[0]
 
@@ -302,9 +231,9 @@ def change_points(y, samplerate, *, model, threshold=None):
 def search(y, samplerate, *, model, threshold=None):
     """Return what `change_points` and `change_curve` do, found in one go: table, (times, ratios)."""
     evidence, step = evidence_of(y, samplerate, model)
-    threshold = model.threshold if threshold is None else threshold
     at, curve = _curve(evidence, step)
-    cuts, scores = _changes(evidence, step, _pieces(evidence, step, at, curve), threshold)
+    least = model.threshold if threshold is None else threshold
+    cuts, scores = _changes(evidence, step, _pieces(evidence, step, at, curve), least)
     return pd.DataFrame({"time_s": cuts * step, "score": scores}), (at * step, curve)
 
 
@@ -356,78 +285,94 @@ def _changes(evidence, step, pieces, threshold):
         a = np.array(edges)
         scores, free = (cut_score(evidence, a[:-2], a[1:-1], a[2:], gain_sd=sd) for sd in (0.0, GAIN_SD))
         near = cut_score(evidence, np.maximum(a[:-2], a[1:-1] - side), a[1:-1], np.minimum(a[2:], a[1:-1] + side))
-        scores = np.where((free < 0) | (near < ABRUPT), -np.inf, scores)
+        heard = cut_score(evidence, a[:-2], a[1:-1], a[2:], heard=True)
+        scores = np.where((free < 0) | (near < ABRUPT) | (heard < 0), -np.inf, scores)
         if scores.min() >= threshold:
             return a[1:-1], scores
         del edges[int(np.argmin(scores)) + 1]
     return np.empty(0, int), np.empty(0)
 
 
-def fit_detector(signals, devices, samplerate, *, folds=4, copies=COPIES, seed=0):
-    """Learn a model from untouched recordings, and the least score at which it raises few false alarms on them.
+def fit_left_out(signals, devices, samplerate, *, groups, seed=0):
+    """Learn how recordings differ, how sound differs within them, and from which score on a change counts.
 
     Parameters
     ----------
-    signals, samplerate, copies, seed
-        As in `fit_model`.
+    signals : sequence of np.ndarray [shape=(n_samples,)]
+        Untouched recordings, at least two of which are left when a group is out.
     devices : sequence of str
-        Of each recording. They are left out in turn, ``folds`` groups of them, see `fit_left_out`.
-
-    Returns
-    -------
-    model : SpliceModel
-    """
-    names = np.random.default_rng(seed).permutation(np.unique(devices))
-    if len(names) < 2:
-        raise ParameterError("splices need recordings of at least 2 devices to learn from")
-    learnt = _learnt(signals, samplerate, copies)
-    models = _left_out(*learnt, devices, samplerate, np.array_split(names, min(folds, len(names))), seed)
-    return replace(_fitted([x for part in learnt for x in part], samplerate, seed), threshold=models[0].threshold)
-
-
-def fit_left_out(signals, devices, samplerate, *, groups, copies=COPIES, seed=0):
-    """Return a model for every group of devices, learnt from the recordings of the others, all with one threshold.
-
-    It lets `PER_HOUR` false alarms through when each recording is searched by the model that has not heard its device;
-    of less sound than an hour, in proportion, rounded down.
-
-    Parameters
-    ----------
-    signals, devices, samplerate, copies, seed
-        As in `fit_detector`.
+        Of each recording.
+    samplerate : int
+        Their rate [Hz].
     groups : sequence of sequence of str
-        Names of devices, each in one group.
+        Names of devices, each in one group. An empty group leaves nobody out.
+    seed : int
+        Of the mixture's start.
 
     Returns
     -------
     models : list of SpliceModel
+        One for every group, learnt from the other devices' recordings and from copies of their first seconds in those
+        of the conditions `COPIES` that have an encoder here. All have the `alarm_threshold` of all recordings in
+        groups, each searched by the model that has not heard its device.
     """
-    return _left_out(*_learnt(signals, samplerate, copies), devices, samplerate, groups, seed)
-
-
-def _learnt(signals, samplerate, copies):
-    """Return the log spectra of recordings, and those of their copies, one after the other for each."""
-    spectra = [log_spectra(y, samplerate)[0] for y in signals]
-    return spectra, [x for y in signals for x in _copied(y, samplerate, copies)]
-
-
-def _left_out(spectra, extra, devices, samplerate, groups, seed):
-    step, devices = _step(samplerate), np.asarray(devices)
+    first = [np.asarray(y)[: round(COPY_S * samplerate)] for y in signals]
+    described = [log_spectra(y, samplerate) for y in signals]
+    spectra, step = [x for x, _ in described], described[0][1] if described else BLOCK_S
+    names = able(COPIES)[0]
+    copies = [[log_spectra(degrade(y, samplerate, condition=name), samplerate)[0] for name in names] for y in first]
     models, least = [], []
     for group in groups:
         out = np.isin(devices, group)
-        part = [*zip(spectra, out, strict=True), *zip(extra, np.repeat(out, len(extra) // len(out)), strict=True)]
-        models.append(_fitted([x for x, left in part if not left], samplerate, seed))
+        kept = [*compress(spectra, ~out), *chain(*compress(copies, ~out))]
+        models.append(_fitted(kept, samplerate, seed))
         least += [_silent(Evidence(x, models[-1]), step) for x, left in zip(spectra, out, strict=True) if left]
-    allowed = min(int(PER_HOUR * sum(map(len, spectra)) * step / 3600), len(least) - 1)
-    return [replace(model, threshold=float(np.sort(least)[-1 - allowed])) for model in models]
+    threshold = alarm_threshold(least, sum(map(len, spectra)) * step / 3600)
+    return [replace(model, threshold=threshold) for model in models]
+
+
+def fit_detector(signals, devices, samplerate, *, folds=4, seed=0):
+    """Learn a model from untouched recordings, and the score at which it raises few false alarms on them.
+
+    Parameters
+    ----------
+    signals, samplerate, seed
+        As in `fit_left_out`.
+    devices : sequence of str
+        Of each recording, at least two. They are left out in turn for the threshold.
+    folds : int
+        Number of groups in which they are.
+
+    Returns
+    -------
+    model : SpliceModel
+        Of all recordings.
+    """
+    names = np.random.default_rng(seed).permutation(np.unique(devices))
+    if len(names) < 2:
+        raise ParameterError("splices need recordings of at least 2 devices to learn from")
+    groups = [*np.array_split(names, min(folds, len(names))), ()]
+    return fit_left_out(signals, devices, samplerate, groups=groups, seed=seed)[-1]
+
+
+def alarm_threshold(least, hours):
+    """Return the threshold at which `PER_HOUR` false alarms are expected in an hour of untouched sound.
+
+    ``least`` [shape=(n,)] are the least thresholds at which recordings of so many hours raise no alarm. That is seldom
+    an hour for each device, so what exceeds `LEAST` is taken for exponential, as log likelihood ratios of what is not
+    there are at worst; one excess of `LEAST` is added, since recordings that are all silent do not show that none will.
+
+    >>> round(alarm_threshold([5.0] * 40, 1.0), 2), round(alarm_threshold([5.0] * 40, 0.1), 2)
+    (5.0, 16.51)
+    >>> round(alarm_threshold([5.0] * 38 + [9.0, 30.0], 0.1), 1)
+    43.5
+    """
+    beyond = np.append(np.asarray(least) - LEAST, LEAST)
+    beyond = beyond[beyond > 0]
+    return LEAST + float(beyond.mean()) * max(0.0, float(np.log(len(beyond) / (PER_HOUR * hours))))
 
 
 def _silent(evidence, step):
     """Return the least threshold of `GRID` from which on a recording shows no change."""
     pieces = _pieces(evidence, step, *_curve(evidence, step))
-    low, high = 0, len(GRID) - 1
-    while low < high:
-        middle = (low + high) // 2
-        low, high = (low, middle) if not len(_changes(evidence, step, pieces, GRID[middle])[0]) else (middle + 1, high)
-    return GRID[low]
+    return GRID[bisect_left(GRID[:-1], True, key=lambda least: not len(_changes(evidence, step, pieces, least)[0]))]

@@ -1,102 +1,30 @@
 """Were two recordings made by one device? Comparison of mean log spectra, calibrated on devices that are left out.
 
 A *side* (`sides`) is a handful of consecutive segments, described by the mean of their windowed log spectra. How sides
-differ between devices and within one is learnt from background devices (two-covariance PLDA), and scores become
-log10 likelihood ratios by a line that was fitted on devices which the scorer had not seen. Notebooks 14 and 15.
-(A third of the lines are docstrings.) Constants were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds 01-13
-of 16 recording chains (rounds), devices left out, for Cllr_min and the area under the ROC of "none of these".
+differ between devices and within one is learnt from background devices (`covariances`), and scores become log10
+likelihood ratios by a line that was fitted on devices which the scorer had not seen. Notebooks 14 and 15.
 """
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
 from zipfile import BadZipFile
 
 import numpy as np
-import scipy.linalg
 from threadpoolctl import threadpool_limits
 
 from . import likelihood
+from .covariances import fit_two_covariance
 from .errors import DevidError, ParameterError
-from .evaluation import logit_t_interval
 from .files import atomic_path, sealed
-from .sides import coefficients, corpus_sides
+from .intervals import logit_t_interval
+from .sides import corpus_sides
 
-WITHIN_SHRINKAGE, BETWEEN_SHRINKAGE = 0.5, 0.15  # how much of what is off the diagonal is not believed
 GROUPS = 8  # into which devices are put to be left out
 LEAST_DEVICES, LEAST_SAME = 6, 3  # to learn from; of them with two sessions
 DRAWS = 100  # of devices, for the interval of a likelihood ratio
-FORMAT = 2  # of a saved comparison; raise it when what is learnt from the same sides changes
-
-
-# --- two covariances -------------------------------------------------------------------------------------------------
-@dataclass(frozen=True, eq=False)
-class TwoCovariance:
-    """What devices have in common: sides are mean + device + rest, in a basis where the rest has unit variance."""
-
-    mean: np.ndarray  # [shape=(k,)]
-    basis: np.ndarray  # [shape=(k, k)]
-    between: np.ndarray  # [shape=(k,)], variance of devices along each axis
-
-    def score(self, references, questioned):
-        """Return the natural log likelihood ratios of one device against two, np.ndarray [shape=(m, n)].
-
-        ``references`` [shape=(m, k)] and ``questioned`` [shape=(n, k)] are coefficients, each one side.
-        """
-        r, q = ((np.asarray(x, np.float64) - self.mean) @ self.basis for x in (references, questioned))
-        gain = self.between / (self.between + 1)  # of the device that the reference promises
-        one, two = gain + 1, self.between + 1  # variances of the other side, given the reference and without it
-        alone = (q**2 * (1 / one - 1 / two)).sum(axis=1) + np.log(one / two).sum()
-        return r @ (q * gain / one).T - 0.5 * ((gain * r) ** 2 / one).sum(axis=1)[:, np.newaxis] - 0.5 * alone
-
-
-@threadpool_limits.wrap(limits=1)  # matrices this small take several times longer on several threads
-def fit_two_covariance(x, devices, sessions):
-    """Estimate the covariance between devices and that within them, across sessions.
-
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n, k)]
-        Coefficients.
-    devices, sessions : np.ndarray [shape=(n,)], str
-        Devices of one session tell nothing of sessions, and only count for the covariance between devices if there
-        are others.
-
-    Returns
-    -------
-    model : TwoCovariance
-
-    Notes
-    -----
-    The mean of a session holds what sets it apart and some of what its sides differ by; of that, the other sides hold
-    the rest. Means of devices hold some of both, which is taken off what is between devices. All is shrunk towards its
-    diagonal: cosine coefficients of spectra are nearly uncorrelated, and there are many more of them than devices.
-    Source: Brümmer & de Villiers, "The speaker partitioning problem", Odyssey 2010.
-    """
-    names, device = np.unique(devices, return_inverse=True)
-    pairs = np.stack([np.asarray(devices, str), np.asarray(sessions, str)], axis=1)
-    held, session = np.unique(pairs, axis=0, return_inverse=True)
-    session = session.ravel()
-    if len(held) == len(names):  # nothing tells of sessions: sides stand for them
-        session = np.arange(len(x))
-    middles = np.stack([x[session == i].mean(axis=0) for i in range(session.max() + 1)])
-    of = device[np.unique(session, return_index=True)[1]]
-    n_sessions = np.bincount(of)
-    means = np.stack([middles[of == i].mean(axis=0) for i in range(len(names))])
-    several = n_sessions > 1
-    apart, inner = (middles - means[of])[several[of]], x - middles[session]
-    across = _shrunk(apart.T @ apart / (len(apart) - several.sum()), WITHIN_SHRINKAGE)
-    inside = _shrunk(inner.T @ inner / max(1, len(x) - len(middles)), WITHIN_SHRINKAGE)
-    within = across + (1 - len(middles) / len(x)) * inside
-    between = _shrunk(np.cov(means.T) - across * np.mean(1 / n_sessions), BETWEEN_SHRINKAGE)
-    between[np.diag_indices_from(between)] = np.maximum(np.diag(between), 0.05 * np.diag(within))
-    variances, basis = scipy.linalg.eigh(between, within)
-    return TwoCovariance(means.mean(axis=0), basis, np.maximum(variances, 0))
-
-
-def _shrunk(covariance, share):
-    return (1 - share) * covariance + share * np.diag(np.diag(covariance))
+FORMAT = 3  # of a saved comparison; raise it when what is learnt from the same sides changes
 
 
 # --- devices left out ------------------------------------------------------------------------------------------------
@@ -121,7 +49,7 @@ class Validation:
     references: np.ndarray
 
     def pairs(self, values="log10_lr"):
-        """Return the pairs of one device, those of two, and their devices: for `likelihood.cllr` and `bootstrap`.
+        """Return the pairs of one device, those of two, and their devices, as `likelihood.bootstrap` asks for them.
 
         Parameters
         ----------
@@ -196,24 +124,10 @@ def _calibrated(scores, device, names, group):
     for a, b in zip(*np.triu_indices(group.max() + 1), strict=True):
         wanted = ~(np.isin(of_side, [a, b]) | np.isin(of_reference, [a, b]))
         line = likelihood.calibrate(*_pairs(scores, names[device], names, wanted)[:2])
-        here = ((of_side == a) & (of_reference == b)) | ((of_side == b) & (of_reference == a))
-        here &= np.isfinite(scores)
+        here = (np.minimum(of_side, of_reference) == a) & (np.maximum(of_side, of_reference) == b) & np.isfinite(scores)
         if here.any():
             values[here] = line(scores[here])
     return values
-
-
-def _lines(same, different, devices, *, seed):
-    """Return slope and offset of the calibration, then of draws of devices, np.ndarray [shape=(1 + draws, 2)]."""
-    names, codes = np.unique(devices["different_devices"], return_inverse=True)
-    two, one = codes.reshape(-1, 2), np.searchsorted(names, devices["same_devices"])
-    rng, lines = np.random.default_rng(seed), [likelihood.calibrate(same, different)]
-    while len(lines) <= DRAWS:
-        times = np.bincount(rng.integers(len(names), size=len(names)), minlength=len(names))
-        drawn = np.repeat(same, times[one]), np.repeat(different, times[two].prod(axis=1))
-        if len(drawn[0]) and len(drawn[1]):
-            lines.append(likelihood.calibrate(*drawn))
-    return np.array([[line.slope, line.offset] for line in lines])
 
 
 # --- the comparison --------------------------------------------------------------------------------------------------
@@ -223,8 +137,8 @@ class Comparison:
 
     Attributes
     ----------
-    x, devices, sessions : np.ndarray [shape=(n, k)], [shape=(n,)], [shape=(n,)]
-        What it was trained on: coefficients, and the names of device and session of each side.
+    x, devices, sessions : np.ndarray [shape=(n, d)], [shape=(n,)], [shape=(n,)]
+        Sides that it was trained on, and the names of device and session of each.
     lines : np.ndarray [shape=(1 + draws, 2)]
         Slope and offset that make log10 likelihood ratios of scores; then those of draws of devices.
     bounds : tuple (low, high)
@@ -232,10 +146,8 @@ class Comparison:
         devices allows, `likelihood.source_bounds`.
     validation : Validation
         What came out on devices left out.
-    d : int
-        Features of a side.
     settings : dict
-        What the caller wants to know when it is loaded again: sample rate, segments of a side.
+        What the caller wants to know when it is loaded again.
     """
 
     x: np.ndarray
@@ -244,7 +156,6 @@ class Comparison:
     lines: np.ndarray
     bounds: tuple
     validation: Validation
-    d: int
     settings: dict
 
     @cached_property
@@ -261,10 +172,8 @@ class Comparison:
 
         Parameters
         ----------
-        references : np.ndarray [shape=(r, d)]
-            Sides of one device.
-        questioned : np.ndarray [shape=(q, d)]
-            Sides of one questioned recording.
+        references, questioned : np.ndarray [shape=(n, d)], [shape=(m, d)]
+            Sides of one device, and of one questioned recording.
         device : str
             Name of the references' device. If it was trained on, the comparison is made without it, since devices
             that the scorer knows look more like themselves than others do.
@@ -286,25 +195,22 @@ class Comparison:
         return tuple(float(v) for v in np.clip([value, min(low, value), max(high, value)], *self.bounds))
 
     def _mean(self, name, vectors):
-        vectors = np.asarray(vectors)
-        if vectors.ndim != 2 or not len(vectors) or vectors.shape[1] != self.d or vectors.dtype.kind != "f":
-            raise ParameterError(f"{name} must be sides of {self.d} features, not an array of shape {vectors.shape}")
-        if not np.isfinite(vectors).all():
-            raise ParameterError(f"{name}: sides must be finite")
-        return coefficients(vectors).mean(axis=0, keepdims=True)
+        vectors, d = np.asarray(vectors), self.x.shape[1]
+        if not vectors.size or vectors.shape[1:] != (d,) or vectors.dtype.kind != "f" or not np.isfinite(vectors).all():
+            raise ParameterError(f"{name} must be finite sides of {d} features, not an array of shape {vectors.shape}")
+        return vectors.mean(axis=0, dtype=np.float64, keepdims=True)
 
     def save(self, path):
         """Write the comparison as one ``.npz`` file of plain arrays and a header with a checksum."""
         arrays = {"x": self.x, "devices": self.devices, "sessions": self.sessions, "lines": self.lines}
         arrays |= {"scores": self.validation.scores, "log10_lr": self.validation.log10_lr}
-        header = {"format": FORMAT, "bounds": self.bounds, "d": self.d, "settings": self.settings}
-        header["sha256"] = {name: _digest(array) for name, array in arrays.items()}
+        header = {"format": FORMAT, "bounds": self.bounds, "settings": self.settings, "sha256": _digest(arrays)}
         with atomic_path(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, header=np.array(sealed(header)), **arrays)
 
 
-def _digest(array):
-    return hashlib.sha256(np.ascontiguousarray(array).tobytes()).hexdigest()
+def _digest(arrays):
+    return {name: hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest() for name, x in arrays.items()}
 
 
 def load_comparison(path):
@@ -320,29 +226,27 @@ def load_comparison(path):
             arrays = {name: file[name] for name in file.files}
         header = json.loads(str(arrays.pop("header")))
         checksum = header.pop("checksum")
-        if json.loads(sealed(header))["checksum"] != checksum or header["format"] != FORMAT:
+        as_written = json.loads(sealed(header))["checksum"] == checksum and header["sha256"] == _digest(arrays)
+        if not as_written or header["format"] != FORMAT:
             raise ValueError("not as it was written, or by another version")
-        if header["sha256"] != {name: _digest(array) for name, array in arrays.items()}:
-            raise ValueError("not as it was written")
     except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
         raise DevidError(f"{path}: is no saved comparison: {getattr(error, 'strerror', None) or error}") from None
     devices = arrays["devices"]
     validation = Validation(arrays.pop("scores"), arrays.pop("log10_lr"), devices, np.unique(devices))
-    bounds, d, settings = tuple(header["bounds"]), header["d"], header["settings"]
-    return Comparison(**arrays, bounds=bounds, validation=validation, d=d, settings=settings)
+    return Comparison(**arrays, bounds=tuple(header["bounds"]), validation=validation, settings=header["settings"])
 
 
 @threadpool_limits.wrap(limits=1)
 def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=None):
-    """Train and calibrate a comparison on sides of known devices: references, background or both.
+    """Return the `Comparison` that sides of known devices teach: references, background or both.
 
     Parameters
     ----------
     vectors : np.ndarray [shape=(n, d)]
-        Sides, from `side_vectors`.
+        Sides, from `sides.side_vectors`.
     devices, sessions : sequence of str [length n]
-        Names. What was recorded together is one session; where devices have one session each, give the names of
-        recordings, and the ratios then know nothing of other days and rooms.
+        Names. What was recorded together is one session; where devices have one each, give the names of recordings:
+        the ratios then know nothing of other days and rooms.
     copied : sequence of bool [length n], optional
         Which sides are copies in other conditions, made of recordings among the others: multi-condition training. The
         ratios are then those of a copy against references that are as they were recorded.
@@ -351,28 +255,24 @@ def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=
     settings : dict, optional
         Kept with the comparison.
 
-    Returns
-    -------
-    comparison : Comparison
-
     Raises
     ------
     ParameterError
-        If the sides are too few for a likelihood ratio: fewer than 6 devices, or fewer than 3 with two sessions.
+        If there are fewer than 6 devices, or fewer than 3 with two sessions.
 
     Notes
     -----
-    Groups of devices are left out, two at a time, so that no pair is scored by what was trained, or calibrated, on one
-    of its devices. The questioned part of a pair is one side; the reference is the mean of the other sessions of its
-    device without the neighbours of the side's own, in the order of their names (dates, rounds, numbers), as far as
-    there are others. A questioned recording is mostly of another time than all references, and ratios calibrated on
-    neighbours overstate: of rounds 01-03 asked about 08 and 13, Cllr is .09 without neighbours, .16 with them.
+    Groups of devices are left out, two at a time: no pair is scored by what was trained, or calibrated, on one of its
+    devices. The questioned part of a pair is one side, the reference the mean of its device's other sessions without
+    the neighbours of the side's own in the order of their names (dates, rounds, numbers), as far as there are others.
+    What is questioned is mostly of another time than all references, and ratios calibrated on neighbours overstate: of
+    whole segments of rounds 01-03 asked about 08 and 13, Cllr is .09 without neighbours, .16 with them.
 
     Examples
     --------
     >>> rng = np.random.default_rng(0)
     >>> devices, sessions = np.repeat([*"ABCDEFGH"], 6), [*"112233"] * 8
-    >>> vectors = np.repeat(rng.normal(size=(8, 2049)), 6, axis=0) + rng.normal(0, 0.3, (48, 2049))
+    >>> vectors = np.repeat(rng.normal(size=(8, 40)), 6, axis=0) + rng.normal(0, 0.3, (48, 40))
     >>> comparison = fit_comparison(vectors[6:], devices[6:], sessions=sessions[6:])
     >>> [value > 0 for value in (comparison.log10_lr(vectors[:3], vectors[3:6])[0],  # A and A
     ...                          comparison.log10_lr(vectors[:3], vectors[6:9], device="A")[0])]  # A and B
@@ -388,30 +288,31 @@ def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=
     several = sum(len(np.unique(sessions[devices == name])) > 1 for name in names)
     if len(names) < LEAST_DEVICES or several < LEAST_SAME:
         raise ParameterError(f"no likelihood ratio from {len(names)} devices, {several} of them with two sessions or "
-                             f"recordings: it takes {LEAST_DEVICES}, and {LEAST_SAME} of them with two")  # fmt: skip
-    x = coefficients(vectors)
+                             f"recordings: it takes {LEAST_DEVICES}, and {LEAST_SAME} of them with two (others may "
+                             "be a background)")  # fmt: skip
+    x = vectors.astype(np.float64)
     copied = np.zeros(len(x), bool) if copied is None else np.asarray(copied, bool)
     scores, names, group = _left_out(x, devices, sessions, copied=copied, seed=seed)
-    lines = _lines(*_pairs(scores, devices, names), seed=seed)
+    same, different, named = _pairs(scores, devices, names)
+    draws = likelihood.device_draws(same, different, **named, n=DRAWS, seed=seed)
+    lines = np.array([astuple(likelihood.calibrate(*pairs)) for pairs in [(same, different), *draws]])
     log10_lr = _calibrated(scores, np.searchsorted(names, devices), names, group)
     validation = Validation(scores, log10_lr, devices, names)
     same, different, _ = validation.pairs()
     bounds = np.array([likelihood.elub(same, different), likelihood.source_bounds(several, len(names) - 1)])
     bounds = float(bounds[:, 0].max()), float(bounds[:, 1].min())
-    return Comparison(x.astype(np.float32), devices, sessions, lines, bounds, validation, vectors.shape[1],
-                      dict(settings or {}))  # fmt: skip
+    return Comparison(x.astype(np.float32), devices, sessions, lines, bounds, validation, dict(settings or {}))
 
 
 def crossed(recordings):
-    """Return what the two sides of a pair must not share, the name of each recording's, pandas.Series.
+    """Return the names of what the two sides of a pair must not share, pandas.Series ``session`` or ``recording``.
 
-    Its session where enough devices have several (that of a recording without one is itself), else the recording: then
-    ratios know nothing of other days. The Series is called ``session`` or ``recording``.
+    Sessions where enough devices have several (a recording without one is its own), else recordings: then ratios know
+    nothing of other days.
     """
     told = recordings[recordings["session"] != ""].groupby("device")["session"].nunique()
-    if (told > 1).sum() >= LEAST_SAME:
-        return recordings["session"].where(recordings["session"] != "", recordings["recording"])
-    return recordings["recording"]
+    known = recordings["session"].where(recordings["session"] != "", recordings["recording"])
+    return known if (told > 1).sum() >= LEAST_SAME else recordings["recording"]
 
 
 def compare_corpus(recordings, *, seed=0, **options):
@@ -424,19 +325,17 @@ def compare_corpus(recordings, *, seed=0, **options):
 
 
 # --- none of these ---------------------------------------------------------------------------------------------------
-def open_set_threshold(validation, *, n_references, false_naming=0.05, draws=20, seed=0):
+def open_set_threshold(validation, *, n_references, false_naming=0.05):
     """Return the rule "none of these": the log10 likelihood ratio that the best of the references must reach.
 
     Parameters
     ----------
     validation : Validation
     n_references : int
-        Devices that a case asks about, at most one fewer than the validation has. The more are asked about, the
-        likelier one of them resembles an unknown device.
+        Devices that a case asks about, at most one fewer than the validation has: the more, the likelier one of them
+        resembles an unknown device.
     false_naming : float
         Share of unknown devices' sides, in the validation, that may get the name of a reference.
-    draws : int
-        Sets of references drawn at random for every side.
 
     Returns
     -------
@@ -446,11 +345,11 @@ def open_set_threshold(validation, *, n_references, false_naming=0.05, draws=20,
     """
     table, truth, names = validation.log10_lr, validation.questioned, validation.references
     n_references = min(n_references, len(names) - 1)
-    rng, unknown, known, named_right, device = np.random.default_rng(seed), [], [], [], []
+    rng, unknown, known, named_right, device = np.random.default_rng(0), [], [], [], []
     for row in np.flatnonzero(np.isfinite(table).all(axis=1)):
         own = np.flatnonzero(names == truth[row])[0]
         others = np.delete(np.arange(len(names)), own)
-        for _ in range(draws):
+        for _ in range(20):  # sets of references
             drawn = rng.permutation(others)[:n_references]
             best = table[row, drawn].max()
             rival = table[row, drawn[1:]].max(initial=-np.inf)

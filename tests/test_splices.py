@@ -71,14 +71,25 @@ def test_what_fades_over_seconds_is_no_change(corpus, model, monkeypatch):
     assert len(splices.change_points(y, RATE, model=model)) == 1
 
 
+def test_what_changes_in_pauses_alone_is_no_change(corpus, model, monkeypatch):
+    y, rng = corpus[1][24].copy(), np.random.default_rng(0)
+    power = np.repeat(np.square(y).reshape(-1, 500).mean(axis=1), 500)
+    pause = (power < np.quantile(power, 0.3)) & (np.arange(len(y)) > 4 * RATE)
+    y[pause] = 3e-3 * rng.standard_normal(pause.sum())  # the pauses, from 4 s on
+    assert splices.change_points(y, RATE, model=model).empty
+    of = splices.Evidence.of
+    monkeypatch.setattr(splices.Evidence, "of", lambda *args, heard=False, **options: of(*args, **options))
+    assert len(splices.change_points(y, RATE, model=model))
+
+
 def test_devices_are_left_out_of_what_searches_them(corpus):
     table, signals = corpus
     names = ["d0", "d1", "d2", "d3", "d4", "d5"]
     own = table["device"].isin(names).to_numpy()
     y = [signals[i] for i in np.flatnonzero(own)]
-    models = splices.fit_left_out(y, table["device"][own], RATE, groups=[names[:3], names[3:]], copies=())
+    models = splices.fit_left_out(y, table["device"][own], RATE, groups=[names[:3], names[3:]])
     for model, others in zip(models, (slice(9, 18), slice(0, 9)), strict=True):
-        alone = splices.fit_model(y[others], RATE, copies=())
+        (alone,) = splices.fit_left_out(y[others], table["device"][own][others], RATE, groups=[()])
         np.testing.assert_array_equal(model.loadings, alone.loadings)
     assert models[0].threshold == models[1].threshold
 

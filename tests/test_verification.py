@@ -7,19 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile as sf
+from scipy.fft import dct
 from scipy.stats import multivariate_normal
 
 from devid_lib import likelihood, verification
+from devid_lib.covariances import fit_two_covariance
 from devid_lib.errors import DevidError, ParameterError
-from devid_lib.features import fourier_features
-from devid_lib.sides import coefficients, corpus_sides, side_vectors
-from devid_lib.training import feature_scale
+from devid_lib.sides import corpus_sides, side_vectors
 from devid_lib.verification import (
     Validation,
     compare_corpus,
     crossed,
     fit_comparison,
-    fit_two_covariance,
     load_comparison,
     of_one_model,
     open_set_threshold,
@@ -49,27 +48,28 @@ def comparison():
 # Sides.
 
 
-def test_a_side_is_the_mean_log_spectrum_of_consecutive_windowed_segments():
+def test_a_side_is_the_cosine_transform_of_mean_log_spectra_of_segments_and_of_their_sixteenths():
     y = np.random.default_rng(0).normal(0, 0.01, 45 * 256 + 17).astype(np.float32)
-    sides = side_vectors(y, segment_length=256, per=20)
-    rows = y[: 45 * 256].reshape(-1, 256)
-    assert sides.dtype == np.float32 and sides.shape == (2, 129)  # 45 segments: 23 and 22
-    log = np.log1p(np.abs(np.fft.rfft(rows[:23] * np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(256) / 256))))
-                   * 2**15 * np.sqrt(12 / 256)).mean(axis=0)  # fmt: skip
-    np.testing.assert_allclose(sides[0], log, rtol=1e-4)
-    np.testing.assert_allclose(side_vectors(y[: 5 * 256], segment_length=256)[0], fourier_features(
-        rows[:5], scale=feature_scale("default", 256), window="hann").mean(axis=0), rtol=1e-5)  # fmt: skip
+    sides, shorter = (side_vectors(y, segment_length=256, per=20, edge=edge) for edge in (1, 0.75))
+    assert sides.dtype == np.float32 and sides.shape == (2, 128 + 8)  # 45 segments: 23 and 22
+    assert shorter.shape == (2, 95 + 5)  # 96 of 129 bins, 6 of 9
+    expected = []
+    for n in (256, 16):
+        rows, window = y[: 23 * 256].reshape(-1, n), np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(n) / n))
+        log = np.log1p(np.abs(np.fft.rfft(rows * window)) * 2**15 * np.sqrt(12 / n)).mean(axis=0)
+        expected += [*dct(log, norm="ortho")[1:] / np.sqrt(len(log))]
+    np.testing.assert_allclose(sides[0], expected, rtol=1e-3, atol=1e-5)
 
 
 def test_digital_silence_is_zero_and_a_recording_shorter_than_a_segment_is_refused():
     assert not side_vectors(np.zeros(4096, np.float32)).any()
-    with pytest.raises(ParameterError, match="100 samples"):
+    with pytest.raises(ParameterError, match="100,"):
         side_vectors(np.zeros(100, np.float32))
 
 
 def test_a_gain_does_not_count():
-    vectors = made_up(1)[0]
-    np.testing.assert_allclose(coefficients(vectors), coefficients(vectors + 4.2), atol=1e-9)
+    y = np.random.default_rng(0).normal(0, 0.1, 4 * 4096)
+    np.testing.assert_allclose(side_vectors(y), side_vectors(2 * y), atol=2e-4)
 
 
 def test_sides_of_a_corpus_know_their_recordings_and_are_spread_evenly(tmp_path):
@@ -80,10 +80,9 @@ def test_sides_of_a_corpus_know_their_recordings_and_are_spread_evenly(tmp_path)
         rows.append({"path": tmp_path / f"{name}.wav", "device": "d", "recording": name, "samplerate": 8000})
     vectors, table = corpus_sides(pd.DataFrame(rows), segment_length=256, per=10, most=3)
     assert table["recording"].tolist() == ["short", "long", "long", "long"] and len(vectors) == 4
-    means = vectors[1:].mean(axis=1)
     every = side_vectors(np.random.default_rng(1).normal(0, np.linspace(0.001, 0.1, 16000)), segment_length=256, per=10)
-    np.testing.assert_allclose(means[[0, 2]], every.mean(axis=1)[[0, -1]], rtol=1e-4)
-    assert means[0] < means[1] < means[2]
+    np.testing.assert_allclose(vectors[[1, 3]], every[[0, -1]], atol=1e-4)
+    assert not np.allclose(vectors[2], vectors[1]) and not np.allclose(vectors[2], vectors[3])
 
 
 # Two covariances.
@@ -91,7 +90,7 @@ def test_sides_of_a_corpus_know_their_recordings_and_are_spread_evenly(tmp_path)
 
 def test_the_score_is_the_ratio_of_gaussian_densities():
     vectors, devices, sessions = made_up(8, d=12)
-    x = coefficients(vectors)
+    x = vectors
     model = fit_two_covariance(x, devices, sessions)
     inverse = np.linalg.inv(model.basis)
     W, B = inverse.T @ inverse, inverse.T @ np.diag(model.between) @ inverse
@@ -105,19 +104,19 @@ def test_the_score_is_the_ratio_of_gaussian_densities():
 
 def test_covariances_are_found_again():
     vectors, devices, sessions = made_up(300, d=9, device=1.0, session=0.5, rest=0.5)
-    model = fit_two_covariance(coefficients(vectors), devices, sessions)
+    model = fit_two_covariance(vectors, devices, sessions)
     inverse = np.linalg.inv(model.basis)
     W = np.diag(inverse.T @ inverse)
     B = np.diag(inverse.T @ np.diag(model.between) @ inverse)
-    np.testing.assert_allclose(B * 9, 1.0, rtol=0.25)
-    np.testing.assert_allclose(W * 9, 0.25 + 0.25, rtol=0.2)
+    np.testing.assert_allclose(B, 1.0, rtol=0.25)
+    np.testing.assert_allclose(W, 0.25 + 0.25, rtol=0.2)
 
 
 def test_devices_of_one_session_do_not_make_sessions_look_small():
     vectors, devices, sessions = made_up(40, d=9, session=1.0, rest=0.1)
     lonely = (devices > "d09") & (sessions != "1")
-    some = fit_two_covariance(coefficients(vectors[~lonely]), devices[~lonely], sessions[~lonely])
-    every = fit_two_covariance(coefficients(vectors), devices, sessions)
+    some = fit_two_covariance(vectors[~lonely], devices[~lonely], sessions[~lonely])
+    every = fit_two_covariance(vectors, devices, sessions)
     spread = [np.trace(np.linalg.inv(model.basis).T @ np.linalg.inv(model.basis)) for model in (some, every)]
     assert 0.7 < spread[0] / spread[1] < 1.4
 
@@ -126,7 +125,7 @@ def test_more_sides_of_a_session_tell_no_more_of_sessions():
     """With sessions far apart and sides all alike, means of many sides are as unsure as those of few."""
     vectors, devices, sessions = made_up(60, d=9, per=8, session=1.0, rest=0.5)
     few = np.arange(len(vectors)) % 8 == 0
-    x = coefficients(vectors)
+    x = vectors
     within, between = [], []
     for rows in (few, slice(None)):
         model = fit_two_covariance(x[rows], devices[rows], sessions[rows])
@@ -201,20 +200,20 @@ def test_several_questioned_sides_count_as_their_mean(comparison):
 def test_a_reference_device_that_was_trained_on_is_left_out(comparison):
     trained, own = comparison.trained, comparison.devices == "d05"
     sides = comparison.vectors[own]
-    with_it, without = (trained.model(name).score(*(coefficients(x) for x in (sides[:3], sides[6:])))
+    with_it, without = (trained.model(name).score(*(x for x in (sides[:3], sides[6:])))
                         for name in ("", "d05"))  # fmt: skip
     assert not np.allclose(with_it, without)
     known = comparison.devices[~own] > "d01"
-    others = fit_two_covariance(*(x[~own][known] for x in (coefficients(comparison.vectors).astype(np.float32),
+    others = fit_two_covariance(*(x[~own][known] for x in (comparison.vectors.astype(np.float32),
                                                            comparison.devices, comparison.sessions)))  # fmt: skip
-    np.testing.assert_allclose(without, others.score(coefficients(sides[:3]), coefficients(sides[6:])), rtol=1e-3)
+    np.testing.assert_allclose(without, others.score(sides[:3], sides[6:]), rtol=1e-3)
     assert trained.log10_lr(sides[:3], sides[6:], device="nobody") == trained.log10_lr(sides[:3], sides[6:])
 
 
 def test_no_pair_was_scored_or_calibrated_by_its_own_devices():
     """Sides of one device are changed: what other devices' scorers knew of it must not change its own scores."""
     vectors, devices, sessions = made_up(8)
-    x = coefficients(vectors)
+    x = vectors
     scores, names, group = verification._left_out(x, devices, sessions, copied=np.zeros(len(x), bool), seed=0)
     i, j = 2, 5
     mine = np.isin(devices, names[np.isin(group, group[[i, j]])])
@@ -232,7 +231,7 @@ def test_no_pair_was_scored_or_calibrated_by_its_own_devices():
 
 def test_neighbours_of_the_questioned_session_are_no_references():
     vectors, devices, sessions = made_up(6, sessions=5, per=1)
-    x = coefficients(vectors)
+    x = vectors
     scores, names, group = verification._left_out(x, devices, sessions, copied=np.zeros(len(x), bool), seed=0)
     for asked, held in {"1": "345", "3": "15", "5": "123"}.items():
         side = np.flatnonzero((devices == names[0]) & (sessions == asked))[0]
@@ -250,7 +249,7 @@ def test_ratios_of_new_devices_are_calibrated_and_cost_no_more_than_the_validati
         vectors, devices, sessions = made_up(70, d=33, device=0.6, session=0.6, seed=seed)
         first = devices < "d30"
         trained = fit_comparison(vectors[first], devices[first], sessions=sessions[first])
-        x, names, asked = coefficients(vectors[~first]), devices[~first], sessions[~first] == "3"
+        x, names, asked = vectors[~first], devices[~first], sessions[~first] == "3"
         references = np.stack([x[(names == name) & ~asked].mean(axis=0) for name in np.unique(names)])
         scores, same = trained.model("").score(references, x[asked]), np.unique(names)[:, np.newaxis] == names[asked]
         slope, offset = trained.lines[0]
