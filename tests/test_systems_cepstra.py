@@ -195,7 +195,7 @@ def test_cepstral_statistics_are_mean_and_deviation_of_pieces():
     system = CepstralStatistics(feature="mfcc", n_coefficients=5, piece_s=0.5)
     x = cepstra.cepstra(excerpt, n_coefficients=5)
     assert x.shape == (299, 5)
-    vectors = system._statistics([excerpt])[0]
+    vectors = system.vectors([excerpt])[0]
     assert vectors.shape == (5, 10)
     np.testing.assert_allclose(vectors[0], np.append(x[:60].mean(axis=0), x[:60].std(axis=0)), rtol=1e-5)
 

@@ -6,7 +6,6 @@ from scipy import signal
 
 from devid_lib.errors import ParameterError
 from devid_lib.systems import frames
-from devid_lib.systems.excerpts import Excerpt
 from devid_lib.systems.warnings import ShortExcerptWarning
 
 FEATURES = (frames.mfcc, frames.gtcc, frames.pncc)
@@ -185,8 +184,6 @@ def test_shorter_than_a_frame_gives_one_frame_and_a_warning(function, n):
     lambda: frames.mfcc(noise(1600), 16000, spacing="bark"),
     lambda: frames.pncc(noise(1600), 400),
     lambda: frames.power_spectra(noise(1600), 16000, frame_s=0.0, hop_s=0.01),
-    lambda: frames.common_samplerate([Excerpt(noise(9), 8000), Excerpt(noise(9), 16000)]),
-    lambda: frames.common_samplerate([Excerpt(noise(9), 8000)], expected=32000),
 ])  # fmt: skip
 def test_what_is_refused(call):
     with pytest.raises(ParameterError):

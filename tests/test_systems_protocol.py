@@ -50,6 +50,18 @@ def test_a_feature_is_computed_once_for_each_setting():
     assert excerpt.feature(feature) == excerpt.feature(feature)
     excerpt.feature(feature, power=2)
     assert calls == [1, 2]
+    for params in ({"power": 3}, {}, {"power": 4}):  # the three that were asked for last are kept
+        excerpt.feature(feature, **params)
+    assert calls == [1, 2, 3, 4] and len(excerpt.kept) == 3
+    excerpt.feature(feature, power=2)
+    assert calls == [1, 2, 3, 4, 2]
+
+
+def test_excerpts_larger_than_their_recording_share_its_samples():
+    whole = recordings()[0]  # of two seconds
+    few, many = (cut_excerpts([whole], seconds=0.5, n=n, seed=np.random.default_rng(0)) for n in (3, 5))
+    assert not any(np.shares_memory(x.y, whole.y) for x in few) and all(np.shares_memory(x.y, whole.y) for x in many)
+    assert all(np.shares_memory(x.y, whole.y) for x in pieces(whole, seconds=0.5))
 
 
 def test_excerpts_are_cut_where_they_say_and_follow_the_seed():
@@ -313,6 +325,14 @@ NOISE = np.random.default_rng(0).standard_normal(8000).astype(np.float32) / 10
 def test_no_excerpt_is_made_of_what_is_no_recording(y, samplerate, message):
     with pytest.raises(ParameterError, match=message):
         Excerpt(y, samplerate, "ash", "1")
+
+
+def test_several_sample_rates_are_refused():
+    train, slow = recordings(), [Excerpt(NOISE, RATE // 2)]
+    with pytest.raises(ParameterError, match=r"\[8000, 16000\] Hz"):
+        Level().fit(train + slow, list("aabbb"))
+    with pytest.raises(ParameterError, match="different sample rates"):
+        Level().fit(train, list("aabb")).predict(slow)
 
 
 @pytest.mark.parametrize("name", list(registry.systems()))

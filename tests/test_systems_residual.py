@@ -13,7 +13,7 @@ from devid_lib.systems.residual import (
     NoiseCentroids,
     WienerDescriptors,
     correlations,
-    most_distinctive,
+    distinctiveness,
     multiband_gain,
     noise_centroids,
     noise_mfcc,
@@ -150,9 +150,18 @@ def test_texture_windows():
     assert len(wiener_descriptors(white(MOST_SECONDS + 2.5), RATE, n_fft=4096)) == MOST_SECONDS
 
 
-def test_most_distinctive_features():
+def test_distinctiveness():
     x = np.array([[0.0, 7, 0, 1], [1, 7, 0.1, 2], [0, 7, 5, 2], [1, 7, 5.1, 3]])
-    assert most_distinctive(x, np.array([0, 0, 1, 1]), n_features=2).tolist() == [2, 3]
+    share = distinctiveness(x, np.array([0, 0, 1, 1]))
+    assert share == pytest.approx([0, 0, 25 / 25.01, 0.5])
+
+
+def test_only_the_most_distinctive_descriptors_are_kept():
+    system = fitted(WienerDescriptors(n_features=5))
+    pieces = [rows for excerpt in planted() for rows in system._pieces([excerpt])]
+    share = distinctiveness(np.concatenate(pieces), np.repeat([x.device for x in planted()], list(map(len, pieces))))
+    kept = system.classifier_[0].get_support()
+    assert kept.sum() == 5 and share[kept].min() >= share[~kept].max()
 
 
 def test_noise_mfcc():

@@ -9,23 +9,22 @@ import pytest
 from scipy.signal import fftconvolve
 from sklearn.base import clone
 
+from devid_lib.systems import spectra
 from devid_lib.systems.excerpts import Excerpt
 from devid_lib.systems.spectra import (
     DifferenceNearest,
     DifferenceRidge,
     DifferenceSVM,
     MeanSpectrumNearest,
+    NearestOfClass,
     TrivialForest,
     decision_scores,
-    difference_spectrum,
     evenly,
     framed,
     mean_log_spectrum,
     mean_spectrum,
-    nearest_scores,
     one_second_pieces,
     pairwise_machine,
-    pieces_scores,
     pooled,
     power,
     separation,
@@ -142,7 +141,6 @@ def test_mean_spectra_of_an_impulse():
     y[4] = 0.5
     assert mean_spectrum(y, RATE, n_fft=8) == pytest.approx(np.full(5, 0.5 / np.sqrt(3)))
     assert mean_log_spectrum(y, RATE, n_fft=8) == pytest.approx(np.full(5, np.log(0.5 / np.sqrt(3))), abs=1e-5)
-    assert difference_spectrum(y, RATE, n_fft=8) == pytest.approx(np.zeros(4), abs=1e-5)
 
 
 def test_mean_spectra_are_means_over_frames():
@@ -156,15 +154,18 @@ def test_mean_log_spectrum_of_silence_is_the_floor():
     assert mean_log_spectrum(np.zeros(4096), RATE) == pytest.approx(np.full(1025, np.log(1e-6)))
 
 
-def test_difference_spectrum_ignores_gain():
-    y = planted()[0].y
-    assert difference_spectrum(0.1 * y, RATE) == pytest.approx(difference_spectrum(y, RATE), abs=1e-4)
+def test_first_differences_ignore_gain():
+    excerpt = planted()[0]
+    loud, soft = DifferenceNearest().vectors([excerpt, Excerpt(0.1 * excerpt.y, RATE)])
+    assert soft == pytest.approx(loud, abs=1e-4)
+    assert loud == pytest.approx(np.diff(mean_log_spectrum(excerpt.y, RATE)))
 
 
 def test_nearest_scores_by_hand():
     train, codes = np.array([[0.0, 0], [10, 0], [3, 4]]), np.array([0, 0, 1])
     test = np.array([[3.0, 0], [9, 0]])
-    assert nearest_scores(train, codes, test) == pytest.approx(np.array([[-9, -16], [-1, -52.0]]))
+    scores = NearestOfClass().fit(train, codes).decision_function(test)
+    assert scores == pytest.approx(np.array([[-9, -16], [-1, -52.0]]))
 
 
 def test_pooling():
@@ -172,28 +173,27 @@ def test_pooling():
     pieces = [np.zeros((3, 1)), np.zeros((1, 1))]
     assert pooled(scores, pieces).tolist() == [[2, 0], [0, 1]]
 
-    class Model:
-        def decision_function(self, x):
-            return scores
-
-    assert pieces_scores(Model(), pieces).tolist() == [[2, 0], [0, 1]]
-
 
 def test_decision_scores_of_two_classes():
     class Model:
+        classes_ = (0, 1)
+
         def decision_function(self, x):
             return np.array([0.5, -2.0])
 
     assert decision_scores(Model(), None).tolist() == [[-0.5, 0.5], [2, -2]]
 
 
-def test_every_pair_of_classes_has_a_soft_vote():
+def test_every_pair_of_classes_has_a_soft_vote(monkeypatch):
     x, codes = np.array([[-3.0], [-2], [0], [1], [4], [5]]), np.array([0, 0, 1, 1, 2, 2])
     machine = pairwise_machine(kernel="linear", C=10.0).fit(x, codes)
     (d01, d02, d12), = np.tanh(machine.decision_function([[0.5]]))
     expected = np.array([d01 + d02, d12 - d01, -d02 - d12]) / 2
     assert decision_scores(machine, np.array([[0.5]]))[0] == pytest.approx(expected) and expected.argmax() == 1
-    assert decision_scores(machine, x).argmax(axis=1).tolist() == codes.tolist()
+    scores = decision_scores(machine, x)
+    assert scores.argmax(axis=1).tolist() == codes.tolist()
+    monkeypatch.setattr(spectra, "MOST_VOTES", 4)  # an excerpt or two at a time
+    np.testing.assert_array_equal(decision_scores(machine, x), scores)
     two = pairwise_machine(kernel="linear", C=10.0).fit(x[:4], codes[:4])
     assert decision_scores(two, x[:4]).argmax(axis=1).tolist() == [0, 0, 1, 1]
 

@@ -5,8 +5,7 @@ import pytest
 from sklearn.base import clone
 from test_systems_cepstra import check_system, devices_of, mixture, planted
 
-from devid_lib.systems.cepstra import map_adapt, statistics
-from devid_lib.systems.supervector import SupervectorSVM, supervector
+from devid_lib.systems.cepstra import SupervectorSVM, map_adapt, statistics, supervector
 from devid_lib.systems.warnings import FewFramesWarning
 
 

@@ -32,6 +32,8 @@ class System(ClassifierMixin, BaseEstimator):
         Devices in the order of the columns of ``predict_proba``.
     temperature_ : float
         Scores are divided by it before they become probabilities; 1 until ``calibrate`` has been called.
+    samplerate_ : int
+        Of all excerpts [Hz].
     """
 
     def learns(self, unit):
@@ -41,7 +43,8 @@ class System(ClassifierMixin, BaseEstimator):
     def fit(self, excerpts, devices):
         """Fit on training excerpts, whose true ``devices`` are a sequence of names; return the system.
 
-        A parameter out of its range, fewer than two devices, or not one device per excerpt raise ParameterError.
+        A parameter out of its range, fewer than two devices, several sample rates, or not one device per excerpt raise
+        ParameterError.
         """
         excerpts, devices = checked(excerpts), np.asarray([str(device) for device in devices])
         check_parameters(self.get_params(deep=False))
@@ -50,7 +53,7 @@ class System(ClassifierMixin, BaseEstimator):
         self.classes_, codes = np.unique(devices, return_inverse=True)
         if len(self.classes_) < 2:
             raise ParameterError(f"at least two devices are needed to tell apart, not {str(self.classes_[0])!r} alone")
-        self.temperature_ = 1.0
+        self.temperature_, self.samplerate_ = 1.0, excerpts[0].samplerate
         self._fit(excerpts, codes)
         return self
 
@@ -58,7 +61,7 @@ class System(ClassifierMixin, BaseEstimator):
         """Return the score of every device [shape=(n, n_devices)], float64; one that is not finite is refused."""
         if not hasattr(self, "classes_"):
             raise ParameterError(f"{type(self).__name__} has not been fitted: call fit(excerpts, devices) first")
-        excerpts = checked(excerpts)
+        excerpts = checked(excerpts, self.samplerate_)
         scores, expected = np.asarray(self._scores(excerpts), np.float64), (len(excerpts), len(self.classes_))
         if scores.shape != expected:
             raise ParameterError(f"{type(self).__name__}: scores of shape {scores.shape} instead of {expected}")
@@ -123,14 +126,16 @@ def best_temperature(scores, codes, *, n):
     return float(np.exp(minimize_scalar(loss, bounds=(middle - 8, middle + 8), method="bounded").x))
 
 
-def checked(excerpts):
-    """Return excerpts as a list that is not empty and holds nothing else."""
+def checked(excerpts, *samplerate):
+    """Return excerpts as a list that is not empty, holds nothing else and has one sample rate, this if one is given."""
     excerpts = list(excerpts)
     if not excerpts:
         raise ParameterError("excerpts is empty: there is nothing to learn from or to name")
     for excerpt in excerpts:
         if not isinstance(excerpt, Excerpt):
             raise ParameterError(f"a {type(excerpt).__name__} is not an excerpt: use Excerpt(y, samplerate)")
+    if len(rates := {excerpt.samplerate for excerpt in excerpts}.union(samplerate)) > 1:
+        raise ParameterError(f"excerpts have different sample rates, which cannot be compared: {sorted(rates)} Hz")
     return excerpts
 
 

@@ -1,4 +1,4 @@
-"""[2], [3], [4]: cepstra and Gaussian mixtures (notebook 10a)."""
+"""[2] to [5]: cepstra and Gaussian mixtures (notebook 10a)."""
 
 import warnings
 from dataclasses import dataclass, replace
@@ -12,8 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
 from .base import System
-from .frames import HOP_S, N_COEFFICIENTS, cepstra, common_samplerate
-from .spectra import decision_scores, fit_pieces, fit_quietly, nearest_scores, pairwise_machine, pieces_scores, pooled
+from .frames import HOP_S, N_COEFFICIENTS, cepstra
+from .spectra import NearestOfClass, VectorSystem, evenly, pairwise_machine
 from .warnings import FewFramesWarning, SingularCovarianceWarning
 
 VARIANCE_FLOOR = 1e-2  # of a mixture's component, in units of the feature's variance over all training frames
@@ -62,12 +62,14 @@ def fit_background(frames, *, n_components, random_state):
     centre, scale = drawn.mean(axis=0), drawn.std(axis=0)
     constant = scale < 1e-6
     if constant.any():
-        _warn_singular(f"{constant.sum()} of {len(scale)} features are the same in all training frames")
+        named = f"{constant.sum()} of {len(scale)} features are the same in all training frames"
+        warnings.warn(named, SingularCovarianceWarning, stacklevel=2)
     scale = np.where(constant, 1.0, scale)
     drawn = ((drawn - centre) / scale).astype(np.float32)
     distinct = len(np.unique(drawn, axis=0))
     if distinct < n_components:
-        _warn_few(f"{distinct} different training frames for {n_components} components: {distinct} components instead")
+        named = f"{distinct} different training frames for {n_components} components: {distinct} components instead"
+        warnings.warn(named, FewFramesWarning, stacklevel=2)
     model = GaussianMixture(min(n_components, distinct), covariance_type="diag", reg_covar=1e-4, max_iter=30,
                             random_state=random_state)  # fmt: skip
     with warnings.catch_warnings():  # it need not have converged: the number of iterations is part of the method
@@ -75,8 +77,8 @@ def fit_background(frames, *, n_components, random_state):
         model.fit(drawn)
     variances, low = model.covariances_, model.covariances_ < VARIANCE_FLOOR
     if low.any():
-        _warn_singular(f"{low.sum()} of {low.size} variances of the background model are below {VARIANCE_FLOOR:g}: "
-                       "raised to it")  # fmt: skip
+        named = f"{low.sum()} of {low.size} variances of the background model are below {VARIANCE_FLOOR:g}: raised"
+        warnings.warn(named, SingularCovarianceWarning, stacklevel=2)
     return Mixture(model.weights_, model.means_, np.maximum(variances, VARIANCE_FLOOR), centre, scale)
 
 
@@ -151,18 +153,10 @@ def map_adapt(mixture, counts, first, second=None, *, relevance=16.0):
 
 def warn_thin(counts, n_components):
     """Warn where mixtures fitted to so many frames have fewer of them than components."""
-    thin = sum(count < n_components for count in counts)
-    if thin:
-        _warn_few(f"{thin} of {len(counts)} mixtures of {n_components} components have fewer frames than components "
-                  f"(the least {min(counts)}): components without frames stay as in the background model")  # fmt: skip
-
-
-def _warn_few(text):
-    warnings.warn(text, FewFramesWarning, stacklevel=3)
-
-
-def _warn_singular(text):
-    warnings.warn(text, SingularCovarianceWarning, stacklevel=3)
+    if thin := sum(count < n_components for count in counts):
+        named = f"{thin} of {len(counts)} mixtures of {n_components} components have fewer frames than components (the "
+        named += f"least {min(counts)}): components without frames stay as in the background model"
+        warnings.warn(named, FewFramesWarning, stacklevel=2)
 
 
 def cut_pieces(x, *, length):
@@ -172,14 +166,12 @@ def cut_pieces(x, *, length):
     ``MOST_PIECES`` some at regular distances are taken.
     """
     cut = np.array_split(x, max(1, len(x) // length))
-    if len(cut) <= MOST_PIECES:
-        return cut
-    return [cut[i] for i in np.linspace(0, len(cut) - 1, MOST_PIECES).round().astype(int)]
+    return [cut[i] for i in evenly(np.arange(len(cut)), MOST_PIECES)]
 
 
 # --- The systems -----------------------------------------------------------------------------------------------------
 @dataclass(eq=False, repr=False, kw_only=True)
-class RecordingMixture(System):
+class RecordingMixture(VectorSystem):
     """[2] One Gaussian mixture per recording, its means and variances as a vector, and a support vector machine.
 
     C. Kotropoulos and S. Samaras, "Mobile phone identification using recorded speech signals", DSP 2014,
@@ -203,22 +195,18 @@ class RecordingMixture(System):
     random_state: int = 0
 
     def _fit(self, excerpts, codes):
-        self.samplerate_ = common_samplerate(excerpts)
         frames = [cepstra(excerpt) for excerpt in excerpts]
         n = min(self.n_components, max(1, min(map(len, frames)) // self.frames_each))
         self.background_ = fit_background(frames, n_components=n, random_state=self.random_state)
-        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel=self.kernel, C=self.C))
-        self.svm_ = fit_quietly(svm, self._templates(excerpts), codes)
+        super()._fit(excerpts, codes)
 
-    def _scores(self, excerpts):
-        common_samplerate(excerpts, expected=self.samplerate_)
-        return decision_scores(self.svm_, self._templates(excerpts))
-
-    def _templates(self, excerpts):
-        """Return the template of each excerpt [shape=(n, 2 * k * d)]."""
+    def vectors(self, excerpts):
         frames = [self.background_.standardised(cepstra(excerpt)) for excerpt in excerpts]
         warn_thin([len(x) for x in frames], len(self.background_.weights))
-        return np.stack([template(self.background_, x, n_steps=self.n_steps) for x in frames])
+        return [template(self.background_, x, n_steps=self.n_steps) for x in frames]
+
+    def _classifier(self):
+        return make_pipeline(StandardScaler(), pairwise_machine(kernel=self.kernel, C=self.C))
 
 
 def refitted(background, x, *, n_steps):
@@ -268,7 +256,6 @@ class AdaptedMixtures(System):
         return cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
 
     def _fit(self, excerpts, codes):
-        self.samplerate_ = common_samplerate(excerpts)
         frames = [self._frames(excerpt) for excerpt in excerpts]
         background = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
         devices = [np.concatenate([frames[i] for i in np.flatnonzero(codes == k)]) for k in range(len(self.classes_))]
@@ -278,9 +265,7 @@ class AdaptedMixtures(System):
         self.background_ = background
 
     def _scores(self, excerpts):
-        common_samplerate(excerpts, expected=self.samplerate_)
-        frames = [self._frames(excerpt) for excerpt in excerpts]
-        return np.stack([likelihood_ratios(self.background_, self.means_, x) for x in frames])
+        return np.stack([likelihood_ratios(self.background_, self.means_, self._frames(x)) for x in excerpts])
 
 
 def likelihood_ratios(background, means, x):
@@ -322,7 +307,7 @@ def likelihood_ratios(background, means, x):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class CepstralStatistics(System):
+class CepstralStatistics(VectorSystem):
     """[4] Mean and standard deviation of gammatone cepstra, and nearest neighbour or support vector machine.
 
     X. Valero and F. Alias, "Gammatone cepstral coefficients: biologically inspired features for non-speech audio
@@ -342,8 +327,7 @@ class CepstralStatistics(System):
     piece_s: float = 0.25  # length of a piece [s]
     C: float = 10.0  # cost of an error
 
-    def _statistics(self, excerpts):
-        """Return the statistics of the pieces of each excerpt."""
+    def vectors(self, excerpts):
         vectors = []
         for excerpt in excerpts:
             x = cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
@@ -351,23 +335,64 @@ class CepstralStatistics(System):
             vectors.append(np.stack([np.append(part.mean(axis=0), part.std(axis=0)) for part in cut]))
         return vectors
 
-    def _fit(self, excerpts, codes):
-        if self.classifier not in ("svm", "knn"):
-            raise ParameterError(f"classifier must be one of svm, knn, not {self.classifier!r}")
-        self.samplerate_ = common_samplerate(excerpts)
-        vectors = self._statistics(excerpts)
-        if self.classifier == "svm":
-            svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="rbf", C=self.C))
-            self.svm_ = fit_pieces(svm, vectors, codes)
-        else:
-            self.scaler_ = StandardScaler()
-            self.train_ = self.scaler_.fit_transform(np.concatenate(vectors))
-            self.codes_ = np.repeat(codes, [len(rows) for rows in vectors])
+    def _classifier(self):
+        known = {"svm": pairwise_machine(kernel="rbf", C=self.C), "knn": NearestOfClass()}
+        if self.classifier not in known:
+            raise ParameterError(f"classifier={self.classifier!r} is not one of {', '.join(known)}")
+        return make_pipeline(StandardScaler(), known[self.classifier])
 
-    def _scores(self, excerpts):
-        common_samplerate(excerpts, expected=self.samplerate_)
-        vectors = self._statistics(excerpts)
-        if self.classifier == "svm":
-            return pieces_scores(self.svm_, vectors)
-        x = self.scaler_.transform(np.concatenate(vectors))
-        return pooled(nearest_scores(self.train_, self.codes_, x), vectors)
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class SupervectorSVM(VectorSystem):
+    """[5] Supervector of adapted mixture means, and a linear support vector machine.
+
+    D. Garcia-Romero and C. Y. Espy-Wilson, "Automatic acquisition device identification from speech recordings",
+    ICASSP 2010.
+
+    As published: MFCC and linear-frequency cepstra; a universal background model, its means adapted to each recording
+    by maximum a posteriori, stacked and scaled by sqrt(weight) / sigma; a linear support vector machine. Above 90 % on
+    8 handsets and on 8 microphones.
+
+    Adapted: 23 coefficients, 32 components and relevance factor 16, within the ranges (32 to 256, 5 to 20) that Jiang &
+    Leung found to work (IEEE TIFS 14(11):2875, 2019). The background's means are taken off and supervectors are brought
+    to length one, so that excerpts of all lengths can be compared.
+    """
+
+    feature: str = "mfcc"  # or "lfcc", "pncc", "gtcc", see `frames.cepstra`
+    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
+    n_components: int = 32  # of the background model
+    relevance: float = 16.0  # of the background [frames]
+    C: float = 10.0  # cost of an error
+    random_state: int = 0
+
+    def _frames(self, excerpts):
+        return [cepstra(e, feature=self.feature, n_coefficients=self.n_coefficients) for e in excerpts]
+
+    def _fit(self, excerpts, codes):
+        frames = self._frames(excerpts)
+        self.background_ = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
+        warn_thin(list(map(len, frames)), len(self.background_.weights))
+        super()._fit(excerpts, codes)
+
+    def vectors(self, excerpts):
+        standard = map(self.background_.standardised, self._frames(excerpts))
+        return [supervector(self.background_, x, relevance=self.relevance) for x in standard]
+
+    def _classifier(self):
+        return pairwise_machine(kernel="linear", C=self.C)
+
+
+def supervector(background, x, *, relevance=16.0):
+    """Return the supervector [shape=(k * d,)] of standardised frames [shape=(n, d)].
+
+    It is the shift of the adapted means from those of the background, times sqrt(weight) / sigma, and has length one
+    (zero where nothing has shifted). ``relevance`` is that of `map_adapt`.
+
+    The scaling makes the inner product of two supervectors that of Campbell, Sturim & Reynolds (2006),
+    which bounds the divergence of the two mixtures. The length says how many frames there were rather than which
+    device it was, so that it is divided out.
+    """
+    counts, first, _ = statistics(background, x)
+    shift = map_adapt(background, counts, first, relevance=relevance).means - background.means
+    vector = (np.sqrt(background.weights)[:, None] / np.sqrt(background.variances) * shift).ravel()
+    return vector / max(np.linalg.norm(vector), 1e-9)

@@ -5,14 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.special
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
 from ..simulate import speech
-from .base import System
 from .cepstra import Mixture, fit_background, posteriors
 from .excerpts import Excerpt
-from .frames import FRAME_S, HOP_S, cepstra, common_samplerate, power_spectra, rasta_filter
-from .spectra import decision_scores, fit_quietly, log_power, pairwise_machine
+from .frames import FRAME_S, HOP_S, cepstra, power_spectra, rasta_filter
+from .spectra import VectorSystem, log_power, pairwise_machine
 
 BAND_HZ = (50.0, 11000.0)  # where the shipped speech, made at 24 kHz, has a spectrum
 SPEECH_S = 150.0  # of clean speech [s]
@@ -81,7 +82,7 @@ def channel(log_spectrum, shares, ideal):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class BlindChannel(System):
+class BlindChannel(VectorSystem):
     """[1] Blind estimate of the channel's frequency response, and an RBF support vector machine.
 
     L. Cuccovillo, S. Mann, M. Tagliasacchi and P. Aichroth, "Audio tampering detection via microphone classification",
@@ -94,7 +95,7 @@ class BlindChannel(System):
     Adapted: written from the abstract and recollection. The clean speech is the synthetic speech that ships with the
     library, without its pauses: voices and sentences of which none is in a simulated test recording. It ends at 11 kHz.
     12 MFCC and spectra of frames of 20 ms every 10 ms, 64 components. An excerpt is described by all of its frames,
-    speech and pause. The features are centred, and scaled by one number, so that bins keep their proportions.
+    speech and pause. All bins of it are on one scale, so that they keep their proportions.
     """
 
     n_components: int = 64  # classes of clean speech
@@ -110,14 +111,12 @@ class BlindChannel(System):
         return channel(excerpt.feature(mean_band_log_spectrum), shares, self.speech_.spectra)
 
     def _fit(self, excerpts, codes):
-        self.samplerate_ = common_samplerate(excerpts)
-        self.speech_ = clean_speech(self.samplerate_, n_components=self.n_components,
-                                    n_coefficients=self.n_coefficients, random_state=self.random_state)  # fmt: skip
-        x = np.stack([self.channel(excerpt) for excerpt in excerpts])
-        self.centre_, self.scale_ = x.mean(axis=0), max(float(x.std()), 1e-9)
-        self.svm_ = fit_quietly(pairwise_machine(kernel="rbf", C=self.C), (x - self.centre_) / self.scale_, codes)
+        options = {name: getattr(self, name) for name in ("n_components", "n_coefficients", "random_state")}
+        self.speech_ = clean_speech(self.samplerate_, **options)
+        super()._fit(excerpts, codes)
 
-    def _scores(self, excerpts):
-        common_samplerate(excerpts, expected=self.samplerate_)
-        x = np.stack([self.channel(excerpt) for excerpt in excerpts])
-        return decision_scores(self.svm_, (x - self.centre_) / self.scale_)
+    def vectors(self, excerpts):
+        return map(self.channel, excerpts)
+
+    def _classifier(self):
+        return make_pipeline(StandardScaler(with_std=False), pairwise_machine(kernel="rbf", C=self.C))

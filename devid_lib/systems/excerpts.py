@@ -1,6 +1,6 @@
 """Excerpts: whole recordings or parts of them, with a place to keep features that several systems share."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Integral
 
 import numpy as np
@@ -9,6 +9,7 @@ from ..audio import load_recording
 from ..errors import ParameterError
 
 LARGEST = 1e6  # full scale = 1: anything larger is no recording, and its power would overflow
+MOST_KEPT = 3  # features of an excerpt: systems that share one come near each other in the registry
 
 
 @dataclass(frozen=True, eq=False)
@@ -30,7 +31,7 @@ class Excerpt:
     start : int
         First sample within the recording.
     kept : dict
-        Features computed so far, see `feature`.
+        The features that were asked for last, see `feature`.
 
     Examples
     --------
@@ -59,16 +60,22 @@ class Excerpt:
         if isinstance(self.samplerate, bool) or not isinstance(self.samplerate, Integral) or self.samplerate < 1:
             raise ParameterError(f"{name}: samplerate={self.samplerate!r} is not a positive whole number of Hz")
 
+    def shared(self, start, stop):
+        """Return the excerpt from sample ``start`` to before ``stop`` of this one, whose samples it shares."""
+        return replace(self, y=self.y[start:stop], start=self.start + start, kept={})
+
     def part(self, start, stop):
-        """Return the excerpt from sample ``start`` to before ``stop`` of this one: a copy, so that this one can go."""
-        return Excerpt(np.array(self.y[start:stop]), self.samplerate, self.device, self.recording, self.start + start)
+        """Return the same as a copy, so that this one can go."""
+        return replace(self, y=np.array(self.y[start:stop]), start=self.start + start, kept={})
 
     def feature(self, function, **params):
-        """Return ``function(y, samplerate, **params)``, computed once for all systems that ask for it."""
+        """Return ``function(y, samplerate, **params)``, computed once for systems that ask for it in turn."""
         key = (function.__module__, function.__qualname__, tuple(sorted(params.items())))
-        if key not in self.kept:
-            self.kept[key] = function(self.y, self.samplerate, **params)
-        return self.kept[key]
+        value = self.kept.pop(key) if key in self.kept else function(self.y, self.samplerate, **params)
+        for old in list(self.kept)[: len(self.kept) + 1 - MOST_KEPT]:
+            del self.kept[old]
+        self.kept[key] = value
+        return value
 
 
 def whole_recordings(corpus, split):
@@ -81,7 +88,8 @@ def whole_recordings(corpus, split):
 def cut_excerpts(recordings, *, seconds, n, seed=0):
     """Cut ``n`` excerpts of one length [s] out of each recording at random places, as a list in order of time.
 
-    ``recordings`` are any Excerpts; one that is shorter gives itself, once. ``seed`` decides the places.
+    ``recordings`` are any Excerpts; one that is shorter gives itself, once. ``seed``, a number or a generator, decides
+    the places. Excerpts are copies, so that the recording can go, unless they would be larger than it.
 
     >>> whole = Excerpt(np.zeros(8000), 8000, "A", "r1")
     >>> [(len(x.y), x.start) for x in cut_excerpts([whole], seconds=0.5, n=2)]
@@ -95,16 +103,19 @@ def cut_excerpts(recordings, *, seconds, n, seed=0):
         if length >= len(whole.y):
             excerpts.append(whole)
             continue
+        part = whole.shared if n * length > len(whole.y) else whole.part
         for start in np.sort(rng.integers(len(whole.y) - length + 1, size=n)):
-            excerpts.append(whole.part(int(start), int(start) + length))
+            excerpts.append(part(int(start), int(start) + length))
     return excerpts
 
 
 def pieces(whole, *, seconds):
     """Cut an excerpt into pieces of some seconds [s], one after the other; one that is shorter gives itself.
 
+    They share its samples.
+
     >>> [(len(x.y), x.start) for x in pieces(Excerpt(np.zeros(20_000), 8000), seconds=1)]
     [(8000, 0), (8000, 8000)]
     """
     length = round(seconds * whole.samplerate)
-    return [whole.part(i, i + length) for i in range(0, len(whole.y) - length + 1, length)] or [whole]
+    return [whole.shared(i, i + length) for i in range(0, len(whole.y) - length + 1, length)] or [whole]

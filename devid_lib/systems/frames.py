@@ -61,14 +61,6 @@ def frame_sizes(samplerate, *, frame_s, hop_s):
     return length, hop, 1 << (length - 1).bit_length()
 
 
-def common_samplerate(excerpts, *, expected=None):
-    """Return the one sample rate of excerpts [Hz], or raise ParameterError: several cannot be compared."""
-    rates = {excerpt.samplerate for excerpt in excerpts} | ({expected} if expected else set())
-    if len(rates) > 1:
-        raise ParameterError(f"excerpts have different sample rates: {sorted(rates)} Hz")
-    return rates.pop()
-
-
 # --- Cepstra ---------------------------------------------------------------------------------------------------------
 def mfcc(y, samplerate, *, spacing="mel"):
     """Return mel frequency cepstral coefficients, or linear-frequency ones.

@@ -41,22 +41,24 @@ class PaperNetwork(System):
         if self.network not in models.SYSTEMS:
             raise ParameterError(f"network={self.network!r} is not one of {', '.join(models.SYSTEMS)}")
         cut, family = self._segments(excerpts), models.SYSTEMS[self.network].family
-        X, y = represent(np.concatenate(cut), self._made()), np.repeat(codes, [len(rows) for rows in cut])
+        X, y = np.concatenate(list(self._inputs(cut))), np.repeat(codes, list(map(len, cut)))
         recipe = training.recipe_for(family, "default", noise=self.settings.get("noise", ""), epochs=self.epochs)
         models.import_keras().utils.set_random_seed(self.random_state)
         self.model_ = trained = models.build(self.network, X.shape[1:], len(self.classes_), seed=self.random_state)
         every = np.ones(len(X), bool)
         if family == "filterbank":
             X, trained = training.behind_fixed_layers(self.model_, X, every)
-        training.compile_model(trained, recipe, loss="crossentropy")
+        training.compile_model(trained, recipe)
         training.fit_epochs(trained, family, X, y, (every, ~every), recipe)
 
-    def _made(self):
-        return self.settings | {"representation": models.SYSTEMS[self.network].representation}
-
-    def _scores(self, excerpts):
-        cut, posteriors = self._segments(excerpts), []
+    def _inputs(self, cut):
+        """Yield what the network sees of the segments of all excerpts, a block of them at a time."""
+        settings = self.settings | {"representation": models.SYSTEMS[self.network].representation}
         rows = itertools.chain.from_iterable(cut)
         while block := list(itertools.islice(rows, BLOCK)):
-            posteriors.append(np.asarray(self.model_(represent(np.stack(block), self._made()), training=False)))
-        return np.log(pooled(np.concatenate(posteriors).astype(np.float64), cut) + 1e-30)
+            yield represent(np.stack(block), settings)
+
+    def _scores(self, excerpts):
+        cut = self._segments(excerpts)
+        posteriors = [np.asarray(self.model_(x, training=False), np.float64) for x in self._inputs(cut)]
+        return np.log(pooled(np.concatenate(posteriors), cut) + 1e-30)

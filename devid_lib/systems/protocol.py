@@ -73,14 +73,15 @@ def protocol_material(corpus, *, segment_length, test_segments, learned_s=30.0, 
     seconds = {"segment": segment_length / whole.samplerate} | SECONDS
     cut = {unit: [pieces(x, seconds=s) for x in wholes] for unit, s in seconds.items()}
     cut["recording"] = [[x] for x in wholes]
-    asked = list(whole_recordings(corpus, "test"))
-    tests = {unit: cut_excerpts(asked, seconds=seconds[unit], n=n, seed=seed) for unit, n in counts.items()}
-    return Material(
-        learned={unit: list(itertools.chain(*parts)) for unit, parts in cut.items()},
-        held_out={unit: np.repeat(held, list(map(len, parts))) for unit, parts in cut.items()},
-        tests=tests | {"recording": [thinned(x, seconds=learned_s) for x in asked]},
-        same=same,
-    )
+    places = {unit: np.random.default_rng(seed) for unit in counts}
+    tests = {unit: [] for unit in (*counts, "recording")}
+    for whole in whole_recordings(corpus, "test"):  # one in memory at a time
+        for unit, n in counts.items():
+            tests[unit] += cut_excerpts([whole], seconds=seconds[unit], n=n, seed=places[unit])
+        tests["recording"].append(thinned(whole, seconds=learned_s))
+    learned = {unit: list(itertools.chain(*parts)) for unit, parts in cut.items()}
+    held_out = {unit: np.repeat(held, list(map(len, parts))) for unit, parts in cut.items()}
+    return Material(learned, held_out, tests, same)
 
 
 def last_of_each(rows):
@@ -102,12 +103,6 @@ def thinned(whole, *, seconds):
     return replace(whole, y=evenly(framed(whole.y, length=length, hop=length), n).ravel(), kept={})
 
 
-def fitted_twice(system, learned, held_out):
-    """Return a system fitted to what is not held out, to calibrate with, and the one fitted to everything."""
-    known = [x for x, out in zip(learned, held_out, strict=True) if not out]
-    return [clone(system).fit(part, [x.device for x in part]) for part in (known, learned)]
-
-
 def calibrated(system, material):
     """Yield a system fitted and calibrated for every length of excerpts, as (unit, system); one object may come again.
 
@@ -115,11 +110,12 @@ def calibrated(system, material):
     """
     fits = {}
     for unit in material.tests:
-        learns = system.learns(unit)
-        if learns not in fits:
-            fits[learns] = fitted_twice(system, material.learned[learns], material.held_out[learns])
+        if (learns := system.learns(unit)) not in fits:
+            learned = material.learned[learns]
+            known = list(itertools.compress(learned, ~material.held_out[learns]))
+            fits[learns] = [clone(system).fit(part, [x.device for x in part]) for part in (known, learned)]
         first, final = fits[learns]
-        out = [x for x, out in zip(material.learned[unit], material.held_out[unit], strict=True) if out]
+        out = list(itertools.compress(material.learned[unit], material.held_out[unit]))
         out = [out[i] for i in evenly(np.arange(len(out)), max(MOST_HELD_OUT, len(first.classes_)))]
         final.temperature_ = first.calibrate(out, [x.device for x in out]).temperature_
         yield unit, final

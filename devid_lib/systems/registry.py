@@ -6,14 +6,13 @@ import numpy as np
 import pandas as pd
 
 from .base import System
-from .cepstra import AdaptedMixtures, CepstralStatistics, RecordingMixture
+from .cepstra import AdaptedMixtures, CepstralStatistics, RecordingMixture, SupervectorSVM
 from .channel import BlindChannel
 from .oneclass import RepresentativeOneClass
 from .residual import LeakageResidual, NoiseCentroids, WienerDescriptors
 from .silence import SilenceHistogram
 from .sparse import RandomSpectralFeatures, SpectralSketches
 from .spectra import DifferenceNearest, DifferenceSVM, MeanSpectrumNearest, TrivialForest
-from .supervector import SupervectorSVM
 
 # Of whole recordings or utterances, on the authors' own recordings, by number or by name; "above 95 %" counts as 95 %.
 PUBLISHED = {"[1]": 0.95, "[2]": 0.976, "[5]": 0.90, "[6]": 0.935, "[7]": 0.9555, "[8]": 0.95,

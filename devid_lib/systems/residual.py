@@ -7,6 +7,7 @@ import numpy as np
 import scipy.fft
 from scipy.cluster.vq import kmeans2
 from scipy.ndimage import uniform_filter1d
+from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
@@ -16,14 +17,13 @@ from .frames import cepstrum, frame_sizes, triangular_filters, with_deltas
 from .spectra import (
     N_FFT,
     POWER_FLOOR,
+    VectorSystem,
     evenly,
     feature_matrix,
-    fit_pieces,
     framed,
     log_power,
     one_second_pieces,
     pairwise_machine,
-    pieces_scores,
     power,
     spectra_in_chunks,
 )
@@ -86,12 +86,9 @@ def multiband_gain(x, noise, samplerate):
 
 # --- [9] -------------------------------------------------------------------------------------------------------------
 def pitch(x, samplerate, *, n_fft):
-    """Return the fundamental frequency of power spectra [shape=(n_frames, n_fft // 2 + 1)], and how periodic they are.
+    """Return the fundamental frequencies of power spectra [shape=(n_frames, n_fft // 2 + 1)], 70 to 400 Hz.
 
-    Returns
-    -------
-    f0, periodicity : np.ndarray [shape=(n_frames,)]
-        70 to 400 Hz; highest normalised autocorrelation in that range, from 0 for silence and noise to 1.
+    And how periodic the frames are: their highest normalised autocorrelation in that range, 0 (silence, noise) to 1.
     """
     correlation = scipy.fft.irfft(x, n_fft, axis=1)
     taper = scipy.fft.irfft(power(scipy.fft.rfft(np.hanning(n_fft), 2 * n_fft)))[: n_fft // 2]
@@ -105,9 +102,11 @@ def pitch(x, samplerate, *, n_fft):
 def on_harmonics(f0, samplerate, *, n_fft):
     """Return which bins lie within the main lobe of a harmonic of ``f0``, [shape=(n_frames, n_fft // 2 + 1)], bool."""
     frequency, width = np.fft.rfftfreq(n_fft, 1 / samplerate), 1.5 * samplerate / n_fft
-    order = np.maximum(np.round(frequency / f0[:, None]), 1)
-    near = np.abs(frequency - order * f0[:, None]) <= width
-    return near & (frequency <= HARMONICS_HZ)
+    low = frequency[frequency <= HARMONICS_HZ]
+    near = np.zeros((len(f0), len(frequency)), bool)
+    order = np.maximum(np.round(low / f0[:, None]), 1)
+    near[:, : len(low)] = np.abs(low - order * f0[:, None]) <= width
+    return near
 
 
 def residual_spectrum(y, samplerate, *, n_fft=N_FFT, over=2.0, periodicity=0.5):
@@ -260,7 +259,7 @@ def wiener_descriptors(y, samplerate, *, size=15, n_fft=1024):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class WienerDescriptors(System):
+class WienerDescriptors(VectorSystem):
     """[11] Spectral descriptors of Wiener-filter noise, feature reduction, support vector machine.
 
     C.-B. Moon, H. Kim, B. M. Kim, "Audio recorder identification using reduced noise features", Ubiquitous
@@ -281,32 +280,24 @@ class WienerDescriptors(System):
     n_fft: int = 1024  # as in `wiener_descriptors`
     C: float = 10.0  # cost of an error; Gaussian kernel on standardised features
 
-    def _pieces(self, excerpts):
+    def vectors(self, excerpts):
         return [excerpt.feature(wiener_descriptors, size=self.size, n_fft=self.n_fft) for excerpt in excerpts]
 
-    def _fit(self, excerpts, codes):
-        pieces = self._pieces(excerpts)
-        labels = np.repeat(codes, [len(rows) for rows in pieces])
-        self.chosen_ = most_distinctive(np.concatenate(pieces), labels, n_features=self.n_features)
-        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="rbf", C=self.C))
-        self.svm_ = fit_pieces(svm, [rows[:, self.chosen_] for rows in pieces], codes)
-
-    def _scores(self, excerpts):
-        return pieces_scores(self.svm_, [rows[:, self.chosen_] for rows in self._pieces(excerpts)])
+    def _classifier(self):
+        most = SelectKBest(distinctiveness, k=min(self.n_features, len(TEXTURE_NAMES)))
+        return make_pipeline(most, StandardScaler(), pairwise_machine(kernel="rbf", C=self.C))
 
 
 def distinctiveness(x, codes):
-    """Return the share of each column's variance that lies between the classes: 0 for a constant column, at most 1."""
+    """Return the share of each column's variance that lies between the classes: 0 for a constant column, at most 1.
+
+    Columns are in the order of their F statistics.
+    """
     means = np.stack([x[codes == k].mean(axis=0) for k in np.unique(codes)])
     counts = np.unique(codes, return_counts=True)[1]
     between = (counts[:, None] * (means - x.mean(axis=0)) ** 2).sum(axis=0)
     total = ((x - x.mean(axis=0)) ** 2).sum(axis=0)
     return between / np.maximum(total, 1e-30)
-
-
-def most_distinctive(x, codes, *, n_features):
-    """Return the most distinctive columns of ``x`` in ascending order: those with the largest F statistic."""
-    return np.sort(np.argsort(-distinctiveness(x, codes), kind="stable")[:n_features])
 
 
 # --- [12] ------------------------------------------------------------------------------------------------------------
@@ -352,11 +343,11 @@ def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, frames_each
     n = min(n_clusters, max(1, len(frames) // frames_each))
     with warnings.catch_warnings():  # frames may be alike, as in silence: a cluster without any stays where it was
         warnings.filterwarnings("ignore", message="One of the clusters is empty")
-        return kmeans2(frames, evenly(frames, n), iter=15, minit="matrix")[0]
+        return kmeans2(frames, evenly(frames, n), iter=15 if n > 1 else 1, minit="matrix")[0]
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class NoiseCentroids(System):
+class NoiseCentroids(VectorSystem):
     """[12] Mel cepstra of the noise that multi-band spectral subtraction removes, k-means, support vector machine.
 
     R. Aggarwal, S. Singh, A. K. Roul, N. Khanna, "Cellphone identification using noise estimates from recorded audio",
@@ -378,13 +369,9 @@ class NoiseCentroids(System):
     frames_each: int = 10  # least number of frames for each
     C: float = 1.0  # cost of an error; linear kernel on standardised features, as in Weka
 
-    def _centroids(self, excerpts):
+    def vectors(self, excerpts):
         options = {name: getattr(self, name) for name in ("source", "n_clusters", "frames_each")}
         return [excerpt.feature(noise_centroids, **options) for excerpt in excerpts]
 
-    def _fit(self, excerpts, codes):
-        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=self.C))
-        self.svm_ = fit_pieces(svm, self._centroids(excerpts), codes)
-
-    def _scores(self, excerpts):
-        return pieces_scores(self.svm_, self._centroids(excerpts))
+    def _classifier(self):
+        return make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=self.C))

@@ -10,8 +10,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
-from .base import System
-from .spectra import POWER_FLOOR, decision_scores, feature_matrix, fit_quietly, framed, spectra_in_chunks
+from .spectra import POWER_FLOOR, VectorSystem, feature_matrix, framed, spectra_in_chunks
 from .warnings import NearSilenceWarning
 
 ABOVE_DB = 20.0  # chosen on training recordings, tools/choose_systems.py
@@ -86,7 +85,7 @@ def log_histograms(excerpts, **options):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class SilenceHistogram(System):
+class SilenceHistogram(VectorSystem):
     """[6] Fourier coefficient histogram of near-silence, linear logistic regression.
 
     R. Buchholz, C. Kraetzer, J. Dittmann, "Microphone classification using Fourier coefficients", Information Hiding
@@ -109,15 +108,14 @@ class SilenceHistogram(System):
     threshold: float | None = None  # of near-silence, full scale = 1, in place of that
     C: float = 1.0  # inverse strength of the penalty
 
-    def _features(self, excerpts):
+    def vectors(self, excerpts):
         options = {"n_coefficients": self.n_coefficients, "above_db": self.above_db, "threshold": self.threshold}
         return log_histograms(excerpts, **options)
+
+    def _classifier(self):
+        return make_pipeline(StandardScaler(), LogisticRegression(C=self.C, max_iter=500))
 
     def _fit(self, excerpts, codes):
         if self.threshold is not None and not (isinstance(self.threshold, Real) and self.threshold > 0):
             raise ParameterError(f"threshold={self.threshold!r} is neither above 0 nor None")
-        regression = make_pipeline(StandardScaler(), LogisticRegression(C=self.C, max_iter=500))
-        self.regression_ = fit_quietly(regression, self._features(excerpts), codes)
-
-    def _scores(self, excerpts):
-        return decision_scores(self.regression_, self._features(excerpts))
+        super()._fit(excerpts, codes)

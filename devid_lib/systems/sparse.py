@@ -10,19 +10,15 @@ from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.random_projection import GaussianRandomProjection
 
 from ..errors import ParameterError
-from .base import System
 from .spectra import (
     N_FFT,
-    decision_scores,
+    NearestOfClass,
+    VectorSystem,
     feature_matrix,
-    fit_quietly,
     mean_log_spectrum,
     mean_spectrum,
-    nearest_scores,
     pairwise_machine,
 )
-
-CLASSIFIERS = ("src", "svm", "nn")
 
 
 def src_residuals(train, codes, test, *, n_nonzero=5):
@@ -55,8 +51,8 @@ def src_residuals(train, codes, test, *, n_nonzero=5):
         warnings.filterwarnings("ignore", message=".*Orthogonal matching pursuit ended prematurely.*")
         coefficients = orthogonal_mp(dictionary, x, n_nonzero_coefs=n_nonzero, precompute=False)
     coefficients = coefficients.reshape(dictionary.shape[1], -1)
-    parts = [x - dictionary[:, codes == k] @ coefficients[codes == k] for k in range(codes.max() + 1)]
-    return np.stack([np.linalg.norm(part, axis=0) for part in parts], axis=1)
+    own = (codes == k for k in range(codes.max() + 1))
+    return np.stack([np.linalg.norm(x - dictionary[:, k] @ coefficients[k], axis=0) for k in own], axis=1)
 
 
 def stable_vectors(n_features, n_components, *, p, random_state):
@@ -81,11 +77,22 @@ def equal_weights(sketches):
     return 2 / np.pi * np.arctan(sketches / np.where(norms > 0, norms, 1))
 
 
+class SparseRepresentation(NearestOfClass):
+    """Sparse representation classification: the scores are minus `src_residuals`."""
+
+    def __init__(self, n_nonzero=5):
+        self.n_nonzero = n_nonzero
+
+    def decision_function(self, x):
+        """Return the scores [shape=(n, n_classes)]."""
+        return -src_residuals(self.x_, self.codes_, x, n_nonzero=self.n_nonzero)
+
+
 @dataclass(eq=False, repr=False, kw_only=True)
-class ProjectionSystem(System):
+class ProjectionSystem(VectorSystem):
     """What [7] and [8] share: spectra projected on random vectors, made unit vectors, and one of three classifiers.
 
-    A subclass has ``feature``, the spectrum, and ``_vectors(n_features)``, which draws the vectors.
+    A subclass has ``feature``, the spectrum, and ``_draw(n_features)``, which draws the vectors.
     """
 
     classifier: str = "src"  # sparse representation, or "svm", or "nn"
@@ -99,28 +106,21 @@ class ProjectionSystem(System):
         return "3 s" if unit == "recording" else unit
 
     def _sketch(self, excerpts):
-        return feature_matrix(excerpts, self.feature, n_fft=self.n_fft).astype(np.float64) @ self.vectors_
+        return feature_matrix(excerpts, self.feature, n_fft=self.n_fft).astype(np.float64) @ self.drawn_
 
-    def project(self, excerpts):
-        """Return the unit vectors that excerpts become [shape=(n, n_components)]."""
+    def vectors(self, excerpts):
         return normalize(self._sketch(excerpts))
 
     def _fit(self, excerpts, codes):
-        if self.classifier not in CLASSIFIERS:
-            raise ParameterError(f"classifier {self.classifier!r} is not one of {', '.join(CLASSIFIERS)}")
-        self.vectors_ = self._vectors(self.n_fft // 2 + 1)
-        self.train_, self.codes_ = self.project(excerpts), codes
-        if self.classifier == "svm":
-            svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=1.0))
-            self.svm_ = fit_quietly(svm, self.train_, codes)
+        self.drawn_ = self._draw(self.n_fft // 2 + 1)
+        super()._fit(excerpts, codes)
 
-    def _scores(self, excerpts):
-        x = self.project(excerpts)
-        if self.classifier == "svm":
-            return decision_scores(self.svm_, x)
-        if self.classifier == "nn":
-            return nearest_scores(self.train_, self.codes_, x)
-        return -src_residuals(self.train_, self.codes_, x, n_nonzero=self.n_nonzero)
+    def _classifier(self):
+        svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=1.0))
+        known = {"src": SparseRepresentation(self.n_nonzero), "svm": svm, "nn": NearestOfClass()}
+        if self.classifier not in known:
+            raise ParameterError(f"classifier={self.classifier!r} is not one of {', '.join(known)}")
+        return known[self.classifier]
 
 
 class RandomSpectralFeatures(ProjectionSystem):
@@ -138,7 +138,7 @@ class RandomSpectralFeatures(ProjectionSystem):
 
     feature = staticmethod(mean_log_spectrum)
 
-    def _vectors(self, n_features):
+    def _draw(self, n_features):
         projection = GaussianRandomProjection(self.n_components, random_state=self.random_state)
         return projection.fit(np.zeros((1, n_features))).components_.T
 
@@ -165,7 +165,7 @@ class SpectralSketches(ProjectionSystem):
 
     feature = staticmethod(mean_spectrum)
 
-    def _vectors(self, n_features):
+    def _draw(self, n_features):
         return stable_vectors(n_features, self.n_components, p=self.p, random_state=self.random_state)
 
     def _sketch(self, excerpts):

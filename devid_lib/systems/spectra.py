@@ -1,8 +1,4 @@
-"""Mean spectra, what systems on vectors share, and the simple baselines (notebook 10b).
-
-A system may describe a recording by several vectors, those of its pieces. They are handed on as a list with one array
-[shape=(n_pieces, n_features)] per recording; its decision is the mean over them.
-"""
+"""Mean spectra, what systems on vectors share, and the simple baselines (notebook 10b)."""
 
 import functools
 import itertools
@@ -12,18 +8,23 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.fft
 from scipy.signal import get_window
+from scipy.sparse import csr_array
 from scipy.spatial.distance import cdist
+from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
 from sklearn.linear_model import RidgeClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
-from ..features import trivial_features
+from ..leakage import trivial_features
 from .base import System
 from .warnings import ShortExcerptWarning
 
 N_FFT = 2048  # frame of a mean spectrum [samples], hop a half: an excerpt of 4096 samples has three
 POWER_FLOOR = 1e-12  # -120 dB of full scale, 19 dB below the rounding noise of 16 bits: keeps the logarithm finite
 CHUNK = 512  # frames transformed at a time
+MOST_VOTES = 2_000_000  # of pairs of classes in memory at a time
 MOST_SECONDS = 60  # pieces of one second that are looked at in a recording
 
 
@@ -107,14 +108,6 @@ def mean_log_spectrum(y, samplerate, *, n_fft=N_FFT):
     return _mean_over_frames(lambda spectra: log_power(power(spectra)) / 2, y, n_fft)
 
 
-def difference_spectrum(y, samplerate, *, n_fft=N_FFT):
-    """Return the first difference along frequency of `mean_log_spectrum` [shape=(n_fft // 2,)].
-
-    A gain drops out, and the slope of the speech nearly so; what is left are the edges and ripples of the device.
-    """
-    return np.diff(mean_log_spectrum(y, samplerate, n_fft=n_fft))
-
-
 def _mean_over_frames(function, y, n_fft):
     """Return the mean over frames of a function of their spectra, float32."""
     frames = framed(y, length=n_fft, hop=n_fft // 2)
@@ -152,6 +145,11 @@ def separation(vectors, devices):
     ratio : float
         Mean distance between recordings of different devices over that between recordings of the same one; 1 where
         the vectors do not know the device, NaN where no device has two recordings.
+
+    Examples
+    --------
+    >>> separation([[0.0], [1.0], [10.0], [11.0]], ["a", "a", "b", "b"])
+    10.0
     """
     distances, devices = cdist(vectors, vectors), np.asarray(devices)
     same = devices[:, None] == devices[None, :]
@@ -162,26 +160,47 @@ def separation(vectors, devices):
 
 
 # --- Classifiers on vectors ------------------------------------------------------------------------------------------
-def fit_quietly(model, x, codes):
-    """Fit a classifier without being asked whether devices with one recording each are a regression problem."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
-        return model.fit(x, codes)
+class VectorSystem(System):
+    """A system that describes excerpts by vectors, which a classifier of scikit-learn tells apart.
+
+    It implements ``vectors(excerpts)``, one vector for every excerpt or several, those of its pieces, whose decisions
+    are averaged; and ``_classifier()``, not fitted, with ``decision_function``. ``classifier_`` is the fitted one.
+    """
+
+    def _fit(self, excerpts, codes):
+        pieces = self._pieces(excerpts)
+        with warnings.catch_warnings():  # devices with one recording each are no regression problem
+            warnings.filterwarnings("ignore", message="The number of unique classes is greater than 50%")
+            self.classifier_ = self._classifier().fit(np.concatenate(pieces), np.repeat(codes, list(map(len, pieces))))
+
+    def _scores(self, excerpts):
+        pieces = self._pieces(excerpts)
+        return pooled(decision_scores(self.classifier_, np.concatenate(pieces)), pieces)
+
+    def _pieces(self, excerpts):
+        return [np.atleast_2d(rows) for rows in self.vectors(excerpts)]
 
 
-def fit_pieces(model, pieces, codes):
-    """Fit a classifier to the pieces of training recordings, whose class numbers ``codes`` are."""
-    return fit_quietly(model, np.concatenate(pieces), np.repeat(codes, [len(rows) for rows in pieces]))
+class NearestOfClass(ClassifierMixin, BaseEstimator):
+    """Nearest neighbour, whose scores are minus the squared distances to the nearest training vector of each class.
+
+    The noise of a short excerpt adds the same to all its squared distances, and so cancels in a softmax.
+    """
+
+    def fit(self, x, codes):
+        """Keep training vectors [shape=(n, n_features)] and their classes, 0 to n_classes - 1."""
+        self.x_, self.codes_, self.classes_ = x, codes, np.unique(codes)
+        return self
+
+    def decision_function(self, x):
+        """Return the scores [shape=(n, n_classes)]."""
+        distances = cdist(x, self.x_, "sqeuclidean")
+        return -np.stack([distances[:, self.codes_ == k].min(axis=1) for k in self.classes_], axis=1)
 
 
-def pieces_scores(model, pieces):
-    """Return the decision function's one-against-rest form, averaged over the pieces of each recording."""
-    return pooled(decision_scores(model, np.concatenate(pieces)), pieces)
-
-
-def pairwise_machine(*, kernel, C):
+def pairwise_machine(*, kernel, C, **options):
     """Return a support vector machine for every pair of classes, not fitted; `decision_scores` counts their votes."""
-    return SVC(kernel=kernel, C=C, decision_function_shape="ovo")
+    return SVC(kernel=kernel, C=C, decision_function_shape="ovo", **options)
 
 
 def decision_scores(model, x):
@@ -190,78 +209,63 @@ def decision_scores(model, x):
     Of support vector machines, one for each pair of classes, it is the mean of the pairs' soft votes, tanh(margin):
     hard votes take few values, of which no temperature makes probabilities.
     """
-    scores, machine = model.decision_function(x), model[-1] if hasattr(model, "steps") else model
-    if scores.ndim == 1:
-        return np.stack([-scores, scores], axis=1)
-    if not isinstance(machine, SVC):
-        return scores
-    votes = np.zeros((len(x), len(machine.classes_)))
-    for vote, (i, j) in zip(np.tanh(scores).T, itertools.combinations(range(votes.shape[1]), 2), strict=True):
-        votes[:, i] += vote
-        votes[:, j] -= vote
-    return votes / (votes.shape[1] - 1)
+    n = len(model.classes_)
+    if n > 2 and isinstance(model[-1] if hasattr(model, "steps") else model, SVC):
+        pairs = np.array(list(itertools.combinations(range(n), 2)))  # 19,900 for 200 devices
+        ends = np.arange(0, 2 * len(pairs) + 1, 2)
+        votes = csr_array((np.tile([1.0, -1.0], len(pairs)), pairs.ravel(), ends))  # [shape=(n_pairs, n_classes)]
+        blocks = np.array_split(x, 1 + len(x) * len(pairs) // MOST_VOTES)
+        return np.concatenate([np.tanh(model.decision_function(rows)) @ votes for rows in blocks]) / (n - 1)
+    scores = model.decision_function(x)
+    return np.stack([-scores, scores], axis=1) if scores.ndim == 1 else scores
 
 
 def pooled(scores, pieces):
-    """Return the means over each recording's pieces of scores [shape=(n_all_pieces, n_classes)]."""
+    """Return the means over the pieces of each recording of scores [shape=(n_all_pieces, n_classes)]."""
     counts = np.array([len(rows) for rows in pieces])
     return np.add.reduceat(scores, np.cumsum(counts) - counts, axis=0) / counts[:, None]
 
 
-def nearest_scores(train, codes, test):
-    """Return minus the squared distance of each vector to the nearest training vector of each class.
-
-    The noise of a short excerpt adds the same to all its squared distances, and so cancels in a softmax.
-    """
-    distances = cdist(test, train, "sqeuclidean")
-    return -np.stack([distances[:, codes == k].min(axis=1) for k in range(codes.max() + 1)], axis=1)
-
-
 # --- The baselines ---------------------------------------------------------------------------------------------------
 @dataclass(eq=False, repr=False, kw_only=True)
-class MeanSpectrumNearest(System):
+class MeanSpectrumNearest(VectorSystem):
     """Baseline: mean log-spectrum and its nearest neighbour."""
 
     n_fft: int = N_FFT  # frame [samples]
 
-    feature = staticmethod(mean_log_spectrum)
+    def vectors(self, excerpts):
+        return feature_matrix(excerpts, mean_log_spectrum, n_fft=self.n_fft)
 
-    def _fit(self, excerpts, codes):
-        self.train_, self.codes_ = feature_matrix(excerpts, self.feature, n_fft=self.n_fft), codes
-
-    def _scores(self, excerpts):
-        return nearest_scores(self.train_, self.codes_, feature_matrix(excerpts, self.feature, n_fft=self.n_fft))
+    def _classifier(self):
+        return NearestOfClass()
 
 
 class DifferenceNearest(MeanSpectrumNearest):
-    """Baseline: first difference of the mean log-spectrum and its nearest neighbour."""
+    """Baseline: first difference of the mean log-spectrum along frequency and its nearest neighbour.
 
-    feature = staticmethod(difference_spectrum)
-
-
-@dataclass(eq=False, repr=False, kw_only=True)
-class DifferenceSVM(System):
-    """Baseline: first difference of the mean log-spectrum and a linear support vector machine.
-
-    Features are centred, and their mean variance is made one over their number.
+    A gain drops out, and the slope of the speech nearly so; what is left are the edges and ripples of the device.
     """
 
-    n_fft: int = N_FFT  # frame [samples]
-    C: float = 1.0  # cost of an error
-
-    def _fit(self, excerpts, codes):
-        x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
-        self.mean_ = x.mean(axis=0)
-        self.scale_ = np.sqrt(((x - self.mean_) ** 2).sum(axis=1).mean()) + 1e-12
-        self.svm_ = fit_quietly(pairwise_machine(kernel="linear", C=self.C), (x - self.mean_) / self.scale_, codes)
-
-    def _scores(self, excerpts):
-        x = feature_matrix(excerpts, difference_spectrum, n_fft=self.n_fft)
-        return decision_scores(self.svm_, (x - self.mean_) / self.scale_)
+    def vectors(self, excerpts):
+        return np.diff(super().vectors(excerpts))
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class DifferenceRidge(System):
+class DifferenceSVM(DifferenceNearest):
+    """Baseline: first difference of the mean log-spectrum and a linear support vector machine.
+
+    Features are centred, and inner products divided by their mean squared length.
+    """
+
+    C: float = 1.0  # cost of an error
+
+    def _classifier(self):
+        machine = pairwise_machine(kernel="poly", degree=1, C=self.C)  # linear, and scaled as the other kernels are
+        return make_pipeline(StandardScaler(with_std=False), machine)
+
+
+@dataclass(eq=False, repr=False, kw_only=True)
+class DifferenceRidge(VectorSystem):
     """Differences over frequency of the mean log-spectrum, scaled bin by bin, and ridge regression on +-1: notebook 13.
 
     A bin's variance and the mean of all variances are its squared scale: bins that conditions leave alone are heard
@@ -280,11 +284,14 @@ class DifferenceRidge(System):
     def _fit(self, excerpts, codes):
         x = self._features(excerpts)
         variance = x.var(axis=0)
-        self.mean_, self.scale_ = x.mean(axis=0), np.sqrt(variance + variance.mean()) + 1e-12
-        self.ridge_ = fit_quietly(RidgeClassifier(self.alpha * len(x)), (x - self.mean_) / self.scale_, codes)
+        self.n_, self.mean_, self.scale_ = len(x), x.mean(axis=0), np.sqrt(variance + variance.mean()) + 1e-12
+        super()._fit(excerpts, codes)
 
-    def _scores(self, excerpts):
-        return decision_scores(self.ridge_, (self._features(excerpts) - self.mean_) / self.scale_)
+    def vectors(self, excerpts):
+        return (self._features(excerpts) - self.mean_) / self.scale_
+
+    def _classifier(self):
+        return RidgeClassifier(self.alpha * self.n_)
 
 
 def trivial_numbers(y, samplerate):
@@ -294,7 +301,7 @@ def trivial_numbers(y, samplerate):
 
 
 @dataclass(eq=False, repr=False, kw_only=True)
-class TrivialForest(System):
+class TrivialForest(VectorSystem):
     """Baseline: the six trivial numbers of the leakage probe and a random forest.
 
     Level, three percentiles of the frames' levels, share of exact zeros, DC offset: what a recording gives away
@@ -305,11 +312,13 @@ class TrivialForest(System):
     n_estimators: int = 50  # trees
     random_state: int = 0
 
-    def _fit(self, excerpts, codes):
-        forest = RandomForestClassifier(self.n_estimators, random_state=self.random_state)
-        self.forest_ = fit_pieces(forest, [excerpt.feature(trivial_numbers) for excerpt in excerpts], codes)
+    def vectors(self, excerpts):
+        return [excerpt.feature(trivial_numbers) for excerpt in excerpts]
+
+    def _classifier(self):
+        return RandomForestClassifier(self.n_estimators, random_state=self.random_state)
 
     def _scores(self, excerpts):
-        pieces = [excerpt.feature(trivial_numbers) for excerpt in excerpts]
-        shares = pooled(self.forest_.predict_proba(np.concatenate(pieces)), pieces)
+        pieces = self._pieces(excerpts)
+        shares = pooled(self.classifier_.predict_proba(np.concatenate(pieces)), pieces)
         return np.log(shares + 1 / self.n_estimators)  # no vote at all is not impossible
