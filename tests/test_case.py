@@ -2,8 +2,10 @@
 
 import json
 import os
+import re
 import shutil
 import signal
+import sys
 import time
 import zlib
 from dataclasses import replace
@@ -13,17 +15,18 @@ import pandas as pd
 import pytest
 import soundfile as sf
 import soxr
+from bs4 import BeautifulSoup
 from scipy.signal import lfilter
 
 from devid_lib import intake
 from devid_lib.corpus import load_corpus, load_references
 from devid_lib.errors import CorpusError, DevidError, ParameterError
-from devid_lib.workbook import case_page, command, execution
+from devid_lib.workbook import case_page, command, execution, folder
 from devid_lib.workbook.case import load_case, open_case, save_case
 from devid_lib.workbook.questions import ANSWERS, Asked, answer, answers_table, ask, find_files
 
 RATE, SECONDS = 16000, 4.0
-OPTIONS = {"segment_length": 1024, "samplerate": 0}
+OPTIONS = {"segment_length": 1024}
 KNOWN, OTHERS = ["ash", "beech", "cedar"], [f"other{i}" for i in range(7)]
 
 
@@ -43,6 +46,13 @@ def write(path, y, samplerate=RATE, **options):
     return path
 
 
+def opened(references, *background, data_dir, rates=()):
+    """Return a case of folders, or of tables."""
+    tables = [place if isinstance(place, pd.DataFrame) else load_references(place, data_dir=data_dir, **OPTIONS)
+              for place in (references, *background)]  # fmt: skip
+    return open_case(tables, rates=rates, **OPTIONS)
+
+
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory):
     """References and background, two recordings of each device."""
@@ -56,8 +66,7 @@ def folders(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def case(folders, tmp_path_factory):
-    data = tmp_path_factory.mktemp("data")
-    return open_case(folders / "references", [folders / "background"], data_dir=data, **OPTIONS)
+    return opened(folders / "references", folders / "background", data_dir=tmp_path_factory.mktemp("data"))
 
 
 @pytest.fixture
@@ -118,6 +127,21 @@ def test_header_and_tags_are_told(tmp_path):
     assert intake.examine(write(tmp_path / "a.mp3", spoken("ash", 1)))[0]["coding"].startswith("MP3")
 
 
+def test_the_conditions_check_shows_the_limits_that_it_applies():
+    told = {"coding": "PCM", "rate": RATE, "duration_s": SECONDS}
+    facts = [told | intake.measure(spoken(device, 1), RATE) for device in OTHERS]
+    validated = intake.validated_ranges(facts, OTHERS)
+    for gain in (1e-3, 1, 0.2, 5):  # too quiet, as they are, at the margin, too loud
+        asked = told | intake.measure(np.float32(gain) * spoken("ash", 1), RATE)
+        checks = intake.check_conditions(asked, validated, samplerate=RATE, least_s=1.0, resampled=False)
+        for row in checks.iloc[: len(intake.CHECKS)].itertuples():
+            value = float(row.file.split(" ")[0].rstrip("%"))
+            ends = [float(number) for number in re.findall(r"-?[0-9.]+(?=[ %])", row.validated)]
+            low = -np.inf if row.validated.startswith("up to") else ends[0]
+            high = np.inf if row.validated.endswith(" on") else ends[-1]
+            assert (row.verdict == "within") == (low <= value <= high), row
+
+
 # --- answers ---------------------------------------------------------------------------------------------------------
 def test_known_and_unknown_devices(case, asked):
     one, two = asked(spoken("beech", 3)), asked(spoken("stranger", 1))
@@ -161,7 +185,7 @@ def test_without_copies_a_telephone_call_is_declined(case, asked):
 def test_another_rate_is_brought_down_and_said(case, folders, quick, tmp_path):
     path = write(tmp_path / "a.wav", soxr.resample(spoken("ash", 6), RATE, 48000), 48000)
     assert "sample rate 48000 Hz" in ask(case, path).reason and ask(case, path).answer == "no answer"
-    again = open_case(folders / "references", [folders / "background"], rates=[48000], data_dir=tmp_path, **OPTIONS)
+    again = opened(folders / "references", folders / "background", data_dir=tmp_path, rates=[48000])
     assert ask(again, path).answer == "ash" and "sample rate 48000 Hz" in ask(again, path).reason
 
 
@@ -198,6 +222,15 @@ def test_a_damaged_file_among_many(case, folders, tmp_path):
     assert table["sha256"].str.len().eq(64).all()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="no such names")
+def test_a_name_in_another_character_set(case, folders, tmp_path, capsys):
+    path = shutil.copy(folders / "references" / "ash" / "1.wav", tmp_path / os.fsdecode(b"caf\xe9.wav"))
+    one = ask(case, path)
+    assert (one.facts["file"], one.answer) == (r"caf\xe9.wav", "no answer") and one.reason.startswith("its name is not")
+    assert command.main(["identify", str(path), "--references", "simulated", "--out", str(tmp_path / "out")]) == 2
+    assert r"caf\xe9.wav: its name is not valid UTF-8" in capsys.readouterr().err
+
+
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ParameterError, match="no such file"):
         find_files([tmp_path / "nothing.wav"])
@@ -205,17 +238,34 @@ def test_files_that_are_not_there(tmp_path):
         find_files([tmp_path])
 
 
+@pytest.mark.parametrize("name", ["=cmd|' /C calc'!A0", "<img src=x onerror=alert(1)>", r"$\foo$", "_x", "x" * 300,
+                                  "מכשיר", "手机 😀", "`` `a` *b* [l](javascript:1)", "line\nbreak"])  # fmt: skip
+def test_names_are_data_on_the_page(case, name):
+    case = replace(case, known=case.known.assign(device=case.known["device"].replace({"ash": name})))
+    ratios = case.no_ratios()
+    ratios.loc[name] = 1.0, 0.5, 1.5
+    one = Asked({"file": f"{name}.wav", "sha256": ""}, ratios, answer=name, reason=f"also {name}")
+    tables = [case_page.summary([one], case), case_page.ratios(one), case_page.intake(one)]
+    html = [case_page.heading(1, one, case), case_page.reasons([one]), *(table.to_html() for table in tables)]
+    page = BeautifulSoup("".join(html), "html.parser")
+    assert not page(["img", "em", "a", "code"]) and len(page(class_="tex2jax_ignore")) == 5
+    assert page.h3.text == f"1. {name}.wav" and page.strong.text.endswith(name)
+    assert page.li.text.endswith(f"also {name}")
+    cells = [cell.text for cell in page("td")]
+    assert cells.count(name) == cells.count(f"{name}.wav") == 2
+
+
 # --- the known recordings --------------------------------------------------------------------------------------------
 def test_one_reference_device_is_a_verification(folders, quick, tmp_path):
     shutil.copytree(folders / "references" / "ash", tmp_path / "one" / "ash")
-    case = open_case(tmp_path / "one", [folders / "background"], data_dir=tmp_path, **OPTIONS)
+    case = opened(tmp_path / "one", folders / "background", data_dir=tmp_path)
     assert case.devices == ["ash"]
     assert ask(case, write(tmp_path / "a.wav", spoken("ash", 10))).answer == "ash"
     assert ask(case, write(tmp_path / "b.wav", spoken("stranger", 2))).answer == "none of these"
 
 
 def test_without_a_background_there_is_no_ratio_and_a_reason(folders, tmp_path):
-    case = open_case(folders / "references", data_dir=tmp_path, **OPTIONS)
+    case = opened(folders / "references", data_dir=tmp_path)
     one = ask(case, write(tmp_path / "a.wav", spoken("ash", 11)))
     assert case.comparison is None and one.answer == "no answer" and one.ratios["log10_lr"].isna().all()
     assert "3 devices" in one.reason
@@ -226,7 +276,7 @@ def test_a_reference_device_in_the_background_is_left_out(case, folders, quick, 
     shutil.copytree(folders / "references" / "ash", tmp_path / "background" / "renamed")
     write(tmp_path / "background" / "beech" / "1.wav", spoken("another of this name", 1))
     write(tmp_path / "background" / "beech" / "2.wav", spoken("another of this name", 2))
-    again = open_case(folders / "references", [tmp_path / "background"], data_dir=tmp_path, **OPTIONS)
+    again = opened(folders / "references", tmp_path / "background", data_dir=tmp_path)
     devices = set(again.known["device"][again.known["role"] == "background"])
     assert devices == {*OTHERS, "beech (background 1)"} and any("renamed" in note for note in again.notes)
 
@@ -234,7 +284,7 @@ def test_a_reference_device_in_the_background_is_left_out(case, folders, quick, 
 def test_sessions_count_where_there_are_some(folders, quick, tmp_path):
     references = load_references(folders / "references", data_dir=tmp_path, segment_length=1024)
     assert set(references["split"]) == {"reference"}
-    case = open_case(references.assign(session="one"), [folders / "background"], data_dir=tmp_path, **OPTIONS)
+    case = opened(references.assign(session="one"), folders / "background", data_dir=tmp_path)
     assert any("one session each" in note for note in case.notes) and set(case.comparison.sessions) == {"1", "2"}
 
 
@@ -259,7 +309,7 @@ def test_units_and_models_apart(folders, quick, tmp_path):
     table = load_references(tmp_path / "b", data_dir=tmp_path, segment_length=1024)
     table["model"] = [device.split(" no.")[0] for device in table["device"]]
     assert len(table) == 8
-    case = open_case(table, [folders / "references", folders / "background"], data_dir=tmp_path, **OPTIONS)
+    case = opened(table, folders / "references", folders / "background", data_dir=tmp_path)
     values = case.matrix.set_index("measure")["value"]
     assert values["AUROC, models"] > 0.95 and values["AUROC, units of one model"] < 0.85
     assert values["AUROC, a model by another unit"] > 0.95
@@ -324,6 +374,7 @@ def test_only_questioned_recordings(tmp_path):
     (["identify", "--run", "no such folder"], "no such"),
     (["identify", "--run", "."], "nothing is asked"),
     (["validate", "simulated", "-p", "epoch", "3"], "epochs"),
+    (["validate", "simulated", "-p", "run_dir", "x"], "use --out"),
 ])  # fmt: skip
 def test_the_command_refuses(arguments, words, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("DEVID_HOME", str(tmp_path))
@@ -343,11 +394,22 @@ def test_from_the_command_to_the_page(folders, monkeypatch, tmp_path, capsys):
     page = (out / "index.html").read_text()
     assert "a &lt;b&gt;.wav" in page and "<script" not in page and "data:audio/flac" in page and "Exercises" not in page
     assert json.loads((out / "run.json").read_text())["timings"]
+    assert folder.damaged(out, ["answers.csv"]) == []
     again = ["--run", str(out), "--out", str(tmp_path / "again")]
     assert command.main(["identify", str(tmp_path / "q" / "a <b>.wav"), *again, *options]) == 0
     second = pd.read_csv(tmp_path / "again" / "answers.csv")
     first = table[table["file"] == "a <b>.wav"].reset_index(drop=True)
     pd.testing.assert_frame_equal(second, first, check_dtype=False)
+    (out / "answers.csv").write_text((out / "answers.csv").read_text().replace("ash", "beech"))
+    assert folder.damaged(out, ["answers.csv"]) == ["answers.csv"]
+
+
+def test_a_second_case_in_one_folder_is_refused_while_the_first_is_at_work(monkeypatch, tmp_path, capsys):
+    monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    monkeypatch.setattr(command, "warm_up", lambda *_: None)
+    with folder.claimed(tmp_path / "out"):
+        assert command.main(["identify", "--references", "simulated", "--out", str(tmp_path / "out")]) == 2
+    assert f"another devid run is at work there (process {os.getpid()}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("asked", [["identify", "--references", "simulated"], ["validate", "simulated"]])

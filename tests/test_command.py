@@ -432,7 +432,7 @@ LEADERBOARD = ("macro F1", "log-loss", "fit seconds", "seconds per excerpt")
 
 @pytest.fixture
 def finished(tmp_path):
-    """A run folder with what the README shows, and a project with a README."""
+    """A run folder with what RESULTS.md shows, and a project with that file."""
     (tmp_path / "run" / "figures").mkdir(parents=True)
     for name in update_readme.FIGURES:
         (tmp_path / "run" / "figures" / f"{name}.png").write_bytes(name.encode())
@@ -476,42 +476,42 @@ def finished(tmp_path):
         rows += [board | {"unit": "3 s", "metric": name, "value": 0.25} for name in LEADERBOARD]
     pd.DataFrame(rows).reindex(columns=folder.COLUMNS).to_csv(tmp_path / "run" / "results.csv", index=False)
     blocks = [f"<!-- {name} -->\nold\n<!-- end of {name} -->\n" for name in BLOCKS]
-    (tmp_path / "README.md").write_text("\n".join(["# Ünits\n", *blocks, "The end.\n"]), encoding="utf-8")
+    (tmp_path / "RESULTS.md").write_text("\n".join(["# Ünits\n", *blocks, "The end.\n"]), encoding="utf-8")
     return tmp_path
 
 
-def block(readme, name):
+def block(results, name):
     """Return the cells of the table between two marks, and its head."""
-    table = readme.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- end of {name} -->")[0]
+    table = results.split(f"<!-- {name} -->\n")[1].split(f"\n<!-- end of {name} -->")[0]
     head, rule, *lines = table.splitlines()
     assert head.count("|") == rule.count("|")
     return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
 
 
-def test_copy_figures_fills_the_readme(finished):
+def test_copy_figures_fills_the_results(finished):
     for _ in range(2):  # again, over what is there
         update_readme.update(finished / "run", project=finished)
     for name in update_readme.FIGURES:
         assert (finished / "figures" / f"{name}.png").read_bytes() == name.encode()
     assert (finished / "figures" / "results.csv").read_bytes() == (finished / "run" / "results.csv").read_bytes()
-    readme = (finished / "README.md").read_text(encoding="utf-8")
-    assert readme.startswith("# Ünits\n\n<!-- results -->") and readme.endswith("\nThe end.\n")
-    assert block(readme, "results") == [
+    results = (finished / "RESULTS.md").read_text(encoding="utf-8")
+    assert results.startswith("# Ünits\n\n<!-- results -->") and results.endswith("\nThe end.\n")
+    assert block(results, "results") == [
         ["II", "mlp-3", "wavelet", "segment", "92.2", "85.0 - 97.0", "93"],
         ["II", "mlp-3", "wavelet", "recording", "100.0", "100.0 - 100.0", ""],
     ]
-    assert block(readme, "leaderboard") == [
+    assert block(results, "leaderboard") == [
         ["[1] y", "0.0", "0.0", "0.0", "100.0", "", "0.25"],
         ["[5] supervector SVM", "50.0", "60.0", "70.0", "80.0", "90", "0.25"],
     ]
-    assert readme.count("\nold\n") == 2  # the tables of real recordings
+    assert results.count("\nold\n") == 2  # the tables of real recordings
 
 
 def test_a_real_run_fills_its_own_tables(finished):
     update_readme.update(finished / "run", finished / "run", project=finished)
-    readme = (finished / "README.md").read_text(encoding="utf-8")
-    assert block(readme, "real results") == block(readme, "results")
-    assert block(readme, "real leaderboard") == block(readme, "leaderboard")
+    results = (finished / "RESULTS.md").read_text(encoding="utf-8")
+    assert block(results, "real results") == block(results, "results")
+    assert block(results, "real leaderboard") == block(results, "leaderboard")
 
 
 @pytest.mark.parametrize("missing", ["results.csv", f"figures/{update_readme.FIGURES[-1]}.png"])
@@ -520,14 +520,19 @@ def test_copy_figures_of_an_unfinished_run_changes_nothing(finished, missing):
     with pytest.raises(DevidError, match="missing, so this run is not complete"):
         update_readme.update(finished / "run", project=finished)
     assert not (finished / "figures").exists()
-    assert "old" in (finished / "README.md").read_text(encoding="utf-8")
+    assert "old" in (finished / "RESULTS.md").read_text(encoding="utf-8")
 
 
 def test_copy_figures_without_the_marks(finished):
-    (finished / "README.md").write_text("# A README\n")
-    with pytest.raises(DevidError, match=r"README\.md: lacks"):
+    (finished / "RESULTS.md").write_text("# A page\n")
+    with pytest.raises(DevidError, match=r"RESULTS\.md: lacks"):
         update_readme.update(finished / "run", project=finished)
-    assert (finished / "README.md").read_text() == "# A README\n"
+    assert (finished / "RESULTS.md").read_text() == "# A page\n"
+
+
+def test_the_results_have_the_marks_of_all_tables():
+    results = (update_readme.PROJECT / "RESULTS.md").read_text(encoding="utf-8")
+    assert all(len(block(results, name)) > 20 for name in BLOCKS)
 
 
 def test_the_readmes_figures_are_made_by_the_notebooks():

@@ -281,7 +281,7 @@ def test_model_is_opened_by_the_settings_that_made_it(run, model, history):
     np.testing.assert_array_equal(loaded.predict(x, verbose=0), model.predict(x, verbose=0))
     pd.testing.assert_frame_equal(curve, history)
     assert curve.attrs == history.attrs
-    pd.testing.assert_frame_equal(folder.load_predictions(run, "softmax-1"), predictions())
+    pd.testing.assert_frame_equal(pd.read_parquet(run / "models" / "softmax-1.parquet"), predictions())
 
 
 @pytest.mark.parametrize("ending", folder.MODEL)

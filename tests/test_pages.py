@@ -81,7 +81,8 @@ def make_run(run, rows=None, **info):
         folder.save_metrics(run, name, part)
         nbformat.write(notebook(f"# {name[:2]} · Title of {name[3:]}"), run / "notebooks" / f"{name}.ipynb")
     folder.save_predictions(run, "04_mlp", "mlp-3-wavelet", predictions(0.9))
-    predictions(0.7, draws=1).to_parquet(run / "predictions" / "leakage-probe.parquet")
+    with folder.kept(run, "01_build", "predictions/leakage-probe.parquet") as temporary:
+        predictions(0.7, draws=1).to_parquet(temporary)
     files = [(f"{name}/{clip}.wav", name, clip, "test" if clip > 2 else "train", f"{number:02d}{clip}" * 8)
              for number, name in enumerate(DEVICES) for clip in (1, 2, 3, 4)]  # fmt: skip
     files = pd.DataFrame(files, columns=["path", "device", "recording", "split", "file_sha256"])
@@ -114,9 +115,11 @@ def run(tmp_path_factory):
     notes = ["The coding of files differs between devices: <b>wav</b>"]
     folder.update_run(run, corpus={"name": "phones", "checksum": "c0ffee15", "devices": 8, "notes": notes,
                                    "skipped": [{"path": "Phone 1/5.wav", "reason": "empty"}]})  # fmt: skip
-    (run / "figures" / "04_mlp-a#1.png").write_bytes(PIXEL)
-    (run / "figures" / "04_mlp-a#1.txt").write_text(f"Curve of {EVIL[0]}.")
-    (run / "conclusions" / "04_mlp.txt").write_text(f"Three layers name *most* of {EVIL[0]}.\n")
+    files = {"figures/04_mlp-a#1.txt": f"Curve of {EVIL[0]}.".encode(), "figures/04_mlp-a#1.png": PIXEL}
+    files |= {"conclusions/04_mlp.txt": f"Three layers name *most* of {EVIL[0]}.\n".encode()}
+    for name, content in files.items():
+        with folder.kept(run, "04_mlp", name) as temporary:
+            temporary.write_bytes(content)
     pages.report(run)
     return run
 
@@ -208,7 +211,7 @@ def test_pages_run_and_fetch_nothing_and_links_lead_somewhere(run):
         for tag in page("a"):
             place, _, mark = tag["href"].partition("#")
             assert page.find(id=mark) if not place else (path.parent / place.replace("%23", "#")).exists() or place in (
-                "../figures/04_mlp-a%231.png"), tag  # fmt: skip
+                "../figures/04_mlp-a%231.svg"), tag  # fmt: skip
     assert page.find("a", href="../index.html")
 
 

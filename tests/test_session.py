@@ -2,6 +2,7 @@
 
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -12,7 +13,7 @@ import pytest
 import soundfile as sf
 from papermill.translators import PythonTranslator
 
-from devid_lib import degrade, evaluation, progress, training
+from devid_lib import degrade, encoders, evaluation, progress, training
 from devid_lib.errors import CorpusError, DevidError, ParameterError
 from devid_lib.workbook import describe, folder, joined, percent, session, show
 from devid_lib.workbook.parameters import check_params
@@ -233,6 +234,13 @@ def test_multi_condition_training_is_a_parameter(phones, base, recordings):
     assert multi.segments.loc[multi.mask("train"), "n_samples"].eq(8000 * (1 + len(degrade.AUGMENT))).all()
 
 
+def test_multi_condition_training_goes_on_without_an_encoder(phones, base, recordings, monkeypatch, capsys):
+    monkeypatch.setitem(encoders.CODECS, "gsm", replace(encoders.CODECS["gsm"], encoder="NOBODY"))
+    one = new_session(phones, base, augment="multi", voters=1).dataset(recordings, noise="none")
+    assert one.settings["augment"] == [name for name in degrade.AUGMENT if name != "gsm"]
+    assert "Left out, gsm: gsm: this machine's libsndfile has no encoder 'NOBODY'." in capsys.readouterr().out
+
+
 def test_published_recipe_leaves_the_features_as_published(phones, base, recordings):
     published = new_session(phones, base, recipe="published")
     assert published.dataset(recordings).settings["scale"] == 1.0
@@ -257,9 +265,8 @@ def test_a_model_is_fitted_once_and_loaded_where_the_same_settings_made_it(phone
     pd.testing.assert_frame_equal(same_history, history)
     assert describe(same_history) == describe(history)
     pd.testing.assert_frame_equal(training.predict(model, again.dataset(recordings)), predictions)
-    for changes in ({"noise": "none"}, {"loss": "squared_error"}):
-        with pytest.raises(AssertionError):
-            again.predictions("softmax", recordings, **changes)
+    with pytest.raises(AssertionError):
+        again.predictions("softmax", recordings, noise="none")
     with pytest.raises(AssertionError):
         again.predictions("mlp-1", recordings)
     again.params["seed"] = 1
@@ -348,7 +355,7 @@ def test_probe_is_fitted_once_and_scored_per_excerpt_and_per_recording(small, re
     assert rows["n"].tolist()[1] == 3
     assert rows["value"].between(0, 1).all()
     with monkeypatch.context() as patch:
-        patch.setattr(session.evaluation, "leakage_probe", None)
+        patch.setattr(session.leakage, "leakage_probe", None)
         pd.testing.assert_frame_equal(small.score_probe(recordings), rows)
     path = small.run / "predictions" / "leakage-probe.parquet"
     path.write_bytes(path.read_bytes()[:-1])
@@ -411,15 +418,18 @@ def test_interact_draws_once_where_nobody_watches(small):
 
 
 # --- The end of a notebook -------------------------------------------------------------------------------------------
-def test_figures_are_saved_with_their_caption(small):
-    axes = plt.subplots(1, 2)[1]
+def test_figures_are_saved_with_their_caption_and_shown_as_they_were_saved(small, monkeypatch):
+    shown, axes = [], plt.subplots(1, 2, figsize=(5, 2))[1]
+    monkeypatch.setattr("IPython.display.display", shown.append)
     small.save_figure(axes, "curve", "What it shows.")
     small.save_figure(axes[0], "single")
     for name, caption in (("curve", "What it shows."), ("single", "")):
         assert (small.run / "figures" / f"04_mlp-{name}.png").read_bytes().startswith(b"\x89PNG")
         assert "<svg" in (small.run / "figures" / f"04_mlp-{name}.svg").read_text()
         assert (small.run / "figures" / f"04_mlp-{name}.txt").read_text() == caption
-    plt.close("all")
+    assert shown[0].data == (small.run / "figures" / "04_mlp-curve.png").read_bytes()
+    assert shown[0].width == pytest.approx(500, rel=0.1)  # pixels of the screen, 100 an inch
+    assert not plt.get_fignums()  # nothing is left to be drawn again
 
 
 def test_finish_saves_metrics_time_and_memory(small, predictions):

@@ -84,7 +84,7 @@ def ran(run_dir, seed, value):
     folder.save_metrics(run_dir, "03_softmax", rows.assign(corpus="simulated"))
 
 
-def serially(monkeypatch, tmp_path, fails=()):
+def serially(monkeypatch, fails=()):
     """Replace the cluster by a loop, the run by its results; return the names of what was run."""
     names = []
 
@@ -104,7 +104,7 @@ def serially(monkeypatch, tmp_path, fails=()):
 def test_the_table_holds_every_point_and_says_what_failed(tmp_path, monkeypatch, capsys):
     grid = {"seed": [0, 1], "wavelet": ["sym8", "haar"]}
     lost = point_name({"seed": 1, "wavelet": "sym8"})
-    serially(monkeypatch, tmp_path, fails=[lost])
+    serially(monkeypatch, fails=[lost])
     failed = sweep.sweep(written(tmp_path, grid=grid), out=tmp_path / "out")
     table = pd.read_csv(tmp_path / "out" / "sweep.csv", keep_default_na=False)
     assert list(table.columns) == ["point", "wavelet", *folder.COLUMNS, "failed"]
@@ -126,7 +126,7 @@ def test_the_table_holds_every_point_and_says_what_failed(tmp_path, monkeypatch,
 
 @pytest.mark.parametrize("name", ["sweep.csv", "sweep.json"])
 def test_a_table_is_drawn_only_as_it_was_written(tmp_path, monkeypatch, name):
-    serially(monkeypatch, tmp_path)
+    serially(monkeypatch)
     sweep.sweep(written(tmp_path, grid=GRID), out=tmp_path / "out")
     table, points = sweep.load_sweep(tmp_path / "out")
     assert len(table) == len(points) == 4 and (table["failed"] == "").all()
@@ -139,7 +139,7 @@ def test_a_table_is_drawn_only_as_it_was_written(tmp_path, monkeypatch, name):
 
 
 def test_an_interrupted_sweep_leaves_a_table_of_what_it_has(tmp_path, monkeypatch):
-    serially(monkeypatch, tmp_path)
+    serially(monkeypatch)
     plain, calls = sweep.run_point, []
 
     def stumble(*args):

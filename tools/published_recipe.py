@@ -69,7 +69,7 @@ class Fit:
         self.trained, self.state = convolution.quick(self.model), folder / f"{system}-{judged}.npz"
         self.curve, self.optimizer = [], []
         if self.recipe.optimizer != "lbfgs":
-            training.compile_model(self.trained, self.recipe, loss="crossentropy")
+            training.compile_model(self.trained, self.recipe)
             self.trained.optimizer.build(self.trained.trainable_variables)
             self.optimizer = self.trained.optimizer.variables
         if self.state.exists():

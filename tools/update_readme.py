@@ -1,9 +1,9 @@
-"""Write the README's tables and figures anew from run folders.
+"""Write the tables of RESULTS.md and of the README, and their figures, anew from run folders.
 
     .venv/bin/python tools/update_readme.py [RUN [REAL_RUN]]
 
 RUN is a complete run at the paper's size on simulated recorders; REAL_RUN, if wanted, one on real recordings. Without
-them only the table of public recordings is made anew.
+them only the README's table of public recordings is made anew.
 """
 
 import shutil
@@ -26,7 +26,7 @@ FIGURES = (
 
 
 def update(run, real_run=None, *, project=PROJECT):
-    """Copy the figures and ``results.csv`` of a run into ``figures`` and write the README's tables.
+    """Copy the figures and ``results.csv`` of a run into ``figures`` and write the tables of RESULTS.md.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ def update(run, real_run=None, *, project=PROJECT):
     real_run : Path, optional
         Run folder on real recordings, for the tables of real devices; none = they stay as they are.
     project : Path
-        Folder that holds ``README.md`` and ``figures``.
+        Folder that holds ``RESULTS.md`` and ``figures``.
 
     Raises
     ------
     DevidError
-        If the run lacks a figure, or the README the marks between which a table stands.
+        If the run lacks a figure, or RESULTS.md the marks between which a table stands.
     """
     names = [*(f"figures/{figure}.png" for figure in FIGURES), "results.csv"]
     for name in names:
@@ -53,7 +53,7 @@ def update(run, real_run=None, *, project=PROJECT):
         if source:
             rows = read_table(source / "results.csv")
             for name, table in {"results": paper_tables, "leaderboard": leaderboard_table}.items():
-                replace_block(project / "README.md", prefix + name, table(rows))
+                replace_block(project / "RESULTS.md", prefix + name, table(rows))
 
 
 def replace_block(path, name, text):

@@ -9,8 +9,7 @@ import pandas as pd
 import soxr
 
 from .. import splices, verification
-from ..corpus import load_references
-from ..degrade import AUGMENT, degrade
+from ..degrade import AUGMENT, able, degrade
 from ..errors import CodecError, DevidError, ParameterError
 from ..files import atomic_path, check, read_json, sha256_of, write_json
 from ..intake import check_conditions, examine, measure, validated_ranges
@@ -21,6 +20,7 @@ PER_SIDE = 20  # segments of one side of a comparison
 MOST_SIDES = 12  # of one known recording, evenly spread: more of one session prove little more
 MOST_ALTERED = 30  # known recordings that are asked about in other forms
 ALTERED = ("white-20", "room-0.3", "mp3-64")  # forms of them, see `degrade.degrade`
+COPIES = "copies", "in other conditions"  # of all known recordings, for multi-condition training
 MOST_ASKED = 100  # of a questioned recording
 EDGE = 0.9  # share of the band that is compared where rates differ: resamplers are different above
 MOST_SEARCHED, SEARCHED_S = 30, 8.0  # known recordings that splices are learnt from, and seconds of each
@@ -40,21 +40,18 @@ class Case:
         ``samplerate`` [Hz], ``segment_length`` [samples], ``per`` (segments a side), ``seed``, ``edge`` (share of the
         band that is compared).
     known : pandas.DataFrame [one row per recording]
-        ``role`` (reference or background), ``device``, ``recording``, ``session``, ``model``, ``checksum``, ``sha256``.
+        ``role`` (reference or background), device, recording, session, model, ``checksum``, ``sha256``.
     validated : pandas.DataFrame [one row per recording]
         From `intake.validated_ranges`.
     vectors : np.ndarray [shape=(n_sides, d)], float32
-        From `sides.side_vectors`; ``of`` [shape=(n_sides,)] holds the row of ``known`` of each.
-    copied : np.ndarray [shape=(n_sides,)], bool
-        Which of them are copies of known recordings in other conditions.
+        From `sides.side_vectors`; ``of`` [shape=(n_sides,)] holds the row of ``known`` of each, ``copied``
+        [shape=(n_sides,)] which are copies of known recordings in other conditions.
     comparison : verification.Comparison or None
         ``None`` where there are too few devices; ``reason`` then says so.
     rule : dict
         From `verification.open_set_threshold`: when a device is named, and how often that was wrong.
     matrix : pandas.DataFrame
         From `validation.matrix`.
-    notes : list of str
-        What was changed or left out.
     copies : Case or None
         The same learnt, calibrated and validated on copies in other conditions beside the recordings as they are, for
         questioned recordings in such conditions; `ready` trains it when it is needed.
@@ -98,57 +95,42 @@ class Case:
         return self.vectors[(self.known["device"].to_numpy()[self.of] == device) & ~self.copied]
 
 
-def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=0, on_error="raise",
-              recording_minutes=6.5, data_dir="data", per=PER_SIDE, rates=(), augment=None):  # fmt: skip
-    """Measure the known recordings, train a comparison on them and validate it.
+def open_case(tables, *, segment_length=4096, seed=0, rates=()):
+    """Return a Case of known recordings: they are measured, and a comparison is trained on them and validated.
 
     Parameters
     ----------
-    source : str, Path or pandas.DataFrame
-        The references: a folder or a CSV, see `corpus.load_references`, or such a table.
-    background : sequence of str or Path
-        Corpora of other devices, which show how alike recordings of different devices are.
-    samplerate, segment_length, seed, on_error, recording_minutes, data_dir
-        As in `corpus.load_references`.
-    per : int
-        Segments of one side of a comparison, if the recordings are long enough.
+    tables : sequence of pandas.DataFrame
+        From `corpus.load_references`: the references, then corpora of other devices, the background, which show how
+        alike recordings of different devices are.
+    segment_length : int
+        [samples]
+    seed : int
     rates : sequence of int
         Rates of what will be asked about [Hz]. If one of these or of those of the known recordings is above the common
         rate, the upper edge of the band is left out of the comparison.
-    augment : sequence of str
-        Conditions, as in `degrade.degrade`, of which the known recordings have copies for multi-condition training;
-        ``None`` = `degrade.AUGMENT`.
-
-    Returns
-    -------
-    case : Case
     """
-    options = {"segment_length": segment_length, "seed": seed, "on_error": on_error, "data_dir": data_dir}
-    options["recording_minutes"] = recording_minutes
-    tables = [source if isinstance(source, pd.DataFrame) else load_references(source, **options)]
-    tables += [load_references(name, **options) for name in background]
     known, notes = _merged(tables)
-    samplerate = samplerate or int(min(table["samplerate"].min() for table in tables))
+    samplerate = int(known["samplerate"].min())
     lengths = known["duration_s"] * samplerate / segment_length
-    per = int(np.clip(lengths.median(), 1, per))
+    per = int(np.clip(lengths.median(), 1, PER_SIDE))
     edge = 1.0 if max(*rates, *known["native_samplerate"]) <= samplerate else EDGE
     settings = {"samplerate": samplerate, "segment_length": segment_length, "per": per, "seed": seed, "edge": edge}
-    facts, vectors, altered, copies, heard = [], [], {}, [], []
-    augment = AUGMENT if augment is None else augment
+    notes += able((*AUGMENT, *ALTERED))[1]
+    facts, vectors, altered, heard = [], [], {}, []
     tried, searched = (_spread(known, most) for most in (MOST_ALTERED, MOST_SEARCHED))
     turn = known.groupby("device").cumcount()
     for i, row in enumerate(known.itertuples()):
         told, y = examine(row.path)
         facts.append(told)
         y = at_rate(y, told["rate"], samplerate)
-        vectors.append(spread_sides(y, settings, MOST_SIDES)[0])
-        forms = _forms(y[: segment_length * per], samplerate, segment_length) if i in tried else {}
-        for key, form in forms.items():
+        vectors.append(sides_of(y, settings, MOST_SIDES))
+        forms = [*(_forms(y, settings) if i in tried else ()), *_copies(y, settings, i, turn[i])]
+        for key, form in forms:
             made, rows, measured = altered.setdefault(key, ([], [], []))
-            made.append(_vectors(form, settings)[0])
+            made.append(sides_of(form, settings, 1)[0])
             rows.append(i)
             measured.append(told | measure(form, samplerate))
-        copies += [(i, told | facts_of, vector) for facts_of, vector in _copies(y, settings, augment, i, turn[i])]
         heard += [(y[: round(SEARCHED_S * samplerate)].copy(), row.device)] if i in searched else []
     known["sha256"] = [told["sha256"] for told in facts]
     validated = validated_ranges(facts, known["device"])
@@ -160,8 +142,9 @@ def open_case(source, background=(), *, samplerate=0, segment_length=4096, seed=
                           "other days.")  # fmt: skip
     train(case)
     if case.comparison is not None:
+        copies = altered.pop(COPIES, None)
         case.matrix = matrix(case, altered | {("coherence", "whole recordings"): (case.vectors, case.of, [])})
-        case.copies = _learnt_from(copies, case) if copies else None
+        case.copies = _learnt_from(*copies, case) if copies else None
     try:
         case.splices = splices.fit_detector(*zip(*heard, strict=True), samplerate, folds=2, seed=seed)
     except DevidError as error:
@@ -176,20 +159,26 @@ def _spread(known, most):
     return set(first[np.linspace(0, len(first) - 1, min(len(first), most)).astype(int)])
 
 
-def _copies(y, settings, conditions, seed, turn):
-    """Yield measures and vectors of sides of a recording in a third of the conditions: the next one has others."""
-    rate, stretch = settings["samplerate"], settings["segment_length"] * settings["per"]
-    its = conditions[turn % 3 :: 3]
-    for start, name in zip(np.linspace(0, max(len(y) - stretch, 0), len(its)).astype(int), its, strict=True):
+def _forms(y, settings):
+    """Yield the first side of a recording in the forms in which it is asked about for the validation report."""
+    y = y[: settings["segment_length"] * settings["per"]]
+    yield ("coherence", "half a side"), y[: max(len(y) // 2, settings["segment_length"])]
+    for condition in ALTERED:
         with suppress(ParameterError, CodecError):  # no such rate, or an encoder that is not there
-            part = degrade(y[start : start + stretch], rate, condition=name, seed=seed)
-            yield measure(part, rate), _vectors(part, settings)[0]
+            yield ("robustness", condition), degrade(y, settings["samplerate"], condition=condition)
 
 
-def _learnt_from(copies, case):
+def _copies(y, settings, seed, turn):
+    """Yield sides of a recording in a third of the conditions: the next one has others."""
+    stretch, its = settings["segment_length"] * settings["per"], AUGMENT[turn % 3 :: 3]
+    for start, name in zip(np.linspace(0, max(len(y) - stretch, 0), len(its)).astype(int), its, strict=True):
+        with suppress(ParameterError, CodecError):
+            yield COPIES, degrade(y[start : start + stretch], settings["samplerate"], condition=name, seed=seed)
+
+
+def _learnt_from(vectors, rows, facts, case):
     """Return the case of questioned recordings in other conditions, not trained yet."""
-    rows, facts, vectors = zip(*copies, strict=True)
-    validated = validated_ranges(facts, case.known["device"].iloc[list(rows)])
+    validated = validated_ranges(facts, case.known["device"].iloc[rows])
     vectors, of = np.concatenate([case.vectors, vectors]), np.concatenate([case.of, rows])
     return Case(case.settings, case.known, validated, vectors, of, np.arange(len(of)) >= len(case.of))
 
@@ -205,15 +194,6 @@ def ready(case):
 def at_rate(y, rate, samplerate):
     """Return samples at another rate."""
     return y if rate == samplerate else soxr.resample(y, rate, samplerate)
-
-
-def _forms(y, samplerate, length):
-    """Return the first side of a recording in the forms in which it is asked about for the validation report."""
-    forms = {("coherence", "half a side"): y[: max(len(y) // 2, length)]}
-    for condition in ALTERED:
-        with suppress(ParameterError, CodecError):  # no such rate, or an encoder that is not there
-            forms["robustness", condition] = degrade(y, samplerate, condition=condition)
-    return forms
 
 
 def _merged(tables):
@@ -237,20 +217,10 @@ def _merged(tables):
     return pd.concat(parts, ignore_index=True), notes
 
 
-def spread_sides(y, settings, most):
-    """Return sides of a recording [shape=(n, d)], evenly spread over it, and their middles [samples]."""
-    stretch = settings["segment_length"] * settings["per"]
-    n = max(1, len(y) // stretch)
-    chosen = np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(int))
-    if n > most:  # else the last side takes what is left over
-        y = np.concatenate([y[i * stretch : (i + 1) * stretch] for i in chosen])
-    return _vectors(y, settings), (chosen + 0.5) * min(stretch, len(y))
-
-
-def _vectors(y, settings):
+def sides_of(y, settings, most):
     """Return `sides.side_vectors`, where rates differ without the upper edge of the band."""
-    vectors = side_vectors(y, segment_length=settings["segment_length"], per=settings["per"])
-    return vectors[:, : int(settings["edge"] * vectors.shape[1])]
+    options = {name: settings[name] for name in ("segment_length", "per", "edge")}
+    return side_vectors(y, most=most, **options)
 
 
 def train(case):
@@ -286,22 +256,11 @@ def one_unit(validation, model):
 def unlikeness(case, vectors, *, without=""):
     """Return how far a recording lies from known devices, where the comparison sees it: 1 is as far as they lie apart.
 
-    Parameters
-    ----------
-    case : Case
-        With a comparison.
-    vectors : np.ndarray [shape=(n, d)]
-        Sides of the recording.
-    without : str
-        Known device that must not count, since it is its own.
-
-    Returns
-    -------
-    mean_square : float
-        Of the deviation from the mean of all devices, in units of what is expected of a new device, over all axes.
+    That is the mean square deviation of its sides, ``vectors`` [shape=(n, d)], from the mean of all devices in units of
+    what is expected of a new device. ``without`` names a known device that must not count, since it is its own.
     """
     model = case.comparison.model(without)
-    q = (verification.coefficients(vectors).mean(axis=0) - model.mean) @ model.basis
+    q = (vectors.mean(axis=0, dtype=np.float64) - model.mean) @ model.basis
     return float(np.mean(q**2 / (model.between + 1)))
 
 

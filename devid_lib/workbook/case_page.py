@@ -10,7 +10,7 @@ import pandas as pd
 import scipy.fft
 import soundfile as sf
 import soxr
-from matplotlib.ticker import EngFormatter
+from matplotlib.ticker import EngFormatter, ScalarFormatter
 
 from .. import plots
 from ..intake import LOSSLESS, measure
@@ -24,8 +24,9 @@ SOUND = {"peak_dbfs": "peak [dBFS]", "rms_dbfs": "level, RMS [dBFS]", "floor_dbf
 
 
 def styled(table):
-    """Return a table of words for the eye."""
-    return table.style.format(escape="html", precision=2, na_rep="").hide(axis="index")
+    """Return a table of words for the eye; names in it are no formulas."""
+    style = table.style.format(escape="html", precision=2, na_rep="").hide(axis="index")
+    return style.set_table_attributes('class="tex2jax_ignore mathjax_ignore"')
 
 
 def summary(asked, case):
@@ -34,20 +35,23 @@ def summary(asked, case):
     for one in asked:
         ratio = one.ratios["log10_lr"].dropna()
         best = ratio.idxmax() if len(ratio) else ""
-        rows.append([one.facts["file"], claim(case, one.answer), best and plots.label(best)])
+        rows.append([one.facts["file"], claim(case, one.answer), best])
         rows[-1] += [ratio.max(), in_words(ratio.max())] if best else [np.nan, ""]
     return styled(pd.DataFrame(rows, columns=["file", "answer", "most alike", "log10 ratio", "in words"]))
 
 
 def reasons(asked):
-    """Return the reasons and remarks to the answers as Markdown."""
-    said = [f"- {literal(one.facts['file'])}: {one.answer}, {one.reason}" for one in asked if one.reason]
-    return "\n".join(["Reasons and remarks:", "", *said]) if said else ""
+    """Return HTML that tells the reasons and remarks to the answers."""
+    said = [escape(f"{one.facts['file']}: {one.answer}, {one.reason}") for one in asked if one.reason]
+    listed = "".join(f"<li>{text}</li>" for text in said)
+    return f"<p>Reasons and remarks:</p><ul class='tex2jax_ignore'>{listed}</ul>" if said else ""
 
 
-def literal(name):
-    """Return a file's name as it is, for Markdown."""
-    return f"`` {name} ``"
+def heading(number, asked, case):
+    """Return HTML that begins what is told of a questioned file, on a new page if printed: its name and the answer."""
+    told = f"<strong>{escape(claim(case, asked.answer))}</strong> {escape(asked.reason and f'({asked.reason})')}"
+    name = f"<h3 style='break-before: page'>{number}. {escape(asked.facts['file'])}</h3>"
+    return f"<div class='tex2jax_ignore'>{name}<p>{told}</p></div>"
 
 
 def in_words(log10_lr):
@@ -73,9 +77,9 @@ def judged(asked, truth):
     return pd.DataFrame(rows, columns=["file", "what it is", "answer", "right"])
 
 
-def impostors(case, *, seconds=10.0, seed=0):
+def impostors(case):
     """Return what a case says of sounds that no device recorded: the answer, the largest ratio and the reason."""
-    rate, rng = case.settings["samplerate"], np.random.default_rng(seed)
+    seconds, rate, rng = 10.0, case.settings["samplerate"], np.random.default_rng(0)
     t = np.arange(int(seconds * rate)) / rate
     notes = np.repeat(rng.integers(0, 12, 4 * int(seconds) + 1), rate // 4)[: len(t)]
     phase = 2 * np.pi * np.cumsum(220 * 2 ** (notes / 12)) / rate
@@ -115,7 +119,6 @@ def intake(asked):
 def ratios(asked):
     """Return the likelihood ratio of every reference device with bounds and in words, largest first."""
     table = asked.ratios.sort_values("log10_lr", ascending=False).reset_index()
-    table["device"] = [plots.label(name) for name in table["device"]]
     table["in words"] = [in_words(value) if value == value else "no ratio" for value in table["log10_lr"]]
     names = {"device": "reference device", "log10_lr": "log10 ratio", "low": "from (95 %)", "high": "to (95 %)"}
     return styled(table.rename(columns=names))
@@ -133,8 +136,9 @@ def player(asked):
     return f'<audio controls aria-label="{name}" src="data:audio/flac;base64,{data}"></audio>'
 
 
-def spectrogram(y, samplerate, *, n=1024):
-    """Return a spectrogram in dB [shape=(n // 2 + 1, at most COLUMNS)], frames evenly spread."""
+def spectrogram(y):
+    """Return a spectrogram in dB [shape=(513, at most COLUMNS)], frames evenly spread."""
+    n = 1024
     y = np.asarray(y) if len(y) >= n else np.pad(y, (0, n - len(y)))
     starts = np.linspace(0, len(y) - n, max(1, min(COLUMNS, 2 * len(y) // n))).astype(int)
     frames = np.stack([y[start : start + n] for start in starts]) * np.hanning(n).astype(np.float32)
@@ -144,10 +148,10 @@ def spectrogram(y, samplerate, *, n=1024):
 def picture(asked, case):
     """Draw a file: spectrogram, ratios of its stretches over time, its ratios beside those of known pairs."""
     rows = 2 + (len(asked.strip) > 1) + (len(asked.curve[0]) > 0)
-    fig, axes = plt.subplots(rows, 1, figsize=(10, 2.6 * rows))  # a layout found by constraints takes twice as long
+    fig, axes = plt.subplots(rows, 1, figsize=(10, 2.6 * rows), layout="none")  # constraints would take twice as long
     fig.subplots_adjust(left=0.08, right=0.8, top=1 - 0.12 / rows, bottom=0.18 / rows, hspace=0.4)
     y, rate, seconds = asked.y, asked.facts["rate"], asked.facts["duration_s"]
-    db = spectrogram(y, rate)
+    db = spectrogram(y)
     top = np.percentile(db, 99.9)
     place = {"origin": "lower", "aspect": "auto", "extent": (0, seconds, 0, rate / 2)}
     axes[0].imshow(db, **place, cmap="magma", vmin=top - 80, vmax=top)
@@ -177,8 +181,9 @@ def cut_curve(asked, threshold, ax):
     ax.plot(*asked.curve, lw=1.2, color=plots.DARK, label="2 s before and after")
     ax.plot(asked.changes["time_s"], asked.changes["score"], "o", color=plots.ORANGE, label="change found")
     ax.axhline(threshold, color=plots.DARK, ls=":", lw=0.8, label="threshold of a change")
-    ax.set(xlabel="time [s]", ylabel="log10 ratio,\nsomething else", xlim=(0, asked.facts["duration_s"]))
+    ax.set(xlabel="time [s]", ylabel="score,\nsomething else", xlim=(0, asked.facts["duration_s"]))
     ax.set_yscale("symlog", linthresh=10)
+    ax.yaxis.set_major_formatter(ScalarFormatter())
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)
 
 
@@ -191,7 +196,8 @@ def known_pairs(asked, case, colors, ax):
     edge = 1.05 * max(np.abs(same).max(), np.abs(different).max(), 1)
     bins = np.linspace(-edge, edge, 60)
     for values, name, color in ((different, "different devices", plots.ORANGE), (same, "same device", plots.BLUE)):
-        ax.hist(values, bins, weights=np.full(len(values), 100 / len(values)), color=color, alpha=0.5, label=name)
+        looks = {"histtype": "stepfilled", "color": color, "alpha": 0.5, "label": name}
+        ax.hist(values, bins, weights=np.full(len(values), 100 / len(values)), **looks)
     for device, value in asked.ratios["log10_lr"].dropna().items():
         ax.axvline(value, color=colors[device], lw=2)
     ax.axvline(case.rule["threshold"], color=plots.DARK, ls=":", lw=1.5, label="threshold")

@@ -14,11 +14,11 @@ import yaml
 from .. import corpora, progress
 from ..corpus import corpus_checksum, load_corpus, load_references
 from ..errors import DevidError, ParameterError
-from ..files import read_json, sweep, write_json
+from ..files import NOT_UTF8, read_json, readable, sweep, write_json
 from . import folder as run_folder
 from .execution import execute_all, warm_up
 from .lab import open_lab
-from .parameters import PARAMETERS, check_names, check_params, described, differing, parsed
+from .parameters import PARAMETERS, check_params, described, differing, parsed
 from .questions import REFERENCES
 from .session import CORPUS, PROJECT, in_workspace, source_path
 
@@ -30,14 +30,12 @@ NOTEBOOKS = PROJECT / "notebooks"
 
 
 def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=None):
-    """Execute the notebooks and write the report.
+    """Execute the notebooks and write the report; a notebook that fails is kept as far as it came.
 
     Parameters
     ----------
     preset : str
-        Name of a file in ``presets`` without suffix.
-    corpus : str, optional
-        Replaces the preset's corpus: simulated, simulated-control, a folder or a CSV.
+        Name of a file in ``presets`` without suffix; ``corpus`` and ``parameters`` replace what it says.
     only : sequence of str
         Numbers or names of the notebooks wanted ("04" or "04_mlp"); none = all.
     out : str or Path, optional
@@ -45,8 +43,6 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
         parameters, are not run again.
     jobs : int
         Notebooks that run side by side, 0 for as many as there are cores. The results do not depend on it.
-    parameters : dict, optional
-        Replace the preset's values.
 
     Returns
     -------
@@ -58,10 +54,6 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
     DevidError
         If a name or value is not allowed, the corpus cannot be used, the run folder holds another run or another
         ``devid run`` is at work in it.
-
-    Notes
-    -----
-    A notebook that fails is kept as far as it came, and the rest are still run.
     """
     started = time.perf_counter()
     params = merged_parameters(preset, corpus, parameters or {})
@@ -157,28 +149,20 @@ def finish(folder, seconds, failed):
 
 
 def identify(questioned=(), *, references="", background=(), comparison="", out=None, parameters=None, asks=True):
-    """Execute the notebook of a case and write its page; return its folder.
+    """Execute the notebook of a case and write its page; return its folder and {notebook: reason} if that failed.
 
     Parameters
     ----------
     questioned : sequence of str
         Files or folders; none = what the references mark as questioned, if anything.
-    references : str
-        A folder or a CSV; ``simulated`` is a made case.
-    background : sequence of str
-        Corpora of other devices.
+    references, background
+        Corpora of the devices in question and, a sequence, of others; ``simulated`` is a made case.
     comparison : str
         Folder of an earlier case, in place of references and background.
     out : str or Path, optional
         Folder of the case; none = ``runs/<time>-case``.
-    parameters : dict, optional
     asks : bool
         Refuse to work where nothing is asked: else the page holds the validation.
-
-    Raises
-    ------
-    DevidError
-        If something cannot be used, or the notebook fails; then what is there of it, and its page, are kept.
     """
     if bool(references) == bool(comparison):
         raise ParameterError("give either references or the folder of an earlier case (--references or --run)")
@@ -189,8 +173,9 @@ def identify(questioned=(), *, references="", background=(), comparison="", out=
     params |= {"corpus": source_path(references or "simulated"), "comparison": source_path(comparison)}
     params |= {"run_dir": str(folder), "data_dir": str(in_workspace(params["data_dir"]).absolute())}
     for place in [*params["questioned"].splitlines(), *filter(None, [params["comparison"]])]:
-        if not Path(place).exists():
-            raise ParameterError(f"{place}: no such file or folder")
+        if not Path(place).exists() or place != readable(place):
+            reason = NOT_UTF8 if Path(place).exists() else "no such file or folder"
+            raise ParameterError(f"{readable(place)}: {reason}")
     warm_up("warmed_case")
     if references and references != "simulated":
         options = {name: params[name] for name in (*REFERENCES, "data_dir")}
@@ -237,13 +222,12 @@ def arguments(argv):
         epilog=f"parameters, for -p NAME VALUE:\n{described()}",
     )
     command.add_argument("--preset", default="paper", help=f"one of {presets} (default: paper)")
-    command.add_argument("--corpus", metavar="SRC", help=f"{PARAMETERS['corpus'].help}, or a name of devid corpora")
+    command.add_argument("--corpus", metavar="SRC", help=PARAMETERS["corpus"].help)
     command.add_argument("--only", nargs="+", default=[], metavar="NN", help="numbers or names of notebooks")
     command.add_argument("--out", metavar="DIR", help="run folder, a new one if not given; an unfinished run goes on")
     command.add_argument("--jobs", type=int, default=0, metavar="N", help="notebooks side by side (default: the cores)")
     pair = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
     command.add_argument("-p", dest="pairs", help="a parameter, see below", **pair)
-    parameter = {"dest": "pairs", "help": "a parameter, see devid run --help", **pair}
     command = commands.add_parser("identify", help="which device made these recordings, or none, and how sure is that")
     command.add_argument("questioned", nargs="*", metavar="QUESTIONED", help="files or folders; none: those that the "
                          "references mark as questioned")  # fmt: skip
@@ -255,7 +239,7 @@ def arguments(argv):
     for one in (command, check):
         one.add_argument("--background", nargs="+", default=[], metavar="SRC", help="corpora of other devices")
         one.add_argument("--out", metavar="DIR", help="folder of the case, a new one if not given")
-        one.add_argument("-p", **parameter)
+        one.add_argument("-p", dest="pairs", help="a parameter, see devid run --help", **pair)
     command = commands.add_parser("report", help="write the report of a run folder again")
     command.add_argument("run", help="run folder")
     command = commands.add_parser("sweep", help="execute notebooks over a grid of parameters, on a Dask cluster")
@@ -269,16 +253,20 @@ def arguments(argv):
     return parser.parse_args(argv)
 
 
+def given(args):
+    """Return the parameters of the command line."""
+    values = parsed(args.pairs)
+    if "run_dir" in values:
+        raise ParameterError("run_dir is not a parameter of the command: use --out")
+    return values
+
+
 def ask(args):
     """Run ``devid identify`` or ``devid validate``; return the exit status."""
-    check_names(name for name, _ in args.pairs)
-    options = {name: getattr(args, name) for name in ("references", "background", "out")}
-    options |= {"parameters": parsed(args.pairs)}
+    options = {"references": args.references, "background": args.background, "out": args.out, "asks": False}
     if args.command == "identify":
-        options |= {"questioned": args.questioned, "comparison": args.run or ""}
-    else:
-        options["asks"] = False
-    return 1 if identify(**options)[1] else 0
+        options |= {"questioned": args.questioned, "comparison": args.run or "", "asks": True}
+    return 1 if identify(**options, parameters=given(args))[1] else 0
 
 
 def main(argv=None):
@@ -302,11 +290,8 @@ def main(argv=None):
         elif args.command == "corpora":
             public_recordings(args.words)
         else:
-            check_names(name for name, _ in args.pairs)
-            if "run_dir" in dict(args.pairs):
-                raise ParameterError("run_dir is not a parameter of the command: use --out")
             options = {"corpus": args.corpus, "only": args.only, "out": args.out, "jobs": args.jobs}
-            return 1 if run(preset=args.preset, parameters=parsed(args.pairs), **options) else 0
+            return 1 if run(preset=args.preset, parameters=given(args), **options) else 0
     except (DevidError, OSError) as error:  # the second where a log or a lock finds the disk full
         print(f"devid: {error}", file=sys.stderr)
         return 2

@@ -62,10 +62,7 @@ def cores():
 def execute_all(notebooks, folder, params, *, jobs=0):
     """Execute notebooks side by side, as many as there are cores or ``jobs``, those that measure time alone and last.
 
-    Returns
-    -------
-    failed : dict
-        Notebook: reason.
+    Returns {notebook: reason} of those that failed.
     """
     injected = {name: value for name, value in params.items() if value != PARAMETERS[name].default}
     with atomic_path(folder / "parameters.yaml") as temporary:
@@ -108,18 +105,10 @@ def execute(path, folder, children):
     return reason
 
 
-def papermill(path, output, folder, *, given, children=None):
-    """Run papermill in a process of its own; return why it failed, or an empty string.
+def papermill(path, output, folder, *, given, children):
+    """Run papermill in a process of its own, which ``children`` hold while it runs; return why it failed, or "".
 
-    Parameters
-    ----------
-    path, output : Path
-    folder : Path
-        Run folder, for the log.
-    given : sequence of str
-        Arguments that hold the notebook's parameters.
-    children : set, optional
-        Holds the process while it runs.
+    ``given`` are arguments that hold the notebook's parameters; ``folder`` is the run's, for the log.
     """
     places = [str(place).replace("{", "{{").replace("}", "}}") for place in (path, output)]  # papermill fills braces in
     quiet = ["--no-progress-bar", "--log-level", "ERROR", "--no-request-save-on-cell-execute"]  # it saves every 30 s
@@ -128,7 +117,6 @@ def papermill(path, output, folder, *, given, children=None):
     child = PROCESSES.Process(target=launch.notebook, args=(arguments, str(log), environment, str(PROJECT)))
     with ONE_AT_A_TIME, prepared():
         child.start()
-    children = set() if children is None else children
     children.add(child)
     connection.wait([child.sentinel])
     with ONE_AT_A_TIME:

@@ -17,36 +17,10 @@ from ..evaluation import KEYS
 from ..files import atomic_path, read_json, sealed, sha256_of, sweep, write_json
 from ..models import import_keras
 
-COLUMNS = [
-    "notebook",
-    "table",
-    "system",
-    "variant",
-    "corpus",
-    "unit",
-    "metric",
-    "value",
-    "low",
-    "high",
-    "n",
-    "chance",
-    "paper",
-    "seed",
-]
-PACKAGES = [
-    "numpy",
-    "scipy",
-    "pandas",
-    "PyWavelets",
-    "soundfile",
-    "soxr",
-    "av",
-    "scikit-learn",
-    "tensorflow-cpu",
-    "tensorflow",
-    "keras",
-]
-
+COLUMNS = ["notebook", "table", "system", "variant", "corpus", "unit", "metric", "value", "low", "high", "n", "chance",
+           "paper", "seed"]  # fmt: skip
+PACKAGES = ["numpy", "scipy", "pandas", "PyWavelets", "soundfile", "soxr", "av", "scikit-learn", "tensorflow-cpu",
+            "tensorflow", "keras"]  # fmt: skip
 MODEL = (".keras", "-history.csv", ".parquet", ".json")  # what a fitted model is kept in
 FOLDERS = ("metrics", "predictions", "figures", "models", "notebooks", "report", "conclusions")
 
@@ -67,15 +41,8 @@ def open_run(run_dir):
 def claimed(run):
     """Hold a run folder for one ``devid run`` while the block runs; a second one is refused and told of the first.
 
-    Parameters
-    ----------
-    run : Path
-        Run folder, made where it is missing and removed where the block leaves it empty.
-
-    Raises
-    ------
-    DevidError
-        If another process holds the folder, or it cannot be made.
+    The folder is made where it is missing and removed where the block leaves it empty. Raises DevidError if another
+    process holds it, or it cannot be made.
     """
     lock, owner = FileLock(run / ".lock", blocking=False), run / ".owner"  # the lock's own content gets lost
     try:
@@ -124,14 +91,7 @@ def locked(run, name):
 def kept(run, notebook, name):
     """Yield a temporary path for a file of a run; ``run.json`` then knows who made it, and its SHA-256.
 
-    Parameters
-    ----------
-    run : Path
-        Run folder.
-    notebook : str
-        Who makes it; empty for what is not a notebook's own.
-    name : str
-        Path below the run folder, with slashes.
+    ``notebook`` is who makes it, empty for what is not a notebook's own; ``name`` a path in the folder, with slashes.
     """
     with atomic_path(run / name) as temporary:
         yield temporary
@@ -160,21 +120,9 @@ def believed(run, *names):
 
 
 def save_metrics(run, notebook, rows):
-    """Write the metric rows of one notebook and gather those of all into ``results.csv``.
+    """Write the metric rows of one notebook in place of its earlier ones; return those of all, see `gather`.
 
-    Parameters
-    ----------
-    run : Path
-        Run folder.
-    notebook : str
-        Name without suffix; rows saved earlier under the same name are replaced.
-    rows : pandas.DataFrame
-        With (some of) the `COLUMNS`.
-
-    Returns
-    -------
-    results : pandas.DataFrame
-        All rows of the run, by notebook.
+    ``rows`` is a pandas.DataFrame with (some of) the `COLUMNS`.
     """
     rows = rows.assign(notebook=notebook).reindex(columns=COLUMNS)
     with kept(run, notebook, f"metrics/{notebook}.csv") as temporary:
@@ -183,7 +131,7 @@ def save_metrics(run, notebook, rows):
 
 
 def gather(run):
-    """Write ``results.csv`` from the metrics of all notebooks, those left out that are not as they were written."""
+    """Write ``results.csv``, the metrics of all notebooks that are as they were written, and return it."""
     with locked(run, "results"):
         names = [f"metrics/{path.name}" for path in sorted((run / "metrics").glob("[!.]*.csv"))]
         broken = damaged(run, names)
@@ -213,20 +161,7 @@ def save_predictions(run, notebook, system, predictions):
 def save_model(run, notebook, name, model, history, predictions, settings):
     """Write a trained model, its learning curve, its test predictions and, last, what made it and what it takes.
 
-    Parameters
-    ----------
-    run : Path
-        Run folder.
-    notebook : str
-        Who fitted it.
-    name : str
-        File name without suffix, one for each set of settings.
-    model : keras.Model
-    history : pandas.DataFrame
-        From `training.fit`.
-    predictions : pandas.DataFrame
-        From `training.predict`.
-    settings : dict
+    ``name`` is a file name without suffix, one for each set of ``settings``; ``notebook`` is who fitted it.
     """
     content = {"settings": settings, "devices": [name for name in predictions if name not in KEYS]}
     content |= {"input_shape": model.input_shape, "output_shape": model.output_shape, "history": history.attrs}
@@ -268,11 +203,6 @@ def load_model(run, name):
     return model, history
 
 
-def load_predictions(run, name):
-    """Return the test predictions of a saved model, without TensorFlow."""
-    return pd.read_parquet(run / "models" / f"{name}.parquet")
-
-
 def save_recordings(run, recordings):
     """Write ``recordings.csv``, what was trained on and tested, with every file's SHA-256; once in a run folder."""
     columns = ["path", "device", "recording", "split", "samplerate", "duration_s", "session", "checksum"]
@@ -285,15 +215,15 @@ def save_recordings(run, recordings):
 
 
 def save_figure(run, notebook, name, figure, *, caption=""):
-    """Write a figure as PNG and SVG, and its caption as text: ``figures/<notebook>-<name>``."""
+    """Write a figure as PNG and SVG, and its caption as text: ``figures/<notebook>-<name>``; return the PNG's path."""
     with kept(run, notebook, f"figures/{notebook}-{name}.txt") as temporary:
         temporary.write_text(caption, encoding="utf-8")
     for suffix in ("png", "svg"):
         with kept(run, notebook, f"figures/{notebook}-{name}.{suffix}") as temporary:
-            figure.savefig(
-                temporary, dpi=130, bbox_inches="tight", metadata={"Date": None} if suffix == "svg" else None
-            )
+            undated = {"Date": None} if suffix == "svg" else None
+            figure.savefig(temporary, dpi=130, bbox_inches="tight", metadata=undated)
         figure.set_layout_engine("none")  # laid out once, it stays as it is: again for every format takes as long
+    return run / f"figures/{notebook}-{name}.png"
 
 
 def versions():

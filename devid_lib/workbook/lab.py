@@ -16,19 +16,9 @@ MAP = "00_start_here.ipynb"
 
 
 def refresh_lab(notebooks, lab):
-    """Bring the working copy up to date without losing changes.
+    """Bring the working copy of a folder of notebooks up to date without losing changes.
 
-    Parameters
-    ----------
-    notebooks : Path
-        Folder of the notebooks.
-    lab : Path
-        Folder of the working copy.
-
-    Returns
-    -------
-    notes : list of str
-        One sentence for every notebook that was changed on both sides: the new one lies beside it.
+    Returns one sentence for every notebook that was changed on both sides: the new one lies beside it.
     """
     try:
         known, notes = read_json(lab / COPIES), []

@@ -11,17 +11,9 @@ FORKS = sys.platform == "linux"  # elsewhere libraries of the system do not bear
 
 
 def notebook(arguments, log, environment, place):
-    """Run papermill, and end with its exit status.
+    """Run papermill on its command line's ``arguments`` in a folder, ``place``, and end with its exit status.
 
-    Parameters
-    ----------
-    arguments : list of str
-        Of papermill's command line.
-    log : str
-        File to which papermill and the kernel append what they print.
-    environment : dict
-    place : str
-        Folder to work in.
+    What papermill and the kernel print is appended to the file ``log``.
     """
     os.environ.clear()
     os.environ.update(environment)

@@ -88,7 +88,8 @@ def _make(folder, seed):
     half = len(made[place("5 spliced")]) // 2
     made[place("5 spliced")][half:] = made.pop(place("5 rest"))[half:]
     for path, y in made.items():
-        _write(path, y)
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        sf.write(path, y, SAMPLERATE)
     telephone, _ = sf.read(place("6 telephone"))
     sf.write(place("6 telephone"), degrade(telephone, SAMPLERATE, condition="mulaw"), SAMPLERATE)
     for role, listed in rows.items():
@@ -102,8 +103,3 @@ def _recorded(unit, day, seed):
     rng = np.random.default_rng(seed)
     options = {"session": day, "place": draw_place(day, rng)}
     return recording(unit, n_samples=int(SECONDS * SAMPLERATE), rng=rng, **options)
-
-
-def _write(path, y):
-    Path(path).parent.mkdir(parents=True, exist_ok=True)
-    sf.write(path, y, SAMPLERATE)

@@ -10,6 +10,7 @@ from pathlib import Path
 from urllib.parse import unquote
 
 from bs4 import BeautifulSoup
+from bs4.element import PreformattedString
 from jinja2 import Environment, StrictUndefined
 from latex2mathml.converter import convert
 from pygments.formatters import HtmlFormatter
@@ -41,23 +42,13 @@ FETCHING = ("src", "srcset", "href", "xlink:href", "data", "poster", "background
 
 
 def report(run):
-    """Execute the notebook of the report on a run folder and write all pages of the run.
-
-    Parameters
-    ----------
-    run : str or Path
-        Run folder, complete or not: what is missing is left out and said so.
-
-    Returns
-    -------
-    path : Path
-        The report, ``report/index.html``.
+    """Execute the notebook of the report on a run folder, complete or not; write all pages and return the report.
 
     Raises
     ------
     DevidError
-        If the folder does not exist, ``run.json`` cannot be read, the notebook fails (the pages are written all the
-        same, the report as far as it came) or a page cannot be written.
+        If the folder does not exist, a file in it is not as it was written, the notebook fails (the pages are written
+        all the same, the report as far as it came) or a page cannot be written.
     """
     from .execution import papermill
 
@@ -69,7 +60,7 @@ def report(run):
     source, made = (folder / "notebooks" / f"{REPORT}.ipynb" for folder in (PROJECT, run))
     made.parent.mkdir(exist_ok=True)
     with ThreadPoolExecutor(1) as pool:
-        executed = pool.submit(papermill, source, made, run, given=("-r", "run_dir", str(run)))
+        executed = pool.submit(papermill, source, made, run, given=("-r", "run_dir", str(run)), children=set())
         copies = reading_copies(run)  # beside it
     page = write_pages(run, *copies)
     if reason := executed.result():
@@ -78,14 +69,7 @@ def report(run):
 
 
 def reading_copies(run):
-    """Return the executed notebooks of a run folder but the report, and what of them cannot be read.
-
-    Returns
-    -------
-    bodies : dict
-        Name: parsed HTML.
-    damaged : list of str
-    """
+    """Return the executed notebooks of a run but the report, {name: parsed HTML}, and why others cannot be read."""
     bodies, damaged = {}, []
     for path in sorted((run / "notebooks").glob("[0-9]*.ipynb")):
         if path.stem != REPORT:
@@ -97,25 +81,10 @@ def reading_copies(run):
 
 
 def write_pages(run, bodies, damaged=()):
-    """Write the report of a run folder, without its code, and the reading copies of its notebooks.
+    """Write the report of a run folder, without its code, and the reading copies that `reading_copies` returns.
 
-    Parameters
-    ----------
-    run : Path
-        Run folder; ``notebooks/99_report.ipynb`` becomes ``report/index.html``, any other ``notebooks/NN_name.ipynb``
-        becomes ``report/notebooks/NN_name.html``.
-    bodies, damaged
-        What `reading_copies` returns; the report names what is damaged.
-
-    Returns
-    -------
-    path : Path
-        The report. Pictures, sounds and style are inside each page; it runs no script and loads nothing.
-
-    Raises
-    ------
-    DevidError
-        If the report cannot be read, or a page cannot be written.
+    Pictures, sounds and style are inside each page; it runs no script and loads nothing. Returns the report,
+    ``report/index.html``, in which ``damaged`` is told; the copies are ``report/notebooks/NN_name.html``.
     """
     index = exported(run / "notebooks" / f"{REPORT}.ipynb", exclude_input=True)
     pages = {f"{name}.ipynb": f"{name}.html" for name in bodies}
@@ -144,7 +113,7 @@ def write_case(run):
 @functools.cache
 def exporter(exclude_input):
     """Return what makes HTML of notebooks, with or without their code: nbconvert's, its templates compiled once."""
-    filters = {"markdown2html": markdown_to_html, "highlight_code": Highlight2HTML(), "clean_html": lambda html: html}
+    filters = {"markdown2html": markdown_to_html, "highlight_code": as_it_is, "clean_html": lambda html: html}
     return TemplateExporter(config=CONFIG, file_extension=".html", filters=filters, exclude_input=exclude_input)
 
 
@@ -167,9 +136,17 @@ def exported(path, *, exclude_input):
         table.wrap(body.new_tag("div", attrs={"class": "scroll"}))
     for equation in body("math", display="block"):
         equation.wrap(body.new_tag("div", attrs={"class": "scroll"}))
+    coloured = Highlight2HTML()
+    for code in body("pre", class_="code"):
+        code.replace_with(PreformattedString(coloured(code.text)))  # written out as it is
     for heading in body(["h2", "h3"]):
         heading["id"] = re.sub(r"\s+", "-", heading.text.strip())  # as JupyterLab makes it
     return body
+
+
+def as_it_is(source, **_):
+    """Return code as text on a page: `exported` colours it when it has read the page, for most tags are colours."""
+    return f'<pre class="code">{html.escape(source)}</pre>'
 
 
 def align(table):

@@ -3,9 +3,11 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from ..errors import DevidError
 from ..evaluation import predictions_table
+from ..files import sha256_of
 
 DEVICES = ("aigo", "Allbar", "HYUNDAI", "JWD", "LG", "OLYMPUS", "PHILIPS", "Shinco", "SONY")  # classes 0 to 8
 CORPUS = "published predictions"
@@ -45,23 +47,20 @@ def load_published(source, *, data_dir):
     -----
     Notebook 11. Files are checked by their SHA-256 and never unpickled.
     """
-    import pandas as pd
-    import pooch
-
     if not str(source).strip():
         raise DevidError(
             "predictions='': the authors' predictions do not ship with the workbook. Set predictions to a folder that "
             f"holds {', '.join(FILES)}, or to 'download' to fetch them from the authors' public repository"
         )
     folder = Path(data_dir) / "published_predictions" if source == "download" else Path(source)
-    if source == "download":
-        download(folder)
     arrays = {}
     for name, checksum in FILES.items():
         path = folder / name
+        if source == "download":
+            download(path, checksum)
         if not path.is_file():
             raise DevidError(f"{path}: no such file")
-        if pooch.file_hash(str(path)) != checksum:
+        if sha256_of(path) != checksum:
             raise DevidError(f"{path}: is not the file that the authors published (SHA-256 differs)")
         arrays[name] = np.load(path, allow_pickle=False)
     truth = np.array(DEVICES)[arrays.pop(LABELS)]
@@ -70,12 +69,12 @@ def load_published(source, *, data_dir):
     return pd.concat(tables, ignore_index=True)
 
 
-def download(folder):
-    """Fetch the files that are not there yet; each is checked before it gets its name."""
+def download(path, checksum):
+    """Fetch a file that is not there yet; it is checked before it gets its name."""
     import pooch
 
-    for name, checksum in FILES.items():
-        try:
-            pooch.retrieve(ADDRESS + name, known_hash=f"sha256:{checksum}", fname=name, path=folder, progressbar=False)
-        except (OSError, ValueError) as error:
-            raise DevidError(f"{ADDRESS + name}: cannot be downloaded: {error}") from error
+    known = {"known_hash": f"sha256:{checksum}", "fname": path.name, "path": path.parent, "progressbar": False}
+    try:
+        pooch.retrieve(ADDRESS + path.name, **known)
+    except (OSError, ValueError) as error:
+        raise DevidError(f"{ADDRESS + path.name}: cannot be downloaded: {error}") from error

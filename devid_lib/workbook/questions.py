@@ -14,9 +14,9 @@ from .. import splices
 from ..audio import AUDIO_SUFFIXES, read_tags
 from ..corpus import load_references
 from ..errors import DevidError, ParameterError
-from ..files import sha256_of, stderr_to
+from ..files import readable, sha256_of, stderr_to
 from ..intake import examine
-from .case import MOST_ASKED, at_rate, load_case, open_case, ready, spread_sides, unlikeness
+from .case import MOST_ASKED, at_rate, load_case, open_case, ready, sides_of, unlikeness
 from .made_case import make_case
 from .session import in_workspace, source_path
 
@@ -66,14 +66,7 @@ class Asked:
 def case_of(params):
     """Return the case that the parameters of notebook 20 name, and what was answered.
 
-    Returns
-    -------
-    case : Case
-    asked : list of Asked
-    name : str
-        Of the references.
-    truth : pandas.DataFrame or None
-        What the questioned recordings of a made case are.
+    That is a Case, a list of Asked, the name of the references and, of a made case, what its recordings are.
     """
     data_dir, truth = in_workspace(params["data_dir"]), None
     questioned, background = (params[name].splitlines() for name in ("questioned", "background"))
@@ -86,12 +79,12 @@ def case_of(params):
     if params["comparison"]:
         case, name = load_case(Path(source_path(params["comparison"])) / "case"), Path(params["comparison"]).name
     else:
-        options = {key: params[key] for key in REFERENCES}
-        references = load_references(source, data_dir=data_dir, **options)
-        questioned = questioned or references.attrs["questioned"]
-        name = references.attrs["name"] if truth is None else name
-        options |= {"rates": rates_of(find_files(map(in_workspace, questioned))), "data_dir": data_dir}
-        case = open_case(references, [source_path(str(place)) for place in background], **options)
+        options = {key: params[key] for key in REFERENCES} | {"data_dir": data_dir}
+        tables = [load_references(place, **options) for place in (source, *map(source_path, map(str, background)))]
+        questioned = questioned or tables[0].attrs["questioned"]
+        name = tables[0].attrs["name"] if truth is None else name
+        options = {key: params[key] for key in ("segment_length", "seed")}
+        case = open_case(tables, rates=rates_of(find_files(map(in_workspace, questioned))), **options)
     if not questioned and case.copies is not None:
         ready(case.copies)  # asked about or not: it is validated
     return case, [ask(case, file) for file in find_files(map(in_workspace, questioned))], name, truth
@@ -126,25 +119,14 @@ def find_files(places):
 
 
 def ask(case, path):
-    """Return what can be said of a questioned file.
-
-    Parameters
-    ----------
-    case : Case
-    path : str or Path
-
-    Returns
-    -------
-    asked : Asked
-        A file that cannot be read or compared has no ratio, and a reason; no error is raised.
-    """
+    """Return what can be said of a questioned file. One that cannot be read or compared has a reason, and no ratio."""
     path = Path(path)
     ratios = case.no_ratios()
     try:
         with stderr_to(os.devnull):  # what a decoder of damaged files has to say is for the reason, not for the page
             facts, y = examine(path)
     except (DevidError, OSError) as error:
-        return Asked(_unreadable(path), ratios, reason=str(error).removeprefix(f"{path}: "))
+        return Asked(_unreadable(path), ratios, reason=str(error).removeprefix(f"{readable(path)}: "))
     asked = Asked(facts, ratios, y=y)
     if same := _copies(case, facts["sha256"], y):
         asked.reason = f"it is the known recording {same} (the same samples): a copy, nothing to compare"
@@ -164,8 +146,7 @@ def answer(case, asked):
     @functools.cache
     def sides():  # where the first check allows a comparison, and then once
         y = at_rate(asked.y, asked.facts["rate"], s["samplerate"])
-        vectors, middles = spread_sides(y, s, MOST_ASKED)
-        return y, vectors, middles / s["samplerate"]
+        return y, sides_of(y, s, MOST_ASKED)
 
     asked.checks = _checked(case, asked, sides)
     beyond = asked.checks[asked.checks["verdict"] == "beyond"]
@@ -180,8 +161,8 @@ def answer(case, asked):
         asked.reason = case.reason
     else:
         asked.by = asked.by or case
-        y, vectors, middles = sides()
-        _compare(asked.by, asked, vectors, middles)
+        y, vectors = sides()
+        _compare(asked.by, asked, vectors)
         if case.splices is not None:
             asked.changes, asked.curve = splices.search(y, s["samplerate"], model=case.splices)
         said = [f"compared by what copies in other conditions taught, for its {found}"] if found else []
@@ -200,9 +181,11 @@ def _checked(case, asked, sides):
     return checks
 
 
-def _compare(case, asked, vectors, middles):
+def _compare(case, asked, vectors):
     """Fill in the ratios of a file and of its stretches."""
-    columns = {}
+    s, seconds, columns = case.settings, asked.facts["duration_s"], {}
+    n = max(1, int(seconds * s["samplerate"]) // (s["segment_length"] * s["per"]))  # `sides_of` takes evenly of these
+    middles = (np.linspace(0, n - 1, len(vectors)).round() + 0.5) * seconds / n
     for device in case.devices:
         ratio = functools.partial(case.comparison.log10_lr, case.sides(device), device=device)
         asked.ratios.loc[device] = ratio(vectors)
@@ -216,7 +199,7 @@ def _unreadable(path):
         digest = sha256_of(path)
     except OSError:
         digest = ""
-    return {"file": path.name, "sha256": digest}
+    return {"file": readable(path.name), "sha256": digest}
 
 
 def _copies(case, digest, y):
@@ -232,7 +215,7 @@ def _decided(asked, said):
         said.append(f"{row.property} {row.file}, validated: {row.validated}")
     if len(asked.changes):
         asked.ratios[:] = np.nan  # one ratio for two devices would mean nothing
-        where = ", ".join(f"{at:.1f} s (log10 ratio {score:.0f})" for at, score in asked.changes.to_numpy())
+        where = ", ".join(f"{at:.1f} s" for at in asked.changes.to_numpy()[:, 0])
         return NO_ANSWER, f"something else begins, another device or another place, at {where}: ask about the parts"
     best = ratios.max()
     if 0 <= best < threshold:

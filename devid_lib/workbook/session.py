@@ -1,7 +1,4 @@
-"""What every notebook does the same way: check its parameters, load its inputs, train once, score and save.
-
-(Two fifths of the lines are docstrings.)
-"""
+"""What every notebook does the same way: check its parameters, load its inputs, train once, score and save."""
 
 import ast
 import logging
@@ -16,15 +13,17 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from .. import evaluation, models, progress, training
-from ..corpus import NAMED, corpus_checksum, load_corpus
-from ..dataset import build_dataset, probe_table, settings_key
-from ..degrade import AUGMENT
+from .. import evaluation, leakage, models, progress, training
+from ..corpus import corpus_checksum, load_corpus
+from ..dataset import build_dataset, settings_key
+from ..degrade import AUGMENT, able
 from ..errors import DevidError
 from ..files import read_json, remove
+from ..listing import NAMED
 from . import folder
 from .paper import PAPER, PAPER_TABLE_VI
 from .parameters import PARAMETERS, check_names, check_params, differing
+from .tables import joined
 
 PROJECT = Path(__file__).resolve().parents[2]
 WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
@@ -126,32 +125,33 @@ class Session:
         self.notebook, self.params, self.headless = notebook, params, headless
         self.started = time.perf_counter()
         self.wavelet = {name: params[name] for name in WAVELET}
-        self._enter(lambda found: differing(found.get("parameters", {}), params))
+        self._enter()
 
-    def _enter(self, reason):
-        """Open the first of <run_dir>, <run_dir>-2 ... without a reason against it, so that no folder mixes runs."""
+    def _enter(self, checksum=None):
+        """Open the first of <run_dir>, <run_dir>-2 ... that holds no other run, so that no folder mixes runs."""
         wanted, number = in_workspace(self.params["run_dir"]), 1
         self.run = wanted
-
-        def against():
-            try:
-                return reason(read_json(self.run / "run.json"))
-            except DevidError:
-                return "version of run.json, or a damaged one"
-
-        while name := against():
+        while name := self._other(checksum):
             number += 1
             print(f"{self.run.name} holds a run with another {name}: trying {wanted.name}-{number}")
             self.run = wanted.with_name(f"{wanted.name}-{number}")
         folder.open_run(self.run)
 
-    def recordings(self):
-        """Load the corpus that the parameters name, say what was changed or left out, and note its checksum.
+    def _other(self, checksum):
+        """Return in what the run folder's run is another one, empty where it is not."""
+        try:
+            found = read_json(self.run / "run.json")
+        except DevidError:
+            return "version of run.json, or a damaged one"
+        if name := differing(found.get("parameters", {}), self.params):
+            return name
+        changed = checksum and found.get("corpus", {}).get("checksum", checksum) != checksum
+        return "corpus: its recordings have changed" if changed else ""
 
-        Returns
-        -------
-        recordings : pandas.DataFrame
-            From `corpus.load_corpus`; ``recordings.csv`` of the run folder keeps it.
+    def recordings(self):
+        """Return the corpus that the parameters name, from `corpus.load_corpus`; ``recordings.csv`` keeps it.
+
+        What was changed or left out is said. The run folder is another one from here on if it holds other recordings.
         """
         options = {name: self.params[name] for name in CORPUS}
         data_dir, source = in_workspace(self.params["data_dir"]), source_path(self.params["corpus"])
@@ -162,11 +162,7 @@ class Session:
         for entry in skipped:
             print(f"Left out: {entry['path']}: {entry['reason']}")
         checksum = corpus_checksum(recordings)
-        other = "corpus: its recordings have changed"
-        self._enter(
-            lambda found: differing(found.get("parameters", {}), self.params)
-            or (found.get("corpus", {}).get("checksum", checksum) != checksum and other)
-        )
+        self._enter(checksum)
         sides = recordings.groupby("split").size()
         print(
             f"{name}: {recordings['device'].nunique()} devices, {sides['train']} training and "
@@ -190,23 +186,17 @@ class Session:
         return recordings
 
     def dataset(self, recordings, **changes):
-        """Build the dataset that the parameters describe, or load it from the cache.
+        """Return the `Dataset` that the parameters describe, built or from the cache.
 
-        Parameters
-        ----------
-        recordings : pandas.DataFrame
-        **changes
-            Arguments of `dataset.build_dataset` that differ from the parameters, for one ``noise="none"``.
-
-        Returns
-        -------
-        dataset : Dataset
+        ``changes`` are arguments of `dataset.build_dataset` that differ from the parameters, for one ``noise="none"``.
         """
         options = {name: self.params[name] for name in DATASET}
         options["window"] = self.window(changes.get("noise", options["noise"]))
         length = changes.get("segment_length", self.params["segment_length"])
         length //= 2 if changes.get("representation") == "halves" else 1
-        options["augment"] = AUGMENT if self.params["augment"] == "multi" else ()
+        options["augment"], left_out = able(AUGMENT if self.params["augment"] == "multi" else ())
+        for line in left_out:
+            print(line)
         options |= {"draws": self.params["voters"], "scale": training.feature_scale(self.params["recipe"], length)}
         return build_dataset(recordings, data_dir=in_workspace(self.params["data_dir"]), **(options | changes))
 
@@ -221,7 +211,7 @@ class Session:
         noise = self.params["noise"]
         return noise + ("+hann" if self.window(noise) == "hann" else "")
 
-    def fitted(self, system, recordings, *, loss="crossentropy", **changes):
+    def fitted(self, system, recordings, **changes):
         """Return one of the paper's networks, fitted: once in a run folder, from there afterwards.
 
         Parameters
@@ -229,8 +219,6 @@ class Session:
         system : str
             A key of `models.SYSTEMS`.
         recordings : pandas.DataFrame
-        loss : {"crossentropy", "squared_error"}
-            As in `training.fit`.
         **changes
             As in `dataset`.
 
@@ -240,33 +228,26 @@ class Session:
         history : pandas.DataFrame
             The learning curve, see `training.fit`.
         """
-        name = self._fit(system, recordings, loss, changes)
+        name = self._fit(system, recordings, changes)
         try:
             return folder.load_model(self.run, name)
         except DevidError as error:  # another version of Keras made it
             print(f"Note: {error}: fitted again")
             remove(self.run / "models" / f"{name}.json")
-            return folder.load_model(self.run, self._fit(system, recordings, loss, changes))
+            return folder.load_model(self.run, self._fit(system, recordings, changes))
 
-    def predictions(self, system, recordings, *, loss="crossentropy", **changes):
-        """Return what one of the paper's networks says of the test segments of all draws.
+    def predictions(self, system, recordings, **changes):
+        """Return `training.predict` of a network's test segments, all draws; arguments as in `fitted`.
 
-        Parameters
-        ----------
-        system, recordings, loss, **changes
-            As in `fitted`.
-
-        Returns
-        -------
-        predictions : pandas.DataFrame
-            From `training.predict`. TensorFlow is needed only where the network has not been fitted before.
+        TensorFlow is needed only where the network has not been fitted before.
         """
-        return folder.load_predictions(self.run, self._fit(system, recordings, loss, changes))
+        name = self._fit(system, recordings, changes)
+        return pd.read_parquet(self.run / "models" / f"{name}.parquet")
 
-    def _fit(self, system, recordings, loss, changes):
+    def _fit(self, system, recordings, changes):
         """Fit a network and predict, unless the run folder holds both; return the name they are kept under."""
         dataset = self.dataset(recordings, **{"representation": models.SYSTEMS[system].representation} | changes)
-        options = {name: self.params[name] for name in ("recipe", "seed", "epochs", "batch_size")} | {"loss": loss}
+        options = {name: self.params[name] for name in ("recipe", "seed", "epochs", "batch_size")}
         family = models.SYSTEMS[system].family
         sizes = {name: options[name] for name in ("epochs", "batch_size")}
         recipe = training.recipe_for(family, options["recipe"], noise=dataset.settings["noise"], **sizes)
@@ -285,7 +266,7 @@ class Session:
     def score(
         self, predictions, *, system, table="", variant="wavelet", units=("segment", "recording"), rule="sum", save=True
     ):
-        """Score predictions per unit, beside the paper's figure, and save them in the run folder.
+        """Return the accuracies of predictions as rows of ``results.csv``, one per unit, beside the paper's figures.
 
         Parameters
         ----------
@@ -296,12 +277,7 @@ class Session:
         units, rule
             As in `evaluation.accuracies`.
         save : bool
-            Also save the predictions.
-
-        Returns
-        -------
-        rows : pandas.DataFrame
-            One row per unit, in the columns of ``results.csv``.
+            Also keep the predictions.
         """
         if save:
             folder.save_predictions(self.run, self.notebook, f"{system}-{variant}", predictions)
@@ -309,19 +285,7 @@ class Session:
         return self._label(rows, system=system, table=table, variant=variant)
 
     def score_devices(self, report, *, system, variant):
-        """Return table VI as rows of ``results.csv``, beside the average that the paper prints.
-
-        Parameters
-        ----------
-        report : pandas.DataFrame
-            From `evaluation.device_report`.
-        system, variant : str
-            The variant is the noise extraction.
-
-        Returns
-        -------
-        rows : pandas.DataFrame
-        """
+        """Return `evaluation.device_report` as rows of ``results.csv``, table VI, beside the paper's averages."""
         average = evaluation.average_report(report)
         table = pd.concat([report.rename(index="device:{}".format), average.to_frame("average").T])
         rows = table.rename_axis("variant").reset_index().melt(["variant", "n"], var_name="metric")
@@ -332,17 +296,11 @@ class Session:
         return rows
 
     def score_probe(self, recordings):
-        """Score the leakage probe, what six trivial numbers alone give away; it is fitted once in a run folder.
-
-        Returns
-        -------
-        rows : pandas.DataFrame
-            Per excerpt and per recording.
-        """
+        """Return the accuracy of the leakage probe per excerpt and recording; it is fitted once in a run folder."""
         name = "predictions/leakage-probe.parquet"
         with folder.locked(self.run, "leakage-probe"):
             if not folder.believed(self.run, name):
-                predictions = evaluation.leakage_probe(probe_table(recordings), seed=self.params["seed"])
+                predictions = leakage.leakage_probe(leakage.probe_table(recordings), seed=self.params["seed"])
                 with folder.kept(self.run, self.notebook, name) as temporary:
                     predictions.to_parquet(temporary)
         rows = evaluation.accuracies(pd.read_parquet(self.run / name), units=("segment", "recording"))
@@ -351,16 +309,8 @@ class Session:
     def figures(self, records, *, corpus=None):
         """Return other figures as rows of ``results.csv``.
 
-        Parameters
-        ----------
-        records : sequence of dict
-            system, metric, value, and what else of the columns is known.
-        corpus : str, optional
-            Where the figures come from, if not from the corpus of the run.
-
-        Returns
-        -------
-        rows : pandas.DataFrame
+        ``records`` are dictionaries: system, metric, value, and what else of the columns is known. ``corpus`` says
+        where they come from, if not from the corpus of the run.
         """
         rows = pd.DataFrame(records).assign(paper=pd.NA)
         for name in ("unit", "system", "variant", "table"):
@@ -378,24 +328,26 @@ class Session:
         return rows.assign(paper=pd.array([PAPER.get(key) for key in keys], "Float64")).reindex(columns=folder.COLUMNS)
 
     def save_figure(self, ax, name, caption=""):
-        """Save the figure that ``ax`` belongs to, with a caption for the report."""
-        folder.save_figure(self.run, self.notebook, name, np.ravel(ax)[0].figure, caption=caption)
+        """Save the figure that ``ax`` belongs to, with a caption for the report, and show what was saved."""
+        from IPython.display import Image, display
+        from matplotlib import pyplot as plt
+
+        figure = np.ravel(ax)[0].figure
+        png = folder.save_figure(self.run, self.notebook, name, figure, caption=caption).read_bytes()
+        pixels = int.from_bytes(png[16:20])  # wide
+        display(Image(png, width=round(pixels / 1.3)))  # 130 of them an inch; Matplotlib itself would show 100
+        plt.close(figure)  # or it would be drawn once more, below
 
     def finish(self, *rows):
         """Save the notebook's metrics, its time and its memory; return all rows of this notebook."""
-        own = pd.concat([part.astype({"paper": "Float64"}) for part in rows], ignore_index=True)
+        own = joined(*rows)
         folder.save_metrics(self.run, self.notebook, own)
         timing = {"seconds": round(time.perf_counter() - self.started, 1), "peak_gib": peak_memory()}
         folder.update_run(self.run, timings={self.notebook: timing})
         return own
 
     def saw(self, *bullets):
-        """Show what a notebook found, computed from its run, and keep it for the report.
-
-        Returns
-        -------
-        markdown : IPython.display.Markdown
-        """
+        """Return what a notebook found, sentences computed from its run, as Markdown, and keep it for the report."""
         from IPython.display import Markdown
 
         with folder.kept(self.run, self.notebook, f"conclusions/{self.notebook}.txt") as temporary:
@@ -405,12 +357,8 @@ class Session:
     def interact(self, draw, **controls):
         """Let the reader move controls, and draw anew each time; headless, draw once with what they start with.
 
-        Parameters
-        ----------
-        draw : callable
-            Takes one argument per control.
-        **controls
-            An ipywidget, a list of choices, or a tuple (smallest, largest) or (smallest, largest, step) of numbers.
+        ``draw`` takes one argument per control: an ipywidget, a list of choices, or a tuple (smallest, largest) or
+        (smallest, largest, step) of numbers.
         """
         if not self.headless:
             import ipywidgets

@@ -25,7 +25,7 @@ KEYS = ("preset", "only", "parameters", "grid")  # of a grid's file
 
 
 def sweep(grid, *, out=None, scheduler="", workers=0):
-    """Run notebooks at every point of a grid of parameters.
+    """Run notebooks at every point of a grid of parameters; return {point: {notebook: reason}} of what failed.
 
     Parameters
     ----------
@@ -37,14 +37,7 @@ def sweep(grid, *, out=None, scheduler="", workers=0):
         that are finished there are not run again.
     scheduler : str
         Address of a Dask scheduler whose workers see the same disk, run one thread each and have this package; empty =
-        processes on this machine.
-    workers : int
-        Number of those processes, 0 for as many as there are cores.
-
-    Returns
-    -------
-    failed : dict
-        Point: {notebook: reason}, empty for what went well.
+        ``workers`` processes on this machine, 0 for as many as there are cores.
 
     Raises
     ------
@@ -53,8 +46,8 @@ def sweep(grid, *, out=None, scheduler="", workers=0):
 
     Notes
     -----
-    Notebook 91 draws ``sweep.csv``: the rows of all ``results.csv``, the parameters of their points beside them. A
-    point that fails is kept as far as it came; that of a worker that dies is gone on with by another one.
+    Notebook 91 draws ``sweep.csv``, see `gather`. A point that fails is kept as far as it came; that of a worker that
+    dies is gone on with by another one.
     """
     content = read_grid(grid)
     points = {point_name(point): point for point in points_of(content["grid"])}
@@ -69,7 +62,7 @@ def sweep(grid, *, out=None, scheduler="", workers=0):
                 said = f"FAILED  {said}" if said else "ok"
                 print(f"{len(failed):5} of {total}  {name:50} {seconds:6.0f} s  {said}", flush=True)
         finally:
-            told = {name: {"parameters": points[name], "failed": reasons} for name, reasons in failed.items()}
+            told = {name: {"parameters": points[name], "failed": failed[name]} for name in points if name in failed}
             with atomic_path(out / "sweep.csv") as temporary:
                 gather(out, told).to_csv(temporary, index=False)
             digests = {"sweep.csv": sha256_of(out / "sweep.csv")}
@@ -212,19 +205,9 @@ def finished(given, out, *, scheduler, workers):
 
 
 def gather(out, points):
-    """Return the results of all points, their parameters beside them; a notebook that failed has a row that says why.
+    """Return point, its parameters, the columns of ``results.csv`` and failed, a reason or empty, of all points.
 
-    Parameters
-    ----------
-    out : Path
-        Folder of the sweep.
-    points : dict
-        Name: {"parameters": dict, "failed": dict}.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        point, its parameters, the columns of ``results.csv``, failed (the reason, empty where all is well).
+    ``points`` is {name: {"parameters": dict, "failed": dict}}. A notebook that failed has a row that says why.
     """
     tables = []
     for name, point in points.items():

@@ -1,5 +1,7 @@
 """The validation report of a case: the matrix of Meuwly, Ramos and Haraksim (notebook 20, `devid validate`)."""
 
+from itertools import product
+
 import numpy as np
 import pandas as pd
 
@@ -27,13 +29,8 @@ def bounded_pairs(case, wanted=None):
     return *(np.clip(side, *case.comparison.bounds) for side in (same, different)), named
 
 
-def cllr_cal(same, different):
-    """Return what bad calibration costs [bit]."""
-    return likelihood.cllr(same, different) - likelihood.cllr_min(same, different)
-
-
 METRICS = {"Cllr": likelihood.cllr, "Cllr_min": likelihood.cllr_min, "EER": likelihood.equal_error_rate,
-           "Cllr_cal": cllr_cal, "AUROC": likelihood.auroc}  # fmt: skip
+           "Cllr_cal": likelihood.cllr_cal, "AUROC": likelihood.auroc}  # fmt: skip
 OF = {"accuracy": ["Cllr"], "discrimination": ["Cllr_min", "EER", "AUROC"], "calibration": ["Cllr_cal"]}
 
 
@@ -130,25 +127,15 @@ def rescored(case, vectors, of):
     are the sides of other sessions. The device that is asked about is left out of the training, as in a case; that of
     the side is not, which flatters a little.
     """
-    device_of, session_of = case.comparison.devices, case.comparison.sessions
-    rows = np.unique(of)
-    questions = np.stack([verification.coefficients(vectors[of == row]).mean(axis=0) for row in rows])
+    c, names, rows = case.comparison, case.comparison.validation.references, np.unique(of)
     own = case.known["device"].to_numpy()[rows]
-    session = np.array([session_of[case.of == row][0] for row in rows])
-    same, different, one, two = [], [], [], []
-    slope, offset = case.comparison.lines[0]
-    for device in np.unique(device_of):
-        for name in np.unique(session_of[device_of == device]):
-            references = case.comparison.x[(device_of == device) & (session_of != name)]
-            asked = (own == device) & (session == name)
-            if len(references) and asked.any():
-                references = references.mean(axis=0, keepdims=True)
-                scores = case.comparison.model(device).score(references, questions[asked])[0]
-                same.append(slope * scores + offset)
-                one += [device] * asked.sum()
-        references = case.comparison.x[device_of == device].mean(axis=0, keepdims=True)
-        others = own != device
-        different.append(slope * case.comparison.model(device).score(references, questions[others])[0] + offset)
-        two += [[name, device] for name in own[others]]
-    sides = (np.clip(np.concatenate(side), *case.comparison.bounds) for side in (same, different))
-    return *sides, {"same_devices": np.array(one), "different_devices": np.array(two)}
+    table = np.full((len(rows), len(names)), np.nan)
+    for (i, row), (j, device) in product(enumerate(rows), enumerate(names)):
+        session = c.sessions[np.argmax(case.of == row)] if own[i] == device else ""
+        references = c.x[(c.devices == device) & (c.sessions != session)]
+        if len(references):
+            sides = (x.mean(axis=0, dtype=np.float64, keepdims=True) for x in (references, vectors[of == row]))
+            table[i, j] = c.model(device).score(*sides)[0, 0]
+    slope, offset = c.lines[0]
+    same, different, named = verification.Validation(table, slope * table + offset, own, names).pairs()
+    return *(np.clip(side, *c.bounds) for side in (same, different)), named
