@@ -8,9 +8,12 @@
 # what is left, and asks classifiers to name the recorder, after Qi, Huang, Li and Shi, *Audio Recording Device
 # Identification Based on Deep Learning* (2016).
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what the workbook does, what recordings look and sound like, how to use your own, which notebook answers which question | a corpus (simulated if you have none) | a table of the recordings, pictures, two players | less than a minute, the first time too |
+# | | |
+# |---|---|
+# | you will learn | what the workbook does, what recordings look and sound like, how to use your own, which notebook answers which question |
+# | it needs | a corpus (simulated if you have none) |
+# | it makes | a table of the recordings, pictures, two players |
+# | it takes | less than a minute, the first time too |
 #
 # You only want to find your way? [The map](#The-map) is further down.
 
@@ -193,8 +196,9 @@ session.save_figure(ax, "overview", "From a recording to the name of a device, a
 #
 # - **Learner**, who wants to understand the method: [01](01_build_dataset.ipynb), [02](02_noise_fingerprint.ipynb),
 #   [03](03_softmax.ipynb), [04](04_mlp.ipynb), [07](07_voting.ipynb), [08](08_confusion_matrix.ipynb),
-#   [09](09_tsne.ipynb), then [05](05_without_noise_extraction.ipynb) and [06](06_model_averaging.ipynb). Do the
-#   exercises; their answers are notebooks, too (last column).
+#   [09](09_tsne.ipynb), then the two questions beside the way, [05](05_without_noise_extraction.ipynb) and
+#   [06](06_model_averaging.ipynb), and at the end what all of it is worth on another day, [12](12_across_sessions.ipynb).
+#   Do the exercises; their answers are notebooks, too (last column).
 # - **Researcher**, who wants to compare or to build: [02](02_noise_fingerprint.ipynb),
 #   [05](05_without_noise_extraction.ipynb), [10](10_cited_systems.ipynb), [10a](10a_cepstra_and_mixtures.ipynb),
 #   [10b](10b_spectra_sketches_sparse_codes.ipynb), [10c](10c_noise_residuals_and_one_class.ipynb),

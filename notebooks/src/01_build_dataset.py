@@ -3,9 +3,12 @@
 #
 # **How do recordings become labelled vectors, and what must not slip in?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how segments are cut, what a row of the dataset is, how training and test are kept apart, what a leakage probe is | a corpus | the dataset (kept for the other notebooks), the probe's figures | seconds |
+# | | |
+# |---|---|
+# | you will learn | how segments are cut, what a row of the dataset is, how training and test are kept apart, what a leakage probe is |
+# | it needs | a corpus |
+# | it makes | the dataset (kept for the other notebooks), the probe's figures |
+# | it takes | seconds |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -24,11 +27,12 @@ import numpy as np
 import pandas as pd
 from sklearn.tree import DecisionTreeClassifier
 
-from devid_lib import evaluation, plots, training
+from devid_lib import plots, training
 from devid_lib.audio import load_recording
-from devid_lib.dataset import held_out, probe_table
+from devid_lib.dataset import held_out
 from devid_lib.errors import DevidError
-from devid_lib.features import extract_features, trivial_features
+from devid_lib.features import extract_features
+from devid_lib.leakage import TRIVIAL_NUMBERS, probe_table, trivial_features
 from devid_lib.segments import random_segments, regular_segments
 from devid_lib.workbook import show, start
 
@@ -212,12 +216,12 @@ for number in numbers:
     drawn = np.random.RandomState(number).randint(0, len(learn), len(learn), dtype=np.int32)
     drawn = np.bincount(drawn, minlength=len(learn))  # how often each excerpt
     tree = DecisionTreeClassifier(max_features="sqrt", random_state=number)
-    tree.fit(learn[evaluation.TRIVIAL_NUMBERS], learn["device"], sample_weight=drawn)
-    votes = votes + tree.predict_proba(ask[evaluation.TRIVIAL_NUMBERS])
+    tree.fit(learn[TRIVIAL_NUMBERS], learn["device"], sample_weight=drawn)
+    votes = votes + tree.predict_proba(ask[TRIVIAL_NUMBERS])
     importance = importance + tree.feature_importances_ / 200
 right = tree.classes_[votes.argmax(axis=1)] == ask["device"]
 print(f"{right.mean():.1%} of {len(ask)} test excerpts are right")
-importance = pd.DataFrame({"importance": importance}, evaluation.TRIVIAL_NUMBERS)
+importance = pd.DataFrame({"importance": importance}, TRIVIAL_NUMBERS)
 importance.sort_values("importance").style.bar(color="#b8d4e8", vmin=0).format("{:.2f}")
 
 # %% [markdown]

@@ -3,9 +3,12 @@
 #
 # **What is left when the speech is taken away, and why does it name the device?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how shrinking wavelet coefficients splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what leaks without a window, what in the noise belongs to the device | a corpus | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps | seconds at size `quick` |
+# | | |
+# |---|---|
+# | you will learn | how shrinking wavelet coefficients splits speech and noise, what a threshold rule does, what equations (1) to (3) compute, what leaks without a window, what in the noise belongs to the device |
+# | it needs | a corpus |
+# | it makes | the noise by hand, seen and heard; spectra of all devices; a test whether extraction helps |
+# | it takes | seconds at size `quick` |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -14,9 +17,9 @@ seed: int = 0  # one seed gives one result
 size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 wavelet: str = "sym8"  # any discrete wavelet of PyWavelets
 level: int = 17  # levels of the wavelet transform
-threshold: str = "minimaxi"  # threshold rule, rigrsure, heursure, sqtwolog, minimaxi
-mode: str = "soft"  # thresholding, soft or hard
-rescale: str = "sln"  # noise level, one, sln (from the finest level) or mln (from each level)
+threshold: str = "minimaxi"  # threshold rule: rigrsure, heursure, sqtwolog, minimaxi
+mode: str = "soft"  # thresholding: soft or hard
+rescale: str = "sln"  # noise level: sln (from the finest level), mln (from each level) or one (1)
 
 # %%
 import warnings
@@ -101,6 +104,7 @@ for ax, j in zip(axes, (2, 4, 6), strict=True):
     wave = pywt.waverec(one, p["wavelet"], mode="symmetric")[:n]
     ax.plot(1000 * np.arange(n)[around] / rate, wave[around])
     ax.set(title=f"one coefficient of level {j}", xlabel="time [ms]")
+axes[0].set_ylabel("amplitude")
 session.save_figure(axes, "waves", "What one detail coefficient stands for, at three levels.")
 
 # %% [markdown]
@@ -114,7 +118,7 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 # $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
 #
 # The median does not mind a few large values of speech. Half of all values of Gaussian noise are within 0.6745 standard
-# deviations, hence the number. Then the *threshold*, one for all levels, here by the rule `minimaxi`; $n$ counts the
+# deviations, hence the number. Then the *threshold*, one for all levels, by the rule that MATLAB calls `minimaxi`; $n$ counts the
 # samples of the segment:
 #
 # $$ t = \hat\sigma \left( 0.3936 + 0.1829 \log_2 n \right) $$
@@ -210,17 +214,9 @@ display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
 # ## What a threshold rule does
 #
 # A *rule* says where the line is between noise and speech, in units of $\hat\sigma$. A coefficient below the line is
-# noise. For those above there are two ways: *soft* takes the threshold's worth from them, as the authors' program
-# does, *hard* leaves them whole. Four coefficients and a threshold of 1:
-
-# %%
-d = np.array([0.4, -0.8, 3.0, -5.0])
-kept = {kind: pywt.threshold(d, 1, kind) + 0.0 for kind in ("soft", "hard")}  # no minus before a zero
-pd.DataFrame(
-    {"coefficient": d}
-    | {f"{kind}: speech": kept[kind] for kind in kept}
-    | {f"{kind}: noise": d - kept[kind] for kind in kept}
-).T.style.format("{:g}").hide(axis="columns")
+# noise. For those above there are two ways. *Soft*, as in the authors' program: with a threshold of 1, a coefficient of 3
+# gives 2 to the speech and 1 to the noise. *Hard* leaves it whole: 3 to the speech, nothing to the noise. A coefficient of
+# 0.4 is all noise for both.
 
 # %%
 d = np.linspace(-3, 3, 601)
@@ -246,7 +242,9 @@ session.save_figure(axes, "thresholding", "Soft and hard thresholding: what is k
 # - `heursure`: `sqtwolog` at a level that looks like pure noise, else the lower of `sqtwolog` and `rigrsure`.
 #
 # So the rule decides how much goes into the fingerprint: the higher the line of a level, the more of that level. The
-# last two columns add all levels up. (In the deepest, of a dozen coefficients, `rigrsure` may stop anywhere.)
+# last two columns add all levels up: the energy of the noise, in dB of that of the segment. Hard takes less than soft, since
+# it takes nothing from what is above the line. (In the deepest levels, of a dozen coefficients each, the line of `rigrsure` may
+# stop anywhere, so in the sum it may take more than a rule that is higher elsewhere.)
 
 # %%
 lines = {}
@@ -258,9 +256,8 @@ for rule in RULES:
         lines[rule][f"line at level {j}"] = float(select_threshold(asked, rule=rule))
     for kind in ("soft", "hard"):
         by_rule = wavelet_noise(s, **published | {"threshold": rule, "mode": kind})
-        lines[rule][f"energy taken, {kind}"] = np.sum(by_rule**2) / np.sum(s**2)
-lines = pd.DataFrame(lines).T
-lines.style.format("{:.2f}").format("{:.2%}", subset=["energy taken, soft", "energy taken, hard"])
+        lines[rule][f"noise, {kind} [dB]"] = 10 * np.log10(np.sum(by_rule**2) / np.sum(s**2))
+pd.DataFrame(lines).T.style.format("{:.2f}").format("{:.1f}", subset=["noise, soft [dB]", "noise, hard [dB]"])
 
 # %% [markdown]
 # ## Which frequencies are noise?
@@ -299,7 +296,7 @@ ax = heights.plot(figsize=(9, 3.2), marker="o", xticks=levels.index)
 ax.axhline(20 * np.log10(0.3936 + 0.1829 * np.log2(n)), color=plots.DARK, ls="--", lw=1.2, label="threshold")
 if deepest < p["level"]:
     ax.axvspan(deepest + 0.5, p["level"] + 0.5, color="0.92", zorder=0, label="deeper than useful")
-ax.set(ylabel="[dB, finest = 0]", title=f"level 1: above {rate / 4000:g} kHz, each further level an octave lower")
+ax.set(ylabel="sigma [dB, finest = 0]", title=f"level 1: above {rate / 4000:g} kHz, each further level an octave lower")
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "levels", "Sigma of every level against the one threshold, both in dB above the finest level.")
 
@@ -455,23 +452,9 @@ ax = plots.device_spectra(spectra.rolling(9, center=True, min_periods=1).mean(),
 session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise of every device, over nine bins.")
 
 # %% [markdown]
-# Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band. How much do the
-# low frequencies still tell that the highest do not? Over all training segments, with and without extraction (and
-# without a window, as published):
-
-# %%
-raw = session.dataset(recordings, noise="none", window="none")
-low, high = frequency < rate / 16, frequency >= rate / 4
-echo = {}
-for source, data in (("noise", dataset), ("recording", raw)):
-    X = np.array(data.X[train])
-    echo[source] = np.corrcoef(X[:, low].mean(axis=1), X[:, high].mean(axis=1))[0, 1]
-    print(f"{source}: levels below {rate / 16:.0f} and above {rate / 4:.0f} Hz correlate with {echo[source]:.2f},")
-    print(f"    and one tells {echo[source] ** 2:.0%} of the variance of the other")
-
-# %% [markdown]
-# As far as that share of the noise is near 100 %, the level of its low bands is an echo that says once more how loud
-# the finest band is. What else they tell is the shape of the spectrum; the next sections ask how much that is.
+# Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band: there the noise says
+# once more how loud its highest frequencies are. Read the curves for what is left beside that: bumps and dips at places of
+# their own, and the place where a curve falls off. How sure may one be that these belong to the device?
 #
 # ## Device or recording?
 #
@@ -562,11 +545,9 @@ if recordings.attrs["name"] == "simulated" and rate > 42000:
 learnt = np.flatnonzero(train)[:: 1 + train.sum() // 9001]
 
 
-def reader(x, *, standardised=True):
+def reader(x):
     """Fit ridge regression on training segments; the penalty is a tenth of the variance of a feature."""
-    alpha = 0.1 * len(x) * (1.0 if standardised else float(x.var(axis=0).mean()))
-    model = make_pipeline(StandardScaler(with_std=standardised), RidgeClassifier(alpha, solver="cholesky"))
-    return model.fit(x, label_of[learnt])
+    return make_pipeline(StandardScaler(), RidgeClassifier(0.1 * len(x), solver="cholesky")).fit(x, label_of[learnt])
 
 
 def answers(model, x):
@@ -575,6 +556,7 @@ def answers(model, x):
     return evaluation.predictions_table(named, dataset.segments[test], devices)
 
 
+raw = session.dataset(recordings, noise="none", window="none")
 parts = np.array_split(np.arange(len(frequency)), 8)  # bands of equally many features
 by_band = {}
 for source, X, off in (("noise", dataset.X, 0), ("noise, its level off", dataset.X, 1), ("raw", raw.X, 0)):
@@ -620,11 +602,17 @@ session.save_figure(ax, "bands", "What one eighth of the spectrum tells ridge re
 
 # %%
 unit = 2**15 * np.sqrt(12 / n)
-magnitudes = {name: np.expm1(dataset.X[np.flatnonzero(train & (label_of == name))[:100]]) / c for name in devices}
-order = sorted(devices, key=lambda name: np.median(magnitudes[name]))
-ends = {name: 20 * np.log10(np.quantile(magnitudes[name], [0.05, 0.95]) + 1e-6) for name in (order[0], order[-1])}
+
+
+def magnitudes(name):
+    """Return the magnitudes of up to 100 training segments of a device."""
+    return np.expm1(dataset.X[np.flatnonzero(train & (label_of == name))[:100]]) / c
+
+
+order = sorted(devices, key=lambda name: np.median(magnitudes(name)))
+ends = {name: 20 * np.log10(np.quantile(magnitudes(name), [0.05, 0.95]) + 1e-6) for name in (order[0], order[-1])}
 for name in ends:
-    print(f"{name}: {np.mean(magnitudes[name] > 1):.1%} of the magnitudes are above 1")
+    print(f"{name}: {np.mean(magnitudes(name) > 1):.1%} of the magnitudes are above 1")
 db = np.linspace(min(low for low, _ in ends.values()) - 10, max(high for _, high in ends.values()) + 10, 300)
 fig, ax = plt.subplots(figsize=(8, 3.8))
 for factor, style, name in ((1, "-", "published, c = 1"), (unit, "--", f"default, c = {unit:.0f}")):
@@ -633,7 +621,7 @@ for factor, style, name in ((1, "-", "published, c = 1"), (unit, "--", f"default
 marks = [("quietest", plots.BLUE), ("loudest", plots.ORANGE)]
 for (name, (low, high)), (word, color) in zip(ends.items(), marks, strict=True):
     ax.axvspan(low, high, color=color, alpha=0.15, label=f"{plots.label(name)}, {word}: middle 90 %")
-ax.set(xlabel="magnitude m [dB]", ylabel="log(1 + c m), end = 1", xlim=(db[0], db[-1]))
+ax.set(xlabel="magnitude m [dB]", ylabel="feature, 1 at the right end", xlim=(db[0], db[-1]))
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "log-scale", "The two features against the magnitude, and where two devices lie.")
 
@@ -652,15 +640,13 @@ if p["rescale"] != "one":
     softly = wavelet_noise(s / 10, **session.wavelet)
     np.testing.assert_allclose(softly, wavelet_noise(s, **session.wavelet) / 10, atol=1e-9)
 
-versions = {"c=1": (1, False), "c=1, standardised": (1, True), f"c={unit:.0f}, standardised": (unit, True)}
-plain, scaled, default = versions
-tables, quieter, shifted = {}, {}, {}
+plain, default = "c=1", f"c={unit:.0f}"
+tables, quieter = {}, {}
 for source, data in (("noise", dataset), ("raw", raw)):
     known, asked = (np.expm1(data.X[rows]) / np.float32(c) for rows in (learnt, test))  # magnitudes
-    for version, (factor, standardised) in versions.items():
-        model = reader(np.log1p(np.float32(factor) * known), standardised=standardised)
+    for version, factor in ((plain, 1), (default, unit)):
+        model = reader(np.log1p(np.float32(factor) * known))
         tables[source, version] = answers(model, np.log1p(np.float32(factor) * asked))
-        shifted[source, version] = answers(model, np.log1p(np.float32(factor) * asked) - np.float32(np.log(10)))
         quieter[source, version] = answers(model, np.log1p(np.float32(factor / 10) * asked))
 
 # %%
@@ -684,15 +670,9 @@ percent(rows[["variant"]].assign(accuracy=rows["value"], quieter=rows_quieter["v
 ))  # fmt: skip
 
 # %% [markdown]
-# Where a feature is linear, a gain makes every weight wrong at once. Where it is logarithmic, a gain adds the same
-# number to all of it: 20 dB are $\log 10$. A classifier of differences alone would not notice, but ridge regression may
-# use the level, too. What does that number alone cost it? Only the rest of the loss is the bend of the logarithm.
-
-# %%
-alike = {source: evaluation.correct(shifted[source, default]).mean() for source in ("noise", "raw")}
-print(f"{default}, log 10 taken from every feature:", *[f"{source} {value:.1%}" for source, value in alike.items()])
-
-# %% [markdown]
+# Where a feature is linear, a gain makes every weight wrong at once. Where it is logarithmic, a gain adds the same number to
+# all of it, and a reader that goes by differences of frequencies hardly notices.
+#
 # Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.compared`). The
 # p-values are adjusted for being several (Holm); an interval reaches to zero where p is above 5 %. *Not told apart* means
 # that such a difference may be luck, not that there is none.
@@ -701,8 +681,8 @@ print(f"{default}, log 10 taken from every feature:", *[f"{source} {value:.1%}" 
 pairs = {
     "extraction, c=1": (tables["noise", plain], tables["raw", plain]),
     f"extraction, {default}": (tables["noise", default], tables["raw", default]),
-    "scale, with extraction": (tables["noise", default], tables["noise", scaled]),
-    "scale, with extraction, 20 dB quieter": (quieter["noise", default], quieter["noise", scaled]),
+    "scale, with extraction": (tables["noise", default], tables["noise", plain]),
+    "scale, with extraction, 20 dB quieter": (quieter["noise", default], quieter["noise", plain]),
 }
 comparison = evaluation.compared(pairs)
 signed(comparison)
@@ -757,8 +737,6 @@ session.saw(
     f"{deepest} is the deepest useful one, {p['level']} were asked for.",
     f"Without a window leakage lifts the spectrum above {rate / 4:.0f} Hz by {lifted['recording']:.1f} dB in the recording shown, "
     f"by {lifted['noise']:.1f} dB in its noise.",
-    f"The level of the highest frequencies tells {echo['noise'] ** 2:.0%} of the variance of the level of the low ones "
-    f"in the noise, {echo['recording'] ** 2:.0%} in the recording itself.",
     f"Devices differ more than recordings of one device at {apart:.0%} of the frequencies; B / W has the median "
     f"{np.median(B / W):.1f}.",
     f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to "

@@ -3,9 +3,12 @@
 #
 # **How far does one linear layer get?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what a linear classifier computes, how its cost is minimised, how to see what it has learned | a corpus | the first row of table II, the patterns of the devices | half a minute |
+# | | |
+# |---|---|
+# | you will learn | what a linear classifier computes, how its cost is minimised, how to see what it has learned |
+# | it needs | a corpus |
+# | it makes | the first row of table II, the patterns of the devices |
+# | it takes | half a minute |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV

@@ -3,9 +3,12 @@
 #
 # **Do hidden layers help, and how many?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what a network computes, how its inputs are prepared, how to compare networks whose training is random | a corpus | three rows of table II, a strip plot over seeds, a test of every step | a minute; at paper size two |
+# | | |
+# |---|---|
+# | you will learn | what a network computes, how its inputs are prepared, how to compare networks whose training is random |
+# | it needs | a corpus |
+# | it makes | three rows of table II, a strip plot over seeds, a test of every step |
+# | it takes | a minute; at paper size two |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -177,8 +180,8 @@ np.testing.assert_allclose(by_hand, folded.predict_on_batch(X), atol=1e-3)
 #
 # The paper's largest perceptron on all training segments. When training accuracy goes on rising and validation does
 # not, the network learns its segments by heart. So training recordings are left out, one of each device (or a stretch
-# of its only one), and after every epoch the validation loss is measured on them. Then the network is fitted anew to
-# all, for as many epochs as were best there. The loss that is drawn holds the weight decay, too.
+# of its only one), and after every epoch the validation loss is measured on them, or on some thousand of their segments.
+# Then the network is fitted anew to all, for as many epochs as were best there. The loss that is drawn holds the weight decay, too.
 
 # %%
 model, history = session.fitted("mlp-3", recordings)

@@ -3,9 +3,12 @@
 #
 # **Is the noise extraction needed, or would a window do? And what does a network find in raw samples?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how to test whether a processing step helps, what a convolution computes, what a network on samples needs | a corpus | table III, tests of extraction and window, filters as waves and spectra, a filter bank | a minute; at paper size some minutes |
+# | | |
+# |---|---|
+# | you will learn | how to test whether a processing step helps, what a convolution computes, what a network on samples needs |
+# | it needs | a corpus |
+# | it makes | table III, tests of extraction and window, filters as waves and spectra, a filter bank |
+# | it takes | a minute; at paper size some minutes |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -77,9 +80,12 @@ def ridge(options):
 
 
 posteriors = {("ridge", name): ridge(options) for name, options in features.items()}
-chosen = {"softmax": features, "mlp-3": features} if p["size"] == "paper" else {"softmax": ("raw", "noise"), "mlp-3": ("raw",)}
-for system, names in chosen.items():
-    posteriors |= {(system, name): session.predictions(system, recordings, **features[name]) for name in names}
+if p["size"] == "paper":
+    wanted = [(system, name) for name in features for system in ("softmax", "mlp-3")]  # both while their inputs are at hand
+else:
+    wanted = [("softmax", "raw"), ("mlp-3", "raw"), ("softmax", "noise")]
+found = {(system, name): session.predictions(system, recordings, **features[name]) for system, name in wanted}
+posteriors |= dict(sorted(found.items(), key=lambda item: item[0][0], reverse=True))  # softmax before mlp-3
 readers = [system for system, name in posteriors if name == "noise"]
 alone = {key: evaluation.voted(table, unit="segment") for key, table in posteriors.items()}
 

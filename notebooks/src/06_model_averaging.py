@@ -3,9 +3,12 @@
 #
 # **Do two half-segments through two networks help?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how to build a network with two branches, what its joined layer really does, what cutting a segment in two costs and brings | a corpus; the perceptrons of notebook 04, or it trains them | table IV, a test for every depth | half a minute; at paper size one minute |
+# | | |
+# |---|---|
+# | you will learn | how to build a network with two branches, what its joined layer really does, what cutting a segment in two costs and brings |
+# | it needs | a corpus; the perceptrons of notebook 04, or it trains them |
+# | it makes | table IV, a test for every depth |
+# | it takes | half a minute; at paper size one minute |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV

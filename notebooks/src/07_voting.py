@@ -3,9 +3,12 @@
 #
 # **How fast do errors vanish when several segments of a recording vote?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how posteriors are combined, what independent voters would reach, how many independent voters a recording holds | a corpus; the perceptron of notebook 04, or it trains it | table V, the curve behind it, a test of two rules | seconds after notebook 04 |
+# | | |
+# |---|---|
+# | you will learn | how posteriors are combined, what independent voters would reach, how many independent voters a recording holds |
+# | it needs | a corpus; the perceptron of notebook 04, or it trains it |
+# | it makes | table V, the curve behind it, a test of two rules |
+# | it takes | seconds after notebook 04 |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -270,20 +273,15 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].hea
 # ## What we saw
 
 # %%
-value = rows.set_index("unit")["value"]
+single, whole = (rows[rows["unit"] == unit].iloc[0] for unit in ("segment", "recording"))
 gaps = theory["measured, majority"] - theory["one accuracy for all"]
 widest = gaps.abs().idxmax()
-several = evaluation.correct(decided["sum"]).mean()
-rule_test, vote_test = tests.to_dict("records")
-verdict = evaluation.verdict(rule_test, better="is ahead of", worse="is behind")
-verdict = verdict.replace("told apart", "told apart from")
-whole = rows[rows["unit"] == "recording"].iloc[0]
+rule, vote = tests.to_dict("records")
 session.saw(
-    f"One segment is right in {value['segment']:.1%}, {p['voters']} voters in {several:.1%} (the paper: "
-    f"{PAPER['II', 'mlp-3', 'wavelet', 'segment']:.0%}, and {paper[max(paper)]:.0%} with {max(paper)}). That is "
-    f"{100 * vote_test['difference']:+.1f} points, 95 % interval {100 * vote_test['low']:+.1f} to "
-    f"{100 * vote_test['high']:+.1f}: voting {evaluation.verdict(vote_test).replace('apart', 'apart from none')}.",
-    f"With {p['voters']} voters the sum {verdict} the majority ({told(rule_test)}).",
+    f"One segment is right in {single['value']:.1%}, {p['voters']} voters in {evaluation.correct(decided['sum']).mean():.1%} "
+    f"(the paper: {PAPER['II', 'mlp-3', 'wavelet', 'segment']:.0%}, and {paper[max(paper)]:.0%} with {max(paper)}): to vote, "
+    f"against one segment, {vote['verdict']} ({told(vote)}).",
+    f"With {p['voters']} voters the sum, against the majority, {rule['verdict']} ({told(rule)}).",
     f"Two segments of a recording are right or wrong together with a correlation of {rho:.2f}, so {most} of them are worth "
     f"{worth[most]:.1f} independent ones." if u.var() else "No segment is named wrong: there is nothing to vote about.",
     f"If voters erred independently, the majority of {widest} would be right in {theory['one accuracy for all'][widest]:.1%}; it is in "

@@ -3,9 +3,12 @@
 #
 # **Which devices are confused, and how sure are we?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | precision, recall, F1; how to read a confusion matrix; why an interval over segments is too narrow; what calibration is | a corpus; the perceptron of notebook 04, or it trains it | table VI, confusion matrices, a simulation of intervals, a reliability diagram | seconds after notebook 04 |
+# | | |
+# |---|---|
+# | you will learn | precision, recall, F1; how to read a confusion matrix; why an interval over segments is too narrow; what calibration is |
+# | it needs | a corpus; the perceptron of notebook 04, or it trains it |
+# | it makes | table VI, confusion matrices, a simulation of intervals, a reliability diagram |
+# | it takes | seconds after notebook 04 |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -280,6 +283,7 @@ show(rows, probe)
 
 # %%
 worst = report["f1"].idxmin()
+lowest = f", that of `{worst}` the lowest ({report['f1'][worst]:.2f})" if report["f1"][worst] < 1 else ""
 confused = "there is no confusion"
 if len(pairs):
     confused = f"the most frequent confusion is `{pairs['true'][0]}` taken for `{pairs['decided'][0]}`"
@@ -288,8 +292,7 @@ wide, narrow = intervals.loc["recordings, logit-t"], intervals.loc["segments, Cl
 nearest = covered.index[np.abs(covered.index - here).argmin()]
 single, several = (error for _, error in calibrations.values())
 session.saw(
-    f"The average F1 is {average['f1']:.2f} (the paper's: {PAPER_TABLE_VI.loc['average', 'f1']:.2f}), that of `{worst}` the "
-    f"lowest ({report.loc[worst, 'f1']:.2f}); {confused}.",
+    f"The average F1 is {average['f1']:.2f} (the paper's: {PAPER_TABLE_VI.loc['average', 'f1']:.2f}){lowest}; {confused}.",
     said_of_twins,
     f"The interval over recordings is {wide['low']:.1%} to {wide['high']:.1%}, {wide['width'] / narrow['width']:.1f} times "
     f"as wide as the one over segments. The accuracies of recordings have a standard deviation of {here:.2f}; where it was "

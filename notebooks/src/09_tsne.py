@@ -3,9 +3,12 @@
 #
 # **What does the classifier's space look like, and how much of such a picture may be believed?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how t-SNE places points, what perplexity does, which parts of the picture mean something, how neighbours change from layer to layer | a corpus; the perceptron of notebook 04, or it trains it | pictures after figure 7, a number for every claim | less than a minute after notebook 04 |
+# | | |
+# |---|---|
+# | you will learn | how t-SNE places points, what perplexity does, which parts of the picture mean something, how neighbours change from layer to layer |
+# | it needs | a corpus; the perceptron of notebook 04, or it trains it |
+# | it makes | pictures after figure 7, a number for every claim |
+# | it takes | less than a minute after notebook 04 |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV

@@ -3,9 +3,12 @@
 #
 # **How do the twelve systems that the paper cites compare, on the same recordings?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how systems are compared fairly, how scores become probabilities, when a difference is one, what a system may know instead of the device, how to add your own | a corpus | the leaderboard as table and picture, the paper's network against each cited work, device or recording | half a minute; at size `paper` some minutes |
+# | | |
+# |---|---|
+# | you will learn | how systems are compared fairly, how scores become probabilities, when a difference is one, what a system may know instead of the device, how to add your own |
+# | it needs | a corpus |
+# | it makes | the leaderboard as table and picture, the paper's network against each cited work, device or recording |
+# | it takes | half a minute; at size `paper` some minutes |
 #
 # The paper compares itself with nobody: its twelve references appear in the introduction and in none of its tables.
 # Here each of them is an estimator with `fit(excerpts, devices)` and `predict_proba(excerpts)`, judged on the same
@@ -28,6 +31,7 @@ from sklearn.base import clone
 
 from devid_lib import evaluation, plots, training
 from devid_lib.errors import DevidError
+from devid_lib.intervals import FLIPS
 from devid_lib.progress import progress
 from devid_lib.systems import protocol, registry, residual, spectra
 from devid_lib.systems.base import System
@@ -281,7 +285,7 @@ compared.style.format("{:+.1%}", subset=["difference", "low", "high"]).format("{
 
 # %%
 n = int(compared["n"].iloc[0])
-least = min(1.0, len(first) * max(2.0 ** (1 - n), 1 / evaluation.FLIPS))
+least = min(1.0, len(first) * max(2.0 ** (1 - n), 1 / FLIPS))
 print(f"{n} recordings and {len(first)} tests: no adjusted p can be below {least:.2g}.")
 if least > 0.05:
     print("So nothing can be told apart here, however large the difference.")
@@ -426,6 +430,7 @@ highest = cited.index[cited["recording"] == cited["recording"].max()]
 least_sure = asked_whole.loc[highest[0]]
 noise, raw = (judged[f"[12] centroids, {source}, SVM"][1]["3 s"] for source in ("noise", "raw"))
 extraction = evaluation.paired_difference(noise, raw)
+told = evaluation.verdict(extraction, better="is ahead of", worse="is behind").replace("apart", "apart from")
 gain = np.subtract(*(registry.PUBLISHED[f"[12] centroids, {source}, SVM"] for source in ("noise", "raw")))
 
 # %%
@@ -441,7 +446,7 @@ session.saw(
     f"recording (Cllr below 1), {board['Cllr'].idxmin()} most ({board['Cllr'].min():.2f}).",
     f"For {len(against)} variants there is a published figure. In our interval lie {placed('within')}, above it "
     f"{placed('above')}, below it {placed('below')}; of {placed('a lower bound')} only a lower bound is printed.",
-    f"[12] on the noise {evaluation.verdict(extraction)} against [12] on the raw recording, 3 s by 3 s: {100 * extraction['difference']:+.1f} points "
+    f"[12] on the noise {told} [12] on the raw recording, 3 s by 3 s: {100 * extraction['difference']:+.1f} points "
     f"({100 * extraction['low']:+.1f} to {100 * extraction['high']:+.1f}). Its authors found {100 * gain:+.1f}.",
     f"On average the systems name {both['same recording'].mean():.1%} of unheard seconds of the recordings that they know, "
     f"and {both['another recording'].mean():.1%} of seconds of other recordings; "

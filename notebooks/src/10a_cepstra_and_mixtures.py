@@ -3,9 +3,12 @@
 #
 # **How do the systems work that describe a recording by clouds of cepstra?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what MFCC, GTCC and PNCC are; how a mixture is fitted and adapted; what likelihood ratios, supervectors and a blind channel estimate are | a corpus | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each | less than a minute |
+# | | |
+# |---|---|
+# | you will learn | what MFCC, GTCC and PNCC are; how a mixture is fitted and adapted; what likelihood ratios, supervectors and a blind channel estimate are |
+# | it needs | a corpus |
+# | it makes | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each |
+# | it takes | less than a minute |
 #
 # [Notebook 10](10_cited_systems.ipynb) lets the twelve systems that the paper cites compete. This notebook opens those
 # that borrow their tools from speaker recognition: [4], [2], [3], [5] and [1].
@@ -28,7 +31,7 @@ from scipy.stats import norm
 from devid_lib import plots
 from devid_lib.errors import DevidError
 from devid_lib.simulate import speech
-from devid_lib.systems import cepstra, channel, frames, spectra, supervector
+from devid_lib.systems import cepstra, channel, frames, spectra
 from devid_lib.systems.excerpts import Excerpt, cut_excerpts, whole_recordings
 from devid_lib.workbook import start
 
@@ -172,7 +175,7 @@ session.save_figure(axes, "cepstra", "[4] Cepstra of three seconds.")
 parts = np.array_split(mfcc, len(mfcc) // 25)  # 25 frames of 10 ms
 statistics = np.stack([np.append(part.mean(axis=0), part.std(axis=0)) for part in parts])
 system = cepstra.CepstralStatistics(feature="mfcc")
-np.testing.assert_allclose(statistics, system._statistics([three_s])[0], rtol=1e-3, atol=1e-2)
+np.testing.assert_allclose(statistics, system.vectors([three_s])[0], rtol=1e-3, atol=1e-2)
 
 # %% [markdown]
 # *Adapted:* the publication tells sounds apart, not devices. Pieces of a quarter of a second, and a recording gets the
@@ -372,11 +375,11 @@ counts = gamma.sum(axis=0)
 shift = (gamma.T @ x - counts[:, None] * background.means) / (counts[:, None] + 16)
 v = (np.sqrt(background.weights)[:, None] / np.sqrt(background.variances) * shift).ravel()
 v /= np.linalg.norm(v)
-np.testing.assert_allclose(v, supervector.supervector(background, x), atol=1e-3)
+np.testing.assert_allclose(v, cepstra.supervector(background, x), atol=1e-3)
 print(f"{len(clouds[0])} frames of {x.shape[1]} cepstra have become one vector of {len(v)} numbers")
 
 # %%
-vectors = np.stack([supervector.supervector(background, background.standardised(x)) for x in clouds])
+vectors = np.stack([cepstra.supervector(background, background.standardised(x)) for x in clouds])
 owners = [x.device for x in train]
 middles = [np.mean([i for i, owner in enumerate(owners) if owner == name]) for name in names]
 figure, ax = plt.subplots(figsize=(6.4, 5.4))
@@ -390,7 +393,8 @@ session.save_figure(ax, "supervectors", "[5] Inner products of the supervectors 
 apart("Supervector", vectors)
 
 # %% [markdown]
-# Red blocks on the diagonal are recordings of one device; red elsewhere are devices, or rooms, that are alike. A linear
+# On the diagonal every recording meets itself: 1. A device is known again where the square of its own recordings is red
+# off the diagonal, too; red elsewhere are devices, or rooms, that are alike, and blue are shifts the opposite way. A linear
 # support vector machine decides.
 #
 # *Adapted:* the background's means are taken off and the length is divided out, so that excerpts of all lengths can be

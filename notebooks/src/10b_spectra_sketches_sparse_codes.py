@@ -3,9 +3,12 @@
 #
 # **How do the systems work that average the spectrum of a recording and compare what comes out?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | why a mean log spectrum holds the device; what near-silence, random projections, p-stable sketches and sparse representation do with it | a corpus | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each | less than a minute |
+# | | |
+# |---|---|
+# | you will learn | why a mean log spectrum holds the device; what near-silence, random projections, p-stable sketches and sparse representation do with it |
+# | it needs | a corpus |
+# | it makes | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each |
+# | it takes | less than a minute |
 #
 # [Notebook 10](10_cited_systems.ipynb) lets the twelve systems that the paper cites compete. This notebook opens the
 # baselines that they are held against, and [6], [7] and [8].
@@ -87,16 +90,16 @@ S = np.abs(np.fft.rfft(windowed / np.sqrt(np.sum(window**2))))  # white noise ha
 log_spectrum = np.log(np.maximum(S, 1e-6)).mean(axis=0)  # not below -120 dB of full scale
 np.testing.assert_allclose(S.mean(axis=0), spectra.mean_spectrum(y, sr), rtol=1e-3)
 np.testing.assert_allclose(log_spectrum, spectra.mean_log_spectrum(y, sr), atol=1e-3)
-np.testing.assert_allclose(np.diff(log_spectrum), spectra.difference_spectrum(y, sr), atol=1e-3)
+baselines = {"Mean log spectrum": spectra.MeanSpectrumNearest(), "Difference spectrum": spectra.DifferenceNearest()}
+np.testing.assert_allclose(np.diff(log_spectrum), baselines["Difference spectrum"].vectors(shown)[0], atol=1e-3)
 
 # %%
 figure, axes = plt.subplots(2, 1, figsize=(10, 6))
-for ax, function in zip(axes, (spectra.mean_log_spectrum, spectra.difference_spectrum), strict=True):
-    what = function.__name__.replace("_", " ").capitalize()
-    curves = spectra.feature_matrix(shown, function, n_fft=spectra.N_FFT)
+for ax, (what, baseline) in zip(axes, baselines.items(), strict=True):
+    curves = baseline.vectors(shown)
     plots.curves(curves, devices, x=np.linspace(0, sr / 2000, curves.shape[1]), ax=ax)
     ax.set(title=what, xlabel="frequency [kHz]", ylabel="nat")
-    apart(what, spectra.feature_matrix(train, function, n_fft=spectra.N_FFT))
+    apart(what, baseline.vectors(train))
 axes[1].set(xlim=(1, min(4, sr / 2000)), ylim=(-0.4, 0.4))  # the ripple is too fine for all of it
 session.save_figure(axes, "mean-spectra", "Mean log spectrum and first difference of some recordings.")
 
@@ -111,8 +114,7 @@ session.save_figure(axes, "mean-spectra", "Mean log spectrum and first differenc
 # $$ d_c = \min_{i \in c} \|x - x_i\|, \qquad P(c \mid x) \propto \exp\left(-d_c^2 / T\right) $$
 
 # %%
-vectors = spectra.feature_matrix(train, spectra.difference_spectrum, n_fft=spectra.N_FFT)
-question = spectra.feature_matrix([asked], spectra.difference_spectrum, n_fft=spectra.N_FFT)
+vectors, question = (np.diff(spectra.feature_matrix(x, spectra.mean_log_spectrum)) for x in (train, [asked]))
 codes = np.searchsorted(names, owners)
 
 nearest = np.array([cdist(question, vectors[codes == k]).min() for k in range(len(names))])
@@ -189,19 +191,19 @@ apart("Fourier histogram", silence.log_histograms(train, **options))
 seconds = [second for x in train for second in pieces(x, seconds=1)]
 whose = [x.device for x in seconds]
 drawn = np.random.RandomState(p["seed"]).normal(scale=1 / np.sqrt(128), size=(128, 1025))
-shadows = spectra.feature_matrix(seconds, spectra.mean_log_spectrum, n_fft=spectra.N_FFT).astype(float) @ drawn.T
+shadows = spectra.feature_matrix(seconds, spectra.mean_log_spectrum).astype(float) @ drawn.T
 shadows /= np.linalg.norm(shadows, axis=1, keepdims=True)
 
 system = sparse.RandomSpectralFeatures(random_state=p["seed"]).fit(seconds, whose)
-np.testing.assert_allclose(shadows, system.train_, atol=1e-6)
-apart("Random projection", system.project(train))
+np.testing.assert_allclose(shadows, system.vectors(seconds), atol=1e-6)
+apart("Random projection", system.vectors(train))
 
 # %% [markdown]
 # *Orthogonal matching pursuit* finds a sparse $b$ greedily, counting columns in place of $\|b\|_1$: take the column most like what is left, fit all columns taken
 # so far by least squares, go on with the new rest. Five columns are allowed.
 
 # %%
-A, a, codes = shadows.T, system.project(pieces(asked, seconds=1)[:1])[0], np.searchsorted(names, whose)
+A, a, codes = shadows.T, system.vectors(pieces(asked, seconds=1)[:1])[0], np.searchsorted(names, whose)
 taken, left = [], a
 for _ in range(min(5, A.shape[1])):
     taken.append(np.abs(A.T @ left).argmax())
@@ -251,7 +253,7 @@ session.save_figure(axes, "src", "[7] A second of a test recording as a sum of t
 # its magnitude is one, so for $p = 1$ the median is taken (Indyk, 2006).
 
 # %%
-x = spectra.feature_matrix(train, spectra.mean_spectrum, n_fft=spectra.N_FFT).astype(float)
+x = spectra.feature_matrix(train, spectra.mean_spectrum).astype(float)
 rng = {q: np.random.default_rng(p["seed"]) for q in (1, 2)}
 R = {1: rng[1].standard_cauchy((x.shape[1], 128)), 2: rng[2].standard_normal((x.shape[1], 128))}
 sketches = {q: x @ R[q] for q in (1, 2)}
@@ -269,7 +271,7 @@ for q in (1, 2):
 
 system = sparse.SpectralSketches(p=2, random_state=p["seed"]).fit(train, owners)
 unit = sketches[2] / np.linalg.norm(sketches[2], axis=1, keepdims=True)
-np.testing.assert_allclose(unit, system.train_, atol=1e-6)
+np.testing.assert_allclose(unit, system.vectors(train), atol=1e-6)
 
 # %%
 figure, axes = plt.subplots(1, 2, figsize=(10, 4))
@@ -294,7 +296,7 @@ norms = np.median(np.abs(sketches[1]), axis=1, keepdims=True)  # the l1 norm of 
 weighted = 2 / np.pi * np.arctan(sketches[1] / norms)  # the Cauchy distribution's function: uniform in -1..1
 system = sparse.SpectralSketches(p=1, random_state=p["seed"]).fit(train, owners)
 unit = weighted / np.linalg.norm(weighted, axis=1, keepdims=True)
-np.testing.assert_allclose(unit, system.train_, atol=1e-6)
+np.testing.assert_allclose(unit, system.vectors(train), atol=1e-6)
 
 figure, ax = plt.subplots(figsize=(8, 3.6))
 most = {}

@@ -3,9 +3,12 @@
 #
 # **How do the systems work that first take the speech away, and the one that knows only one device at a time?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what spectral subtraction and a Wiener filter remove, where speech leaks into it, how descriptors are chosen, what a one-class machine accepts | a corpus | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each, and what was removed to listen to | less than a minute |
+# | | |
+# |---|---|
+# | you will learn | what spectral subtraction and a Wiener filter remove, where speech leaks into it, how descriptors are chosen, what a one-class machine accepts |
+# | it needs | a corpus |
+# | it makes | each algorithm in plain numpy, beside the one in the leaderboard; a picture of each, and what was removed to listen to |
+# | it takes | less than a minute |
 #
 # [Notebook 10](10_cited_systems.ipynb) lets the twelve systems that the paper cites compete. This notebook opens those
 # that look for the device in the noise, as the paper does: [9], [11], [12] and [10].
@@ -158,9 +161,9 @@ for what, limit in (("Residual, with harmonics", np.inf), ("Residual", 0.5)):  #
 
 # %% [markdown]
 # Each curve is the residual's mean spectrum, whose correlation with that of each device, the mean over its training
-# recordings, decides. Leaving the harmonics out can hardly change it, as the two numbers show: by the formula above
-# $|E| = \alpha |\hat N|$ in every bin where the noise is subtracted whole, however loud the speech. What leaks is the phase
-# of the speech, which is heard, but which a spectrum of magnitudes does not hold.
+# recordings, decides. What leaving the harmonics out does to it, the two numbers show. By the formula above it can hardly be
+# much: $|E| = \alpha |\hat N|$ in every bin where the noise is subtracted whole, however loud the speech. What leaks is the
+# phase of the speech, which is heard, but which a spectrum of magnitudes does not hold.
 #
 # *Adapted:* the publication describes a front end and no classifier; all parameters are ours.
 #
@@ -225,8 +228,9 @@ x, whose = np.concatenate(seconds).astype(float), np.repeat(owners, [len(rows) f
 between = sum(np.sum(whose == name) * (x[whose == name].mean(axis=0) - x.mean(axis=0)) ** 2 for name in names)
 share = between / np.maximum(((x - x.mean(axis=0)) ** 2).sum(axis=0), 1e-30)
 np.testing.assert_allclose(share, residual.distinctiveness(x, whose), atol=1e-6)
-chosen = residual.most_distinctive(x, whose, n_features=30)
-np.testing.assert_allclose(np.sort(share[chosen]), np.sort(share)[-30:], atol=1e-6)
+chosen = np.argsort(share)[-30:]
+kept = residual.WienerDescriptors().fit(train, owners).classifier_[0].get_support()
+np.testing.assert_allclose(np.sort(share[kept]), np.sort(share[chosen]), atol=1e-6)
 
 # %%
 figure, ax = plt.subplots(figsize=(11, 3.8))
@@ -317,8 +321,8 @@ g2 = np.maximum(1 - alpha / 10 ** (ratio / 10), 0.002)
 readings = {"powers subtracted (here)": 1 - g2, "magnitudes subtracted": (1 - np.sqrt(g2)) ** 2}
 readings["the same, 0.05 of the power put back"] = (1 - np.sqrt(g2 + 0.05)) ** 2
 figure, ax = plt.subplots(figsize=(9, 3.2))
-for what, share in readings.items():
-    ax.plot(ratio, ratio + 10 * np.log10(share + 1e-9), label=what)
+for what, taken in readings.items():
+    ax.plot(ratio, ratio + 10 * np.log10(taken + 1e-9), label=what)
 ax.plot(ratio, ratio, color="0.4", ls=":", label="recording")
 ax.set(xlabel="power of the bin over the noise [dB]", ylabel="residual over the noise [dB]", ylim=(-45, 45))
 ax.legend(loc="upper left", bbox_to_anchor=(1, 1))

@@ -3,9 +3,12 @@
 #
 # **What do the authors' own predictions show, and what can nine test recordings not show?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how to check a published figure, what an interval over recordings does to it, what summing does to calibration | the parameter `predictions`: a folder with the authors' files, or `download` | tables V and VI and figures 6 and 7 on real recorders | half a minute |
+# | | |
+# |---|---|
+# | you will learn | how to check a published figure, what an interval over recordings does to it, what summing does to calibration |
+# | it needs | the parameter `predictions`: a folder with the authors' files, or `download` |
+# | it makes | tables V and VI and figures 6 and 7 on real recorders |
+# | it takes | half a minute |
 #
 # The recordings of the paper were never published, but the class probabilities of three of its models on the 900 real
 # test segments were. They do not ship with this workbook. Without them this notebook stops where it would load them,

@@ -3,9 +3,12 @@
 #
 # **Does a fingerprint survive another day, another room, another position?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how to ask a classifier about another session than it learnt from, which features travel, how to split a variance into device and session | a corpus, best one whose column `session` says what was recorded together | accuracy in the same, the next and a far session, shares of variance over frequency | half a minute; at size `paper` some minutes |
+# | | |
+# |---|---|
+# | you will learn | how to ask a classifier about another session than it learnt from, which features travel, how to split a variance into device and session |
+# | it needs | a corpus, best one whose column `session` says what was recorded together |
+# | it makes | accuracy in the same, the next and a far session, shares of variance over frequency |
+# | it takes | half a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -33,6 +36,7 @@ from devid_lib.corpus import load_corpus, natural_key
 from devid_lib.errors import DevidError
 from devid_lib.features import extract_features
 from devid_lib.segments import random_segments
+from devid_lib.sessions import shared_sessions
 from devid_lib.workbook import differences, signed, start, told
 
 session = start("12_across_sessions", globals())
@@ -44,63 +48,16 @@ p = session.params
 # A *session* is what was recorded together: one day, one room, the device in one place. All recordings take part, and what
 # is training and what is test is set anew below: the split of the other notebooks plays no part, and nothing is tuned here.
 #
-# Devices are compared in the sessions that they share. Where names of sessions belong to one device each, its first is put
-# beside the first of the others, and so on. Where devices have one session each, recordings stand in for sessions.
-# Simulated devices share three days: the room of a day is the same for all, the place in it, with what reflects nearby, is not.
-
-
-# %%
-def listed(names):
-    """Return names as words, not too many of them."""
-    names = sorted(set(names), key=natural_key)
-    return ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
-
-
-def named(recordings):
-    """Return the recordings with a column ``unit``, what stands for a session in them, and what to say of that."""
-    several = recordings[recordings["session"] != ""].groupby("device")["session"].nunique().gt(1)
-    by = "session" if several.sum() > 1 else "recording"
-    said = [] if by == "session" else ["Devices have one session each: their recordings stand in for sessions."]
-    table = recordings[recordings[by] != ""].assign(unit=lambda rows: rows[by])
-    blank = len(recordings) - len(table)
-    said += [f"Left out, without a session: {blank} of {len(recordings)} recordings."] if blank else []
-    if table.groupby("unit")["device"].nunique().gt(1).sum() < 2:
-        order = {device: sorted(set(rows), key=natural_key) for device, rows in table.groupby("device")["unit"]}
-        table["unit"] = [f"no. {order[row.device].index(row.unit) + 1}" for row in table.itertuples()]
-        said.append(f"Devices share no names of {by}s: the first of each device are put side by side, and so on.")
-    return table, said
-
-
-# %%
-def comparable(table):
-    """Return the recordings of sessions that devices share, and what was left out."""
-    said = []
-    while True:
-        length = table["duration_s"] * table["samplerate"]
-        reasons = {
-            "too short to be halved": (length < 4 * p["segment_length"], "recording"),
-            "sessions of one device": (table.groupby("unit")["device"].transform("nunique") < 2, "unit"),
-            "devices of one session": (table.groupby("device")["unit"].transform("nunique") < 2, "device"),
-        }
-        reason = next((reason for reason, (rows, _) in reasons.items() if rows.any()), None)
-        if reason is None:
-            return table, said
-        rows, column = reasons[reason]
-        said.append(f"Left out, {reason}: {listed(table[column][rows])}.")
-        table = table[~rows]
-
+# Devices are compared in the sessions that they share (`sessions.shared_sessions`). Where names of sessions belong to one
+# device each, its first is put beside the first of the others, and so on. Where devices have one session each, recordings
+# stand in for sessions. Simulated devices share three days: the room of a day is the same for all, the place in it, with
+# what reflects nearby, is not.
 
 # %%
 recordings = session.recordings()
-table, names_said = named(recordings)
-table, left_out = comparable(table)
-units = sorted(set(table["unit"]), key=natural_key)
-if len(units) > 8:  # enough to tell near from far
-    spread = np.linspace(0, len(units) - 1, 8).round().astype(int)
-    table, more = comparable(table[table["unit"].isin([units[i] for i in spread])])
-    left_out += [*more, f"Of {len(units)} sessions some, evenly spread, are enough: {listed(table['unit'])}."]
+table, said_of_sessions = shared_sessions(recordings, least_samples=4 * p["segment_length"])
 devices, units = sorted(set(table["device"])), sorted(set(table["unit"]), key=natural_key)
-said_of_sessions, enough = names_said + left_out, len(units) > 1
+enough = len(units) > 1
 for line in said_of_sessions:
     print(line)
 if not enough:
@@ -345,37 +302,32 @@ S = owner.value_counts()
 D, C = len(S), len(owner)
 
 
-def components(x):
-    """Return the variances of device, session and segment, np.ndarray [shape=(3, features)]."""
+def mean_squares(x):
+    """Return M_a, M_b and M_c of features, np.ndarray [shape=(3, features)]."""
     means = pd.DataFrame([x[rows].mean(axis=0, dtype=float) for rows in cells.values()])
     of_device = means.groupby(owner.to_numpy()).transform("mean")
     M_a = n * ((of_device - means.to_numpy().mean(axis=0)) ** 2).sum() / (D - 1)
     M_b = n * ((means - of_device) ** 2).sum() / (C - D)
     M_c = np.mean([x[rows].var(axis=0, ddof=1, dtype=float) for rows in cells.values()], axis=0)
+    return np.array([M_a, M_b, M_c])
+
+
+def components(x):
+    """Return the variances of device, session and segment, np.ndarray [shape=(3, features)]."""
+    M_a, M_b, M_c = mean_squares(x)
     S_0 = (C - (S**2).sum() / C) / (D - 1)
     return np.maximum([(M_a - M_b) / (n * S_0), (M_b - M_c) / n, M_c], 0)
 
 
 # %% [markdown]
-# In closed form for one frequency, term by term, with the variance of all that is there as a check: the three sums of squares
-# must add up to it.
+# Nothing may get lost on the way: the three sums of squares, each a mean square times what it was divided by, add up to that
+# of all segments around the mean of all.
 
 # %%
 if enough:
-    k = keep["raw, window"].shape[1] // 3
-    values = {key: [float(value) for value in keep["raw, window"][rows, k]] for key, rows in cells.items()}
-    mean_of = {key: sum(own) / n for key, own in values.items()}
-    of_owner = {name: np.mean([mean_of[key] for key in cells if key.split("\t")[0] == name]) for name in S.index}
-    mu, of_cell = np.mean(list(mean_of.values())), {key: of_owner[key.split("\t")[0]] for key in cells}
-    squares = np.zeros(3)
-    for key, own in values.items():
-        for one in own:
-            squares += (of_cell[key] - mu) ** 2, (mean_of[key] - of_cell[key]) ** 2, (one - mean_of[key]) ** 2
-    np.testing.assert_allclose(squares.sum(), np.var(np.concatenate(list(values.values()))) * n * C)
-    M_a, M_b, M_c = squares / [D - 1, C - D, C * (n - 1)]
-    S_0 = (C - sum(number**2 for number in S) / C) / (D - 1)
-    by_hand = np.maximum([(M_a - M_b) / (n * S_0), (M_b - M_c) / n, M_c], 0)
-    np.testing.assert_allclose(components(keep["raw, window"])[:, k], by_hand, rtol=1e-4, atol=1e-9)
+    x = keep["raw, window"][np.concatenate(list(cells.values()))].astype(float)
+    parted = np.array([D - 1, C - D, C * (n - 1)]) @ mean_squares(keep["raw, window"])
+    np.testing.assert_allclose(parted, ((x - x.mean(axis=0)) ** 2).sum(axis=0), rtol=1e-6)
 
 # %%
 parts = {}
@@ -434,8 +386,7 @@ drawn.rename("share").to_frame().style.format("{:.1%}")
 # %%
 names = pd.DataFrame({"device": [*"AAABBBC"], "session": ["may", "june", "july", "may", "june", "", "may"]})
 names["recording"], names["duration_s"], names["samplerate"] = names["session"] + "-1", 60.0, 16000
-table_of_names, said_of_names = named(names)
-print(*said_of_names, *comparable(table_of_names)[1], sep="\n")
+print(*shared_sessions(names)[1], sep="\n")
 with TemporaryDirectory() as folder:
     recordings[["path", "device", "recording", "session"]].to_csv(f"{folder}/own.csv", index=False)
     try:

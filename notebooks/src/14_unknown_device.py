@@ -3,9 +3,12 @@
 #
 # **May the answer be "none of these"?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | why a softmax cannot decline, what can, how to draw and read ROC and DET curves, how a rule is fixed beforehand and what it costs | a corpus, best one of many devices | scores of known and of unknown devices by seven systems, AUROC, equal error rate, false acceptances, a rule with its error rates | a minute; at size `paper` some minutes |
+# | | |
+# |---|---|
+# | you will learn | why a softmax cannot decline, what can, how to draw and read ROC and DET curves, how a rule is fixed beforehand and what it costs |
+# | it needs | a corpus, best one of many devices |
+# | it makes | scores of known and of unknown devices by seven systems, AUROC, equal error rate, false acceptances, a rule with its error rates |
+# | it takes | a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -23,18 +26,20 @@ from functools import partial
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+import scipy.fft
 import scipy.linalg
 from ipywidgets import FloatSlider
+from scipy.spatial.distance import cdist
 from scipy.special import softmax
 from scipy.stats import norm
 from sklearn.svm import OneClassSVM
 
-from devid_lib import likelihood, models, plots, training, verification
+from devid_lib import covariances, likelihood, models, plots, training, verification
 from devid_lib.dataset import Dataset
 from devid_lib.errors import DevidError
 from devid_lib.evaluation import logit_t_interval
 from devid_lib.features import fourier_features
-from devid_lib.sides import PER, coefficients
+from devid_lib.sides import PER
 from devid_lib.workbook import start
 from devid_lib.workbook.case import one_unit
 
@@ -64,7 +69,8 @@ for (_, _, split), rows in table.groupby(["device", "recording", "split"]).group
 
 def described(sides):
     """Return the cosine coefficients of sides, and the number of the device and the recording of each."""
-    x = coefficients(np.stack([dataset.X[rows].mean(axis=0) for rows in sides]))
+    means = np.stack([dataset.X[rows].mean(axis=0) for rows in sides])
+    x = scipy.fft.dct(means, norm="ortho")[:, 1:400] / np.sqrt(means.shape[1])
     first = [rows[0] for rows in sides]
     return x, dataset.y[first], table["recording"].to_numpy()[first]
 
@@ -120,10 +126,10 @@ of_r = learnt[np.unique(r, return_index=True)[1]]
 R = np.bincount(of_r)
 m_d = np.stack([m_dr[of_r == i].mean(axis=0) for i in range(len(devices))])
 across, inside = (m_dr - m_d[of_r])[R[of_r] > 1], x_learnt - m_dr[r]
-across = shrunk(across.T @ across / (len(across) - (R > 1).sum()), verification.WITHIN_SHRINKAGE)
-inside = shrunk(inside.T @ inside / max(1, len(x_learnt) - len(m_dr)), verification.WITHIN_SHRINKAGE)
+across = shrunk(across.T @ across / (len(across) - (R > 1).sum()), covariances.WITHIN_SHRINKAGE)
+inside = shrunk(inside.T @ inside / max(1, len(x_learnt) - len(m_dr)), covariances.WITHIN_SHRINKAGE)
 W = across + (1 - len(m_dr) / len(x_learnt)) * inside
-B = shrunk(np.cov(m_d.T) - across * np.mean(1 / R), verification.BETWEEN_SHRINKAGE)
+B = shrunk(np.cov(m_d.T) - across * np.mean(1 / R), covariances.BETWEEN_SHRINKAGE)
 np.fill_diagonal(B, np.maximum(np.diag(B), 0.05 * np.diag(W)))
 
 
@@ -138,7 +144,7 @@ B = (W @ axes * np.maximum(variances, 0)) @ (W @ axes).T
 one, other = x_learnt[0] - m_d.mean(axis=0), x_asked[0] - m_d.mean(axis=0)
 together = log_density(np.concatenate([one, other]), np.block([[B + W, B], [B, B + W]]))
 by_hand = together - log_density(one, B + W) - log_density(other, B + W)
-model = verification.fit_two_covariance(x_learnt, learnt, recording)
+model = covariances.fit_two_covariance(x_learnt, learnt, recording)
 np.testing.assert_allclose(model.score(x_learnt[:1], x_asked[:1])[0, 0], by_hand, rtol=1e-4, atol=1e-3)
 print(f"log LR of two sides of {devices[learnt[0]]}: {by_hand:.1f}")
 
@@ -159,10 +165,15 @@ print(f"log LR of two sides of {devices[learnt[0]]}: {by_hand:.1f}")
 
 
 # %%
+def taught(known):
+    """Return training segments of some devices, evenly spread: what the perceptron and its centres are made of."""
+    rows = np.flatnonzero(np.isin(dataset.y, known) & dataset.mask("train"))
+    return rows[:: 1 + len(rows) // {"quick": 500, "paper": 5000}[p["size"]]]
+
+
 def network(known):
     """Return a perceptron that learnt some of the devices, up to its last hidden layer, and its last weights."""
-    rows = np.flatnonzero(np.isin(dataset.y, known) & dataset.mask("train"))
-    rows = rows[:: 1 + len(rows) // {"quick": 500, "paper": 5000}[p["size"]]]
+    rows = taught(known)
     some = Dataset(dataset.X[rows], table.iloc[rows].reset_index(drop=True), tuple(devices[known]), dataset.settings)
     name, enough_epochs = ("mlp-1", 6) if p["size"] == "quick" else ("mlp-3", 0)
     model = models.build(name, dataset.X.shape[1:], len(known), seed=p["seed"])
@@ -238,11 +249,11 @@ def mean(values, sides):
 def of_network(known, fitted, sides):
     """Return the scores [shape=(n_sides, n_known)] that a network gives."""
     h, a = logits(dataset.X[np.concatenate(sides)], fitted)
-    rows = np.isin(dataset.y, known) & dataset.mask("train")
+    rows = taught(known)
     learnt_h, place = logits(dataset.X[rows], fitted)[0], np.searchsorted(known, dataset.y[rows])
     centres = np.stack([learnt_h[place == i].mean(axis=0) for i in range(len(known))])
     spread = (learnt_h - centres[place]).std(axis=0) + 1e-9
-    distance = ((((mean(h, sides)[:, None] - centres) / spread) ** 2).mean(axis=2)) ** 0.5
+    distance = cdist(mean(h, sides) / spread, centres / spread) / h.shape[1] ** 0.5
     scores = {"softmax probability": mean(softmax(a, axis=1), sides), "largest logit": mean(a, sides)}
     return scores | {"distance, last hidden layer": -distance}
 
@@ -251,7 +262,7 @@ def of_network(known, fitted, sides):
 def learnt_from(some):
     """Return the two covariances that some devices tell of."""
     own = np.isin(learnt, some)
-    return verification.fit_two_covariance(x_learnt[own], learnt[own], recording[own])
+    return covariances.fit_two_covariance(x_learnt[own], learnt[own], recording[own])
 
 
 def of_spectra(known, chosen):
@@ -412,8 +423,8 @@ det.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(roc, "curves", "ROC and DET: what a threshold lets through, and what it costs. Dashed: scores that know nothing.")
 
 # %% [markdown]
-# One threshold is one point of a curve. In the ROC the upper left corner is perfect, in the DET the lower left one; the DET's
-# axes are stretched like a normal distribution's tail, so that a straight line is what two bells of scores would give, and
+# One threshold is one point of a curve. In the ROC (receiver operating characteristic) the upper left corner is perfect, in
+# the DET (detection error trade-off) the lower left one; the DET's axes are stretched like a normal distribution's tail, so that a straight line is what two bells of scores would give, and
 # small errors can be read. Steps are as high as one side is.
 #
 # ## A rule, fixed beforehand
@@ -422,7 +433,8 @@ session.save_figure(roc, "curves", "ROC and DET: what a threshold lets through, 
 # out, before the case is looked at, and its error rates are measured on them. And they depend on how many devices are
 # asked about: of many, one will resemble the unknown one. Here log10 likelihood ratios (notebook 15) of devices left out are
 # compared with what the best of several references must reach, so that at most 5 % of unknown sides get a name. Of several
-# units of a model the first alone takes part, since it is a model that a case claims (notebook 15).
+# units of a model the first alone takes part, since it is a model that a case claims (notebook 15). (Sides are described as in
+# a case, too: beside the mean log spectrum of segments stands that of their sixteenths, `sides.side_vectors`.)
 
 # %%
 rules, options = [], {"segment_length": p["segment_length"], "most": {"quick": 3, "paper": 6}[p["size"]]}

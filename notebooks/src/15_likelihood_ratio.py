@@ -3,9 +3,12 @@
 #
 # **How strong is the evidence, and is the number honest?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what a likelihood ratio says and what it does not, how scores are calibrated, how far a ratio may go, how to read Tippett, PAV and ECE plots | a corpus, best one of many devices with several sessions | Cllr with its two parts and intervals over devices, bounds, plots of a well and of badly calibrated systems | half a minute; at size `paper` some minutes |
+# | | |
+# |---|---|
+# | you will learn | what a likelihood ratio says and what it does not, how scores are calibrated, how far a ratio may go, how to read Tippett, PAV and ECE plots |
+# | it needs | a corpus, best one of many devices with several sessions |
+# | it makes | Cllr with its two parts and intervals over devices, bounds, plots of a well and of badly calibrated systems |
+# | it takes | half a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -149,20 +152,13 @@ session.save_figure(ax, "calibration", "From scores to log10 likelihood ratios: 
 lr_same, lr_different, _ = validation.pairs()
 by_hand = (np.log2(1 + 10.0**-lr_same).mean() + np.log2(1 + 10.0**lr_different).mean()) / 2
 np.testing.assert_allclose(likelihood.cllr(lr_same, lr_different), by_hand)
-within = [likelihood.bounded(values, bounds)[0] for values in (lr_same, lr_different)]
+within = [np.clip(values, *bounds) for values in (lr_same, lr_different)]
 systems = {
     "scores as ratios": (same / np.log(10), different / np.log(10)),
     "calibrated": (lr_same, lr_different),
     "within bounds": tuple(within),
 }
-
-
-def cllr_cal(same, different):
-    """Return the cost of poor calibration."""
-    return likelihood.cllr(same, different) - likelihood.cllr_min(same, different)
-
-
-measures = {"Cllr": likelihood.cllr, "Cllr_min": likelihood.cllr_min, "Cllr_cal": cllr_cal}
+measures = {"Cllr": likelihood.cllr, "Cllr_min": likelihood.cllr_min, "Cllr_cal": likelihood.cllr_cal}
 measures |= {"EER": likelihood.equal_error_rate, "AUROC": likelihood.auroc}
 draws = {"quick": 100, "paper": 500}[p["size"]]
 measured = {
@@ -181,7 +177,7 @@ pd.DataFrame({name: {system: told[system, name] for system in systems} for name 
 # ## How far a ratio may go
 #
 # A line goes on for ever: a score twice as large gives a ratio that is squared. Nothing was seen out there. Two bounds stop it.
-# *ELUB*: between them, decisions by these ratios would not cost more than decisions without them, even if one more pair misled
+# *ELUB*, the empirical lower and upper bound: between them, decisions by these ratios would not cost more than decisions without them, even if one more pair misled
 # as strongly as the bound (Vergeer et al., 2016). *Sources*: a ratio of 1000 says that fewer than one in 1000 other devices
 # looks so alike, and who has seen 30 others cannot know. Of $n$ devices nothing beyond $n + 1$ can be shown:
 #
@@ -320,7 +316,8 @@ pd.DataFrame({name: {question: told[question, name] for question, _ in list(told
 
 # %% [markdown]
 # **How to read it.** A cost above 1 bit in the second line means that for such pairs the ratios do harm: a unit of the same model
-# looks like the device itself. A high area in the last line means that a model is found without its unit. That is why the page of
+# looks like the device itself. An area below one half says that it even looks *more* like the questioned recording than the
+# device does on its own other days: with few units, that hangs on where they stood. A high area in the last line means that a model is found without its unit. That is why the page of
 # a case (notebook 20) claims a *model*, not a unit, unless the validation shows more: what two units differ by is of the size of
 # what one unit differs by from one day, room and place to the next.
 #

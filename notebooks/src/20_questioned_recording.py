@@ -4,9 +4,12 @@
 # **Which of these devices made this recording, or none of them, and how sure may one be?**
 
 # %% [markdown] tags=["lab-only"]
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how a case is worked: propositions, intake, conditions, comparison, answer, limits | recordings of known devices, questioned ones, and best recordings of other devices as a background; without any, a case is made from simulated recorders | `answers.csv`, the page of the case, a comparison that can be used again | half a minute, and a minute to make the made case |
+# | | |
+# |---|---|
+# | you will learn | how a case is worked: propositions, intake, conditions, comparison, answer, limits |
+# | it needs | recordings of known devices, questioned ones, and best recordings of other devices as a background; without any, a case is made from simulated recorders |
+# | it makes | `answers.csv`, the page of the case, a comparison that can be used again |
+# | it takes | half a minute, and a minute to make the made case |
 #
 # `devid identify QUESTIONED... --references FOLDER --background FOLDER` executes this notebook and exports it without its code:
 # that is the page of the case. `devid validate REFERENCES` is the same with nothing asked. Cells tagged `lab-only`, such as this
@@ -29,7 +32,7 @@ import pandas as pd
 from IPython.display import HTML, Markdown, display
 from scipy.stats import norm
 
-from devid_lib import plots, verification
+from devid_lib import covariances, plots
 from devid_lib.workbook import case_page, folder, start
 from devid_lib.workbook.case import save_case
 from devid_lib.workbook.questions import answers_table, case_of
@@ -40,15 +43,15 @@ session = start("20_questioned_recording", globals())
 # %%
 case, asked, name, truth = case_of(session.params)
 save_case(case, session.run / "case")
-answers = answers_table(asked)
-answers.to_csv(session.run / "answers.csv", index=False)
+with folder.kept(session.run, session.notebook, "answers.csv") as temporary:
+    answers_table(asked).to_csv(temporary, index=False)
 
 # %% [markdown]
 # ## Answers
 
 # %%
 if asked:
-    display(case_page.summary(asked, case), Markdown(case_page.reasons(asked)))
+    display(case_page.summary(asked, case), HTML(case_page.reasons(asked)))
 else:
     print("Nothing was asked: what follows says how good a comparison these recordings allow.")
 
@@ -56,6 +59,8 @@ else:
 # A ratio says how many times more probable the likeness of the recordings is if one device made both than if two did. It is
 # no probability that the device made the recording: that also depends on everything else known in the case. *None of these*
 # is an answer: no reference is supported. *No answer* is one too: the reason stands beside it. (A log10 ratio of 2 is a ratio of 100.)
+# A ratio at a bound, from the bound to the bound, is no exact number: it is *at least* that strong, and so few devices can
+# show no more.
 #
 # ## Propositions
 #
@@ -88,7 +93,7 @@ counts
 # %% [markdown]
 # ## The comparison
 #
-# A side is the mean log spectrum of consecutive segments, turned into cosine coefficients and into a basis in which what changes
+# A side is the mean log spectrum of consecutive segments and of their sixteenths, turned into cosine coefficients and into a basis in which what changes
 # from session to session of one device has variance 1, and devices differ with variance $b_i$ along axis $i$ (notebook 15). With
 # the reference $r$ and the questioned recording $q$, and $g_i = b_i / (b_i + 1)$ for how much of $r_i$ is device,
 #
@@ -108,8 +113,8 @@ counts
 def by_hand(comparison, device, references, asked_about):
     """Return the log10 likelihood ratio of sides of a reference device and of a questioned recording."""
     known = comparison.devices != device  # what a device is asked about must not have been learnt from it
-    model = verification.fit_two_covariance(comparison.x[known], comparison.devices[known], comparison.sessions[known])
-    r, q = ((verification.coefficients(x).mean(axis=0) - model.mean) @ model.basis for x in (references, asked_about))
+    model = covariances.fit_two_covariance(comparison.x[known], comparison.devices[known], comparison.sessions[known])
+    r, q = ((x.mean(axis=0, dtype=float) - model.mean) @ model.basis for x in (references, asked_about))
     b, g = model.between, model.between / (model.between + 1)
     s = (norm.logpdf(q, g * r, np.sqrt(g + 1)) - norm.logpdf(q, 0, np.sqrt(b + 1))).sum()
     slope, offset = comparison.lines[0]
@@ -128,7 +133,10 @@ if case.comparison is not None:
 #
 # Every known device was left out in turn: neither the comparison nor its calibration had seen the devices of the pairs that are
 # counted here. The criteria were fixed beforehand and are the same in every case. Intervals are 95 % over devices. The rows
-# follow Meuwly, Ramos and Haraksim (2017).
+# follow Meuwly, Ramos and Haraksim (2017). *Cllr* is what the ratios cost in bits, 0 if perfect and 1 if worth nothing;
+# *Cllr_min* is its part for alike recordings of different devices, *Cllr_cal* its part for ratios of the wrong size. *EER* is the
+# error rate where both errors are equally frequent, *AUROC* how often a pair of one device has the larger ratio than a pair of
+# two (notebooks 14 and 15).
 
 # %%
 if case.comparison is None:
@@ -164,9 +172,7 @@ if case.comparison is not None:
 
 # %%
 for number, one in enumerate(asked):
-    answered = f"**{case_page.claim(case, one.answer)}** {one.reason and '(' + one.reason + ')'}"
-    display(HTML('<div style="break-before: page"></div>'))  # printed, every recording begins a page
-    display(Markdown(f"### {number + 1}. {case_page.literal(one.facts['file'])}\n\n{answered}"))
+    display(HTML(case_page.heading(number + 1, one, case)))
     display(case_page.intake(one))
     if one.y is None:
         continue
@@ -180,9 +186,10 @@ for number, one in enumerate(asked):
 
 # %% [markdown]
 # Of every file: what it is, as far as it can be measured, and what its header says, which anybody can have written; whether it is
-# within what the comparison was validated for (*beyond* is an obstacle to an answer, *noted* is only said); the ratios; the
-# spectrogram; the ratios of its stretches, which should agree if one device made all of it; the curve of notebook 16, how likely
-# something else begins at a time, with a dot where the recording as a whole says that it does; and the file's ratios as lines
+# within what the comparison was validated for: the middle 90 % of the known recordings, and a margin (*beyond* is an obstacle
+# to an answer, *noted* is only said); the ratios; the
+# spectrogram; the ratios of its stretches, which should agree if one device made all of it; the curve of notebook 16, a score
+# (no ratio to be reported) for something else to begin at a time, with a dot where the recording as a whole says that it does; and the file's ratios as lines
 # over those of known pairs.
 
 # %% tags=["lab-only"]

@@ -3,9 +3,12 @@
 #
 # **How does a result hang on a parameter, and how much of it is the luck of a seed?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | how to run notebooks at all points of a grid, how to draw what comes out, what an interval over seeds says and what not, why the best point is too good | a corpus, for a small sweep made here; or the parameter `sweep`: the folder of a `devid sweep` | curves over a parameter, a heat map | half a minute |
+# | | |
+# |---|---|
+# | you will learn | how to run notebooks at all points of a grid, how to draw what comes out, what an interval over seeds says and what not, why the best point is too good |
+# | it needs | a corpus, for a small sweep made here; or the parameter `sweep`: the folder of a `devid sweep` |
+# | it makes | curves over a parameter, a heat map |
+# | it takes | half a minute |
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -207,11 +210,13 @@ session.save_figure(ax, "heat-map", f"Segments named right over {x_name} and {li
 
 # %% [markdown]
 # Settings that were asked with the same seeds can be compared seed by seed, in pairs, which takes out what the seeds have
-# in common. Here each line is compared with the first one, seed by seed, in the mean over all else:
+# in common. Here each line is compared with the first one (of a single line, each of its points), seed by seed, in the mean
+# over all else:
 
 # %%
-by_line = figures.pivot_table("value", "seed", line_name)[lines].dropna()
-against = pd.DataFrame({name: over_seeds(by_line[name] - by_line[lines[0]]) for name in lines[1:]}).T
+compared, ways = (line_name, lines) if len(lines) > 1 else (x_name, places)
+by_way = figures.pivot_table("value", "seed", compared)[ways].dropna()
+against = pd.DataFrame({name: over_seeds(by_way[name] - by_way[ways[0]]) for name in ways[1:]}).T
 against.style.format("{:+.1%}").format("{:.0f}", subset=["n"] if len(against) else [])
 
 # %% [markdown]
@@ -279,9 +284,9 @@ if half.notna().all():
         "the first says how much is luck of the draw, only the second how other recordings would fare."
     )
 for name, row in against.iterrows():
-    word = evaluation.verdict(row) if row.notna().all() else "is not told apart"
+    word = evaluation.verdict(row) if row["low"] < row["high"] else "is not told apart"  # few seeds may agree by luck
     bullets.append(
-        f"{line_name} {name}, against {lines[0]}, {word} on these recordings ({100 * row['value']:+.1f} points, "
+        f"{compared} {name}, against {ways[0]}, {word} on these recordings ({100 * row['value']:+.1f} points, "
         f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f} over {row['n']:.0f} seeds)."
     )
 session.saw(*bullets)

@@ -3,9 +3,12 @@
 #
 # **What did a run find, and how far does it carry?**
 #
-# | you will learn | it needs | it makes | it takes |
-# |---|---|---|---|
-# | what a run folder holds, and how a figure is read: beside chance, probe and interval | the folder of a run, complete or not | the page of the run, `report/index.html` | seconds |
+# | | |
+# |---|---|
+# | you will learn | what a run folder holds, and how a figure is read: beside chance, probe and interval |
+# | it needs | the folder of a run, complete or not |
+# | it makes | the page of the run, `report/index.html` |
+# | it takes | seconds |
 #
 # `devid run` and `devid report RUN` execute this notebook and export it without its code. To make a report of your own,
 # change the order, the words or the tables of `notebooks/99_report.ipynb` and run `devid report RUN`. Cells tagged
@@ -35,9 +38,9 @@ from devid_lib.workbook.session import in_workspace, slug
 # %% [markdown] tags=["lab-only"]
 # ## Inputs
 #
-# `run.json` says with what the notebooks ran, `results.csv` has one line per figure, `recordings.csv` one per
-# recording, `predictions/` what the systems answered. The example system of notebook 10 stays out, and a figure that
-# several notebooks scored alike counts once.
+# `run.json` says with what the notebooks ran and what they made, `results.csv` has one line per figure, `recordings.csv`
+# one per recording, `predictions/` what the systems answered. The example system of notebook 10 stays out, and a figure
+# that several notebooks scored alike counts once.
 
 # %%
 run = in_workspace(run_dir)
@@ -45,13 +48,22 @@ if not run.is_dir():
     raise DevidError(f"{run}: no such run folder")
 info = folder.read_json(run / "run.json")
 params, loaded = info.get("parameters", {}), info.get("corpus", {})
-answers = {path.stem: path for path in sorted((run / "predictions").glob("[!.]*.parquet"))}
+
+
+def made(kind, ending):
+    """Return {stem: path} of the files of a kind, in the order in which they were made."""
+    paths = [run / name for name in info.get("files", {}) if name.startswith(f"{kind}/") and name.endswith(ending)]
+    return {path.stem: path for path in paths}
+
+
+answers, pictures = made("predictions", ".parquet"), made("figures", ".png")
+conclusions = {name: path.read_text(encoding="utf-8") for name, path in made("conclusions", ".txt").items()}
 recordings = run / "recordings.csv"
 recordings = pd.read_csv(recordings, dtype=str, keep_default_na=False) if recordings.exists() else pd.DataFrame()
 
-rows = pd.DataFrame(columns=folder.COLUMNS)
-if (run / "results.csv").exists():
-    rows = folder.read_table(run / "results.csv")
+# %%
+rows = run / "results.csv"
+rows = folder.read_table(rows) if rows.exists() else pd.DataFrame(columns=folder.COLUMNS)
 rows = rows.astype(dict.fromkeys(["value", "low", "high", "n", "chance", "paper"], float))
 rows = rows[~rows["system"].astype(str).str.startswith("yours: ")]
 rows = rows.sort_values("table", key=lambda names: names.eq(""), kind="stable")  # what stands in a table comes first
@@ -90,34 +102,37 @@ def counted(number, word):
     return f"{number} {word}{'s' * (str(number) != '1')}"
 
 
+def duration(unit):
+    return {"segment": 0, "recording": float("inf")}.get(unit, float("0" + "".join(re.findall(r"\d", unit))))
+
+
 # %%
 def percent(value):
     text = f"{100 * value:.1f}"
     return text if value in (0, 1) else {"100.0": "> 99.9", "0.0": "< 0.1", "nan": ""}.get(text, text)
 
 
-def figure_of(row):
-    if row["metric"].startswith("difference"):
-        value, *bounds = (f"{100 * row[key]:+.1f}" for key in ("value", "low", "high"))
-        return over(f"{value} points", " to ".join(bounds) * pd.notna(row["low"]))
-    text = percent if row["metric"].endswith("accuracy") or pd.notna(row["chance"]) else number  # a fraction, or not
-    return over(text(row["value"]), f"{text(row['low'])} – {text(row['high'])}" * pd.notna(row["low"]))
-
-
 def number(value):
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def measured_in(row):
+    if row["metric"].startswith("difference"):
+        return " [points]"
+    return " [%]" if row["metric"].endswith("accuracy") or pd.notna(row["chance"]) else ""
+
+
+def figure_of(row):
+    text = {" [points]": lambda value: f"{100 * value:+.1f}", " [%]": percent, "": number}[measured_in(row)]
+    return over(text(row["value"]), f"{text(row['low'])} – {text(row['high'])}" * pd.notna(row["low"]))
 
 
 def over(figure, small):
     return f"{figure}<br><small>{small}</small>" if small else figure
 
 
-def duration(unit):
-    return {"segment": 0, "recording": float("inf")}.get(unit, float("0" + "".join(re.findall(r"\d", unit))))
-
-
 # %%
-for column, text_of in {"name": name_of, "figure": figure_of}.items():
+for column, text_of in {"name": name_of, "in": measured_in, "figure": figure_of}.items():
     rows[column] = pd.Series([text_of(row) for row in rows.to_dict("records")], rows.index, dtype=str)
 is_probe = rows["system"].eq("leakage probe")
 probe, rows = rows[is_probe].assign(name="Leakage probe (six trivial numbers)"), rows[~is_probe]
@@ -152,6 +167,10 @@ def plain(table, **options):
     return styled(table.dropna(axis=1, how="all"), **options).hide(axis="index")
 
 
+def side_by_side(tables):
+    return HTML(f"<div class='pair'>{''.join(table.to_html() for table in tables)}</div>")
+
+
 # %%
 def accuracies(found, *, paper=PAPER):
     columns, found = {}, found[found["metric"].eq("accuracy")].drop_duplicates(["name", "unit"])
@@ -167,29 +186,26 @@ def accuracies(found, *, paper=PAPER):
 
 
 # %% [markdown] tags=["lab-only"]
-# A picture stands in the page itself, and leads to its full size.
+# Pictures stand in the page itself, each leads to its full size. Texts come from anywhere, and are shown as they are.
 
 
 # %%
 def picture(path):
-    caption, full = path.with_suffix(".txt"), path.with_suffix(".svg")
-    text = escape(caption.read_text(encoding="utf-8", errors="replace").strip() if caption.exists() else path.stem)
+    text = escape(path.with_suffix(".txt").read_text(encoding="utf-8").strip() or path.stem)
     with Image.open(path) as image:
         width = image.width * 96 // 130  # CSS pixels; 130 dots an inch were saved
     source, kind = base64.b64encode(path.read_bytes()).decode(), "wide" if width > 800 else ""
-    address = f"../figures/{quote((full if full.exists() else path).name)}"
-    image = f"<a href='{address}'><img alt='{text}' width='{width}' src='data:image/png;base64,{source}'></a>"
-    return f"<figure class='{kind}'>{image}<figcaption>{text}</figcaption></figure>"
+    image = f"<img alt='{text}' width='{width}' src='data:image/png;base64,{source}'>"
+    address = f"../figures/{quote(path.with_suffix('.svg').name)}"
+    return f"<figure class='{kind}'><a href='{address}'>{image}</a><figcaption>{text}</figcaption></figure>"
 
 
-# %% [markdown] tags=["lab-only"]
-# ## The page
-#
-# The title, what the run was, and what may mislead: at the top, where it is read.
+def gallery(paths):
+    return HTML(f"<div class='figures'>{''.join(map(picture, paths))}</div>")
 
-# %%
-def boxes(*texts):
-    return HTML("".join(f"<blockquote class='tex2jax_ignore'><p>{escape(text)}</p></blockquote>" for text in texts))
+
+def true_ones(texts):
+    return [text for text, true in texts.items() if true]
 
 
 def bullets(*texts):
@@ -200,6 +216,12 @@ def without_folders(text):
     return re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\\n:'\"]+[/\\])+", "", str(text))
 
 
+# %% [markdown] tags=["lab-only"]
+# ## The page
+#
+# The title, what the run was, and what may mislead: at the top, where it is read.
+
+# %%
 name, left_out, failed = loaded.get("name", ""), loaded.get("skipped", []), info.get("failed", {})
 facts = {"run": run.resolve().name, "corpus": name} | {key: info.get(key) for key in ("preset", "started", "seed")}
 facts |= {key: loaded.get(key) for key in ("devices", "recordings", "hours")}
@@ -219,7 +241,8 @@ warnings = {
     f"Left out of this run: {counted(len(left_out), 'recording')}, listed below.": left_out,
     f"Failed: {counted(len(failed), 'notebook')} ({', '.join(failed)}); what would have come from there is missing.": failed,
 }
-boxes(*map(without_folders, loaded.get("notes", [])), *(text for text, true in warnings.items() if true))
+boxes = [*map(without_folders, loaded.get("notes", [])), *true_ones(warnings)]
+HTML("".join(f"<blockquote class='tex2jax_ignore'><p>{escape(text)}</p></blockquote>" for text in boxes))
 
 # %% [markdown]
 # ## What was found
@@ -236,7 +259,7 @@ across = across.dropna(subset="asked").sort_values("asked", kind="stable")  # fa
 nearest = across["system"].map(lambda name: "" if name == "ridge" else f", {name}").astype(str)
 across = across.assign(unit=across["asked"], name=across["seen"].replace(SEEN) + nearest)
 if len(across):
-    stood_in = any("stand in for sessions" in path.read_text("utf-8") for path in (run / "conclusions").glob("12_*.txt"))
+    stood_in = "stand in for sessions" in conclusions.get("12_across_sessions", "")
     display(Markdown("### In another session"))
     display(styled(accuracies(across)))
     display(bullets(
@@ -245,15 +268,13 @@ if len(across):
         "itself, noise that of what the wavelets take out, ripple what neighbouring frequencies differ by (notebook 12).",
         *["Devices have one session each here: their recordings stand in for sessions."] * stood_in,
     ))  # fmt: skip
-    display(HTML(f"<div class='figures'>{''.join(map(picture, run.glob('figures/12_*-sessions.png')))}</div>"))
+    display(gallery(path for stem, path in pictures.items() if stem == "12_across_sessions-sessions"))
     display(Markdown("### In the test recordings"))
 
 # %% [markdown] tags=["lab-only"]
-# For every unit of decision the best system, and whether it stands clear of chance (its interval lies above) and of the
-# leakage probe (the interval of the paired difference over recordings lies above zero; where the answers to pair are
-# not there, the two intervals must not touch). The probe decides recordings and tenths of them, so it stands beside
-# recordings only. Every system that was scored on as many decisions counts once, whatever its variants, but for those
-# whose epoch was chosen on the test set.
+# For every unit of decision the best system, beside chance and the leakage probe; the probe decides recordings and tenths
+# of them, so it stands beside recordings only. Every system that was scored on as many decisions counts once, whatever its
+# variants, but for those whose epoch was chosen on the test set.
 
 # %%
 judged = accuracy[accuracy["low"].notna() & accuracy["corpus"].isin(["", name])]
@@ -282,48 +303,36 @@ for unit in ("segment", *sorted(voted, key=duration)[-1:], "recording"):
     systems = systems[systems["n"].eq(systems["n"].max())]
     for best in systems.nlargest(1, "value").to_dict("records"):
         alike = systems.loc[systems["value"].eq(best["value"]), "kind"].nunique() - 1
-        line = {"Decision by": unit_name(unit), "Best [%]": best["figure"]}
-        line["Chance [%]"] = over(percent(best["chance"]), verdict[best["low"] > best["chance"]])
+        chance = over(percent(best["chance"]), verdict[best["low"] > best["chance"]])
         probed = (over(other["figure"], verdict[beats(best, other)]) for other in others)
-        line["Leakage probe [%]"] = next(probed, None)
-        line |= {"Reached by": best["name"] + f" and {alike} alike" * (alike > 0)}
-        line |= {"Systems": systems["kind"].nunique(), "Decisions": int(best["n"])}
-        found.append(line)
+        line = {"Decision by": unit_name(unit), "Best [%]": best["figure"], "Chance [%]": chance}
+        line |= {"Leakage probe [%]": next(probed, None), "Reached by": best["name"] + f" and {alike} alike" * (alike > 0)}
+        found.append(line | {"Systems": systems["kind"].nunique(), "Decisions": int(best["n"])})
 
-# %%
 ours = ["Best [%]", "Chance [%]", "Leakage probe [%]"]
 plain(pd.DataFrame(found), ours=ours) if found else HTML("<p>This run has no accuracy yet.</p>")
 
 # %%
-whole = judged[judged["unit"].eq("recording")]
-n, said = int(whole["n"].max()) if len(whole) else 0, []
-if name == "simulated-control" and len(judged):
-    held = (judged["low"] <= judged["chance"]) & (judged["chance"] <= judged["high"])
-    said.append(f"{held.sum()} of {len(held)} intervals hold the chance level, the right answer for this corpus.")
-if n:
-    said.append(
-        f"This table and the next ones rest on {n} test recordings of {loaded.get('devices', 'some')} devices. Segments of one "
-        "recording share its room, its level and its day and are no independent trials: intervals are over recordings. "
-        f"One recording more or less moves the figure of whole recordings by {percent(1 / n)} points."
-    )
-if (whole["value"] == 1).any():
-    low = whole.loc[whole["value"].eq(1), "low"].min()
-    said.append(f"No error in {n} recordings still agrees with an error rate of up to {percent(1 - low)} %.")
-
-# %%
-if found:
-    tenths = probe.loc[probe["unit"].eq("excerpt"), "value"]
-    said += [
-        "The leakage probe knows six trivial numbers: level, three noise floors, digital zeros, DC offset. It decides "
-        "whole recordings" + "".join(f" and, {percent(value)} % right, tenths of them" for value in tenths[:1]) + ". "
-        "Where a system does not stand clear of it, part or all of its accuracy may come from such traces.",
-        "“Stands clear”: of chance, if the 95 % interval lies above it; of the probe, if that of the paired difference "
-        "over recordings lies above zero (where the answers to pair were not kept, if the two intervals do not touch).",
-        "“Best” was picked on the same test recordings that it is quoted for, which flatters it.",
-        "Every test recording is from a device known from training. What happens with another device, in another place "
-        "or after another codec, these figures do not show.",
-    ]
-bullets(*said) if said else None
+whole, tenths = judged[judged["unit"].eq("recording")], probe.loc[probe["unit"].eq("excerpt"), "value"]
+held = (judged["low"] <= judged["chance"]) & (judged["chance"] <= judged["high"])
+n, exact = int(whole["n"].max()) if len(whole) else 0, whole.loc[whole["value"].eq(1), "low"]
+said = {
+    f"{held.sum()} of {len(held)} intervals hold the chance level, the right answer for this corpus.":
+        name == "simulated-control" and len(judged),
+    f"This table and the next ones rest on {n} test recordings of {loaded.get('devices', 'some')} devices. Segments of one "
+    "recording share its room, its level and its day and are no independent trials: intervals are over recordings. "
+    f"One recording more or less moves the figure of whole recordings by {percent(1 / max(n, 1))} points.": n,
+    f"No error in {n} recordings still agrees with an error rate of up to {percent(1 - exact.min())} %.": len(exact),
+    "The leakage probe knows six trivial numbers: level, three noise floors, digital zeros, DC offset. It decides "
+    "whole recordings" + "".join(f" and, {percent(value)} % right, tenths of them" for value in tenths[:1]) + ". "
+    "Where a system does not stand clear of it, part or all of its accuracy may come from such traces.": found,
+    "“Stands clear”: of chance, if the 95 % interval lies above it; of the probe, if that of the paired difference "
+    "over recordings lies above zero (where the answers to pair were not kept, if the two intervals do not touch).": found,
+    "“Best” was picked on the same test recordings that it is quoted for, which flatters it.": found,
+    "Every test recording is from a device known from training. What happens with another device, in another place "
+    "or after another codec, these figures do not show.": found,
+}  # fmt: skip
+bullets(*true_ones(said))
 
 # %% [markdown]
 # ## The paper’s tables
@@ -338,6 +347,10 @@ def of(number):
     return rows["table"].eq(number)
 
 
+def missing(notebook):
+    return Markdown(f"Not in this run: it comes from notebook {notebook}.")
+
+
 extracted = rows["system"].isin(rows.loc[of("III"), "system"]) & rows["variant"].eq("wavelet") & of("II")
 plain_mlp = of("II") & rows["system"].str.startswith("mlp-") & of("IV").any()
 single = rows["name"].isin(rows.loc[of("V"), "name"]) & rows["unit"].isin(["segment", "recording"])
@@ -349,10 +362,8 @@ paper_tables = {
 }
 place = {system: place for place, system in enumerate(SYSTEMS)}  # the order of the paper
 for title, (chosen, notebooks) in paper_tables.items():
-    display(Markdown(f"### {title}"))
     lines = rows[chosen].sort_values("system", key=lambda names: names.map(place), kind="stable")
-    missing = Markdown(f"Not in this run: it comes from notebook {notebooks}.")
-    display(styled(accuracies(lines)) if chosen.any() else missing)
+    display(Markdown(f"### {title}"), styled(accuracies(lines)) if chosen.any() else missing(notebooks))
 
 # %% [markdown]
 # ### Table VI. Device by device
@@ -369,8 +380,7 @@ for system, part in rows[of("VI") & rows["metric"].isin(metrics)].groupby("syste
 printed = PAPER_TABLE_VI.rename(columns=metrics).rename_axis("Device").reset_index()
 printed = plain(printed, grey=metrics.values()).format(precision=2)
 parts.append(printed.set_caption("Paper: the authors’ nine recorders"))
-pair = HTML(f"<div class='pair'>{''.join(part.to_html() for part in parts)}</div>")
-pair if len(parts) > 1 else Markdown("Not in this run: it comes from notebook 08.")
+side_by_side(parts) if len(parts) > 1 else missing("08")
 
 # %% [markdown]
 # ## Every test recording
@@ -389,21 +399,18 @@ if main:
     scores = whole[evaluation.device_names(whole)].max(axis=1).map(percent)
     right = pd.Series(evaluation.correct(whole)).map({True: "right", False: "WRONG"})
     listing = whole[keys].assign(decision=evaluation.decisions(whole), right=right, score=scores)
+    wrong = f"{right.eq('WRONG').sum()} of {len(listing)} decisions of {labelled(main.removesuffix('-wavelet'))}"
+    display(bullets(f"{wrong} are wrong. The score is the mean posterior of the device decided for, over all segments."))
 if len(recordings):
-    test = recordings.loc[recordings["split"].eq("test"), ["path", *keys, "file_sha256"]]
-    listing = test.merge(listing, "left", keys)
+    listing = recordings.loc[recordings["split"].eq("test"), ["path", *keys, "file_sha256"]].merge(listing, "left", keys)
+else:
+    display(Markdown("Files and checksums are not known: `recordings.csv` is not in this run."))
 
 # %%
 heads = {"path": "File", "device": "Device", "decision": "Decision", "right": "It is", "score": "Score [%]"}
 heads |= {"file_sha256": "SHA-256 of the file"} if len(recordings) else {"recording": "Recording"}
 listing = listing.reindex(columns=[key for key in heads if key in listing]).rename(columns=heads)
-if main:
-    wrong = f"{(listing['It is'] == 'WRONG').sum()} of {len(listing)} decisions of {labelled(main.removesuffix('-wavelet'))}"
-    display(bullets(f"{wrong} are wrong. The score is the mean posterior of the device decided for, over all segments."))
-if not len(recordings):
-    display(Markdown("Files and checksums are not known: `recordings.csv` is not in this run."))
-sums = {"font-family": "monospace", "font-size": "x-small", "overflow-wrap": "anywhere", "min-width": "33ch"}
-shown = plain(listing).set_properties([head for head in listing if head.startswith("SHA")], **sums)
+shown = plain(listing).set_table_attributes('class="long"')
 shown if len(listing) else Markdown("This run has no test recording yet.")
 
 # %% [markdown]
@@ -425,7 +432,7 @@ if len(board):
         "fewer than in the tables above."
     ))  # fmt: skip
 else:
-    display(Markdown("Not in this run: it comes from notebook 10."))
+    display(missing("10"))
 
 # %%
 same = rows[of("device or recording") & rows["metric"].eq("same-recording accuracy")]
@@ -442,53 +449,32 @@ if len(same):
 # %% [markdown]
 # ## Notebook by notebook
 #
-# What each notebook concluded, its pictures, and figures that stand in no table above. A notebook's name leads to the
-# whole of it, a picture to its full size.
+# What each notebook concluded, its pictures, and figures that stand in no table above (on paper these are left out: all
+# are in `results.csv`). A notebook's name leads to the whole of it, a picture to its full size.
 
 # %%
-def title_of(notebook):
+def title_of(path):
     try:
-        source = json.loads((run / "notebooks" / f"{notebook}.ipynb").read_text(encoding="utf-8"))["cells"][0]["source"]
-        return re.match("# (.+)", "".join(source))[1]
-    except (OSError, ValueError, LookupError, TypeError):
-        return notebook
+        return re.match("# (.+)", "".join(json.loads(path.read_text(encoding="utf-8"))["cells"][0]["source"]))[1]
+    except Exception:  # whatever can be wrong in a file, or it is not there
+        return path.stem
 
 
-def place_in(notebook, figure):
-    path = run / "notebooks" / f"{notebook}.ipynb"
-    text = path.read_text(encoding="utf-8", errors="replace") if path.exists() else ""
-    return text.find(rf', \"{figure}\"')  # where the notebook saves it
-
-
-# %%
 def further(part):
-    percents = part["metric"].str.endswith("accuracy") | part["chance"].notna()
-    figures = part["figure"].where(~percents, part["figure"].str.replace("(?=<br>)|(?<!>)$", " %", n=1, regex=True))
-    table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name), "Metric": part["metric"].map(labelled)})
-    table["Value"], table["Chance [%]"] = figures, part["chance"].map(percent)
-    ours, keys = ["Value"], ["System", "Unit"]
-    grid = table.pivot_table("Value", keys, "Metric", aggfunc="first", sort=False).rename_axis(columns=None)
-    if grid.shape[1] > 1 and grid.notna().all(axis=None):  # all systems share all metrics
-        ours, table = list(grid), grid.join(table.groupby(keys)["Chance [%]"].max()).reset_index()
-    return plain(table.replace("", None).reset_index(drop=True), ours=ours)
+    table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name)})
+    table["Metric"] = part["metric"].map(labelled) + part["in"]
+    table["Value"], table["Chance [%]"] = part["figure"], part["chance"].map(percent)
+    return plain(table.replace("", None), ours=["Value"]).set_table_attributes('class="screen"')
 
 
 # %%
 MOST = 60  # figures of a notebook that are listed
-conclusions = {path.stem: path for path in sorted((run / "conclusions").glob("[!.]*.txt"))}
-pictures = {}
-for path in sorted((run / "figures").glob("[!.]*.png"), key=lambda path: path.stem):
-    pictures.setdefault(path.stem.partition("-")[0], []).append(path)
-for notebook, paths in pictures.items():
-    paths.sort(key=lambda path: place_in(notebook, path.stem.partition("-")[2]))
-executed = {path.stem for path in (run / "notebooks").glob("[0-9]*.ipynb")} - {"99_report"}
-for notebook in sorted({*conclusions, *pictures, *executed, *rows["notebook"]}):
-    display(Markdown(f"### [{title_of(notebook)}]({quote(notebook)}.ipynb)"))
-    if notebook in conclusions:
-        lines = conclusions[notebook].read_text(encoding="utf-8", errors="replace").replace("<", "&lt;").splitlines()
-        display(Markdown("\n".join(f"- {line.removeprefix('- ')}" for line in lines if line.strip())))
-    if notebook in pictures:
-        display(HTML(f"<div class='figures'>{''.join(map(picture, pictures[notebook]))}</div>"))
+notebooks = {path.stem for path in (run / "notebooks").glob("[0-9]*.ipynb")} - {"99_report"}
+for notebook in sorted({*conclusions, *notebooks, *rows["notebook"], *(stem.partition("-")[0] for stem in pictures)}):
+    display(Markdown(f"### [{title_of(run / 'notebooks' / f'{notebook}.ipynb')}]({quote(notebook)}.ipynb)"))
+    lines = conclusions.get(notebook, "").replace("<", "&lt;").splitlines()
+    display(Markdown("\n".join(f"- {line}" for line in lines if line.strip())))
+    display(gallery(path for stem, path in pictures.items() if stem.partition("-")[0] == notebook))
     rest = rows[rows["notebook"].eq(notebook) & rows["table"].eq("")]
     if len(rest):
         display(further(rest[:MOST]))
@@ -522,7 +508,7 @@ kept = [name for name in ("results.csv", "recordings.csv", "run.json") if (run /
 sums = {"Seed": info.get("seed"), "Checksum of the corpus": loaded.get("checksum")}
 display(bullets(*(f"{key}: {'not known' if value is None else value}" for key, value in sums.items())))
 display(Markdown(f"Every figure of this page, in files: {', '.join(f'[{name}](../{name})' for name in kept)}"))
-HTML(f"<div class='pair'>{''.join(part.to_html() for part in parts if not isinstance(part, Markdown))}</div>")
+side_by_side(part for part in parts if not isinstance(part, Markdown))
 
 # %% [markdown]
 # Intervals are 95 %: for whole recordings after Clopper and Pearson, for shorter units from Student's t on the logit

@@ -15,7 +15,7 @@ import pandas as pd
 from sklearn.ensemble import RandomForestClassifier
 
 from devid_lib import evaluation
-from devid_lib.dataset import probe_table
+from devid_lib.leakage import TRIVIAL_NUMBERS, probe_table
 from devid_lib.workbook import start
 
 session = start("01_build_dataset-answers", globals())
@@ -47,8 +47,8 @@ own[["start"]].assign(overlaps=overlapping).head(6)
 excerpts = probe_table(recordings)
 learn, ask = (excerpts[excerpts["split"] == split] for split in ("train", "test"))
 tables = {}
-for number in [*evaluation.TRIVIAL_NUMBERS, "all six"]:
-    columns = evaluation.TRIVIAL_NUMBERS if number == "all six" else [number]
+for number in [*TRIVIAL_NUMBERS, "all six"]:
+    columns = TRIVIAL_NUMBERS if number == "all six" else [number]
     forest = RandomForestClassifier(100, random_state=session.params["seed"]).fit(learn[columns], learn["device"])
     keys = ask.assign(draw=0, start=np.arange(len(ask)))
     tables[number] = evaluation.predictions_table(forest.predict_proba(ask[columns]), keys, forest.classes_)

@@ -70,8 +70,8 @@ pairs = {f"against {', '.join(way)}": (best, results[way][1]) for way in against
 signed(evaluation.compared(pairs, better="is ahead", worse="is behind"))
 
 # %% [markdown]
-# Every one of the four soon names all the segments it is shown. What the last layer happened to say at the start is then
-# never unlearned; started near zero, it says nothing that the segments have not taught it. Whether that and the whitening
+# Once a network names all the segments that it is shown, little moves it any more, and what its last layer happened to say at the
+# start is never unlearned. Started near zero, that layer says nothing that the segments have not taught it. Whether that and the whitening
 # are worth more than luck, only the tests can say.
 #
 # **2. Dropout switches hidden units off at random while the network learns. Put `keras.layers.Dropout(0.5)` behind the

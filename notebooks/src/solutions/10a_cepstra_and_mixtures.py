@@ -12,7 +12,7 @@ size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 # %%
 import numpy as np
 
-from devid_lib.systems import cepstra, frames, spectra, supervector
+from devid_lib.systems import cepstra, frames, spectra
 from devid_lib.systems.excerpts import cut_excerpts, whole_recordings
 from devid_lib.workbook import start
 
@@ -32,7 +32,7 @@ owners = [x.device for x in train]
 def separated(clouds):
     """Return the separation of supervectors of 16 components."""
     background = cepstra.fit_background(clouds, n_components=16, random_state=p["seed"])
-    vectors = [supervector.supervector(background, background.standardised(x)) for x in clouds]
+    vectors = [cepstra.supervector(background, background.standardised(x)) for x in clouds]
     return spectra.separation(vectors, owners)
 
 

@@ -52,8 +52,9 @@ seconds, tests = ([second for x in side for second in pieces(x, seconds=1)] for 
 system = sparse.RandomSpectralFeatures(random_state=p["seed"]).fit(seconds, [x.device for x in seconds])
 tests = [x for x in tests if x.device in owners]
 right = system.classes_ == np.array([x.device for x in tests])[:, None]
+known, whose = system.vectors(seconds), np.searchsorted(system.classes_, [x.device for x in seconds])
 for n_nonzero in (1, 5, 15):
-    residuals = sparse.src_residuals(system.train_, system.codes_, system.project(tests), n_nonzero=n_nonzero)
+    residuals = sparse.src_residuals(known, whose, system.vectors(tests), n_nonzero=n_nonzero)
     gap = np.where(right, np.inf, residuals).min(axis=1) - residuals[right]
     low, high = logit_t_interval(gap > 0, [x.device + x.recording for x in tests])
     print(

@@ -28,8 +28,11 @@ recordings = session.recordings()
 train = [thinned(x, seconds=10) for x in whole_recordings(recordings, "train")]
 tests = [thinned(x, seconds=6) for x in whole_recordings(recordings, "test")]
 truth, sr = np.array([x.device for x in tests]), tests[0].samplerate
+augment, left_out = degrade.able(degrade.AUGMENT)
+for line in left_out:
+    print(line)
 versions = {"clean": train}
-for name in degrade.AUGMENT:
+for name in augment:
     heard = [degrade.degrade(x.y, sr, condition=name, seed=[session.params["seed"], i]) for i, x in enumerate(train)]
     versions[name] = [replace(x, y=y, kept={}) for x, y in zip(train, heard, strict=True)]
 
@@ -50,9 +53,9 @@ def asked(function, **options):
 # **1. Which of its conditions does multi-condition training need?**
 
 # %%
-conditions = ("clean", "white-10", "traffic-10", "rate-8", "mulaw", "amr-12.2", "opus-16", "mp3-16", "aac-16")
+conditions = degrade.able(("clean", "white-10", "traffic-10", "rate-8", "mulaw", "amr-12.2", "opus-16", "mp3-16", "aac-16"))[0]
 sets = {"all": [*versions], "clean alone": ["clean"]}
-sets |= {f"without {name}": [other for other in versions if other != name] for name in degrade.AUGMENT}
+sets |= {f"without {name}": [other for other in versions if other != name] for name in augment}
 readers = {label: learnt(some) for label, some in sets.items()}
 right = {}
 for condition in conditions:

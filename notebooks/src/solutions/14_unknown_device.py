@@ -16,10 +16,10 @@ import numpy as np
 import pandas as pd
 from scipy.special import softmax
 
-from devid_lib import likelihood, models, training, verification
+from devid_lib import covariances, likelihood, models, training
 from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
-from devid_lib.sides import coefficients, corpus_sides
+from devid_lib.sides import corpus_sides
 from devid_lib.workbook import start
 
 # %%
@@ -58,9 +58,9 @@ pd.DataFrame(told).T.rename_axis("level [dB of full scale]")
 
 # %%
 def sides(per):
-    """Return the coefficients of sides of so many segments, their devices, recordings and splits."""
+    """Return sides of so many segments, their devices, recordings and splits."""
     vectors, table = corpus_sides(recordings, segment_length=p["segment_length"], per=per, most=3)
-    return coefficients(vectors), *(table[name].to_numpy(str) for name in ("device", "recording", "split"))
+    return vectors, *(table[name].to_numpy(str) for name in ("device", "recording", "split"))
 
 
 def asked_in_turn(x, of_device, recording, split, score):
@@ -69,7 +69,7 @@ def asked_in_turn(x, of_device, recording, split, score):
     third = np.searchsorted(devices, of_device) % 3
     for f in range(3):
         own, asked = (third != f) & (split == "train"), split == "test"
-        model = verification.fit_two_covariance(x[own], of_device[own], recording[own])
+        model = covariances.fit_two_covariance(x[own], of_device[own], recording[own])
         names = np.unique(of_device[own])
         references = np.stack([x[own & (of_device == name)].mean(axis=0) for name in names])
         best = score(model, references, x[asked]).max(axis=0)

@@ -14,8 +14,7 @@ segment_length: int = 4096  # length of a segment [samples]
 import numpy as np
 import pandas as pd
 
-from devid_lib import likelihood, verification
-from devid_lib.sides import coefficients
+from devid_lib import covariances, likelihood, verification
 from devid_lib.workbook import start
 
 # %%
@@ -49,14 +48,13 @@ print(f"log10 ratio at most {high:.2f} ({likelihood.verbal(high)}): posterior od
 # **2. Fit the line on scores of devices that the scorer has seen. How do the ratios of other devices fare?**
 
 # %%
-x = coefficients(vectors)
-seen_all = verification.fit_two_covariance(x, of_device, sessions)
+seen_all = covariances.fit_two_covariance(vectors, of_device, sessions)
 same, different = [], []
 for name in np.unique(of_device):
     for left in np.unique(sessions[of_device == name]):
-        known = x[(of_device == name) & (sessions != left)]
+        known = vectors[(of_device == name) & (sessions != left)]
         if len(known):
-            scores = seen_all.score(known.mean(axis=0, keepdims=True), x)[0]
+            scores = seen_all.score(known.mean(axis=0, keepdims=True), vectors)[0]
             same += [*scores[(of_device == name) & (sessions == left)]]
             different += [*scores[of_device != name]]
 line = likelihood.calibrate(same, different)
