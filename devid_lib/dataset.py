@@ -203,7 +203,8 @@ def cluster():
 
         with suppress(ValueError):
             return get_worker() and None
-        return get_client(address)
+        client = get_client(address)
+        return client if client.status == "running" else None  # one that found no scheduler stays behind
     except (ImportError, OSError, ValueError) as error:
         if address:
             print(f"Note: scheduler {address}: {error}: computed without it", flush=True)

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 import yaml
 
+from devid_lib import dataset
 from devid_lib.errors import DevidError, ParameterError
 from devid_lib.files import read_json
 from devid_lib.workbook import command, folder, sweep
@@ -170,14 +171,14 @@ def test_without_dask_it_says_what_to_install(tmp_path, monkeypatch, capsys):
 
 
 def test_no_scheduler_at_the_address(tmp_path, capsys):
-    distributed = pytest.importorskip("distributed")
+    pytest.importorskip("distributed")
     import dask
 
     with dask.config.set({"distributed.comm.timeouts.connect": "200ms"}):
         for address in ("tcp://127.0.0.1:9", "nowhere at all"):
             with pytest.raises(DevidError, match=f"scheduler {address}"):
                 list(sweep.finished({"a": {}}, tmp_path, scheduler=address, workers=0))
-    assert distributed
+            assert dataset.cluster() is None  # though a client was begun
 
 
 @pytest.mark.skipif(os.name == "nt", reason="a process cannot be killed that way")
