@@ -194,7 +194,7 @@ def test_a_cluster_gives_the_same_dataset(corpus, tmp_path, monkeypatch):
 
     monkeypatch.setattr(module, "load_recording", load)
     options = {"processes": False, "n_workers": 2, "threads_per_worker": 1, "dashboard_address": None}
-    with distributed.Client(**options) as client:
+    with distributed.LocalCluster(**options) as local, distributed.Client(local) as client:
         spread = build(corpus, draws=2, data_dir=tmp_path)
         workers = set(threads)
         within = client.submit(lambda: build(corpus, draws=2).X.tobytes()).result()  # would wait for itself
