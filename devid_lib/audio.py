@@ -25,6 +25,7 @@ AUDIO_SUFFIXES = frozenset(
 )
 """Suffixes, in lower case, of the files that a folder scan takes as recordings."""
 
+SILENCE_DB = -120.0  # lowest level that is told apart [dBFS]
 BLOCK = 1 << 18  # frames read at a time: large enough to be fast, small enough to stay in the processor's cache
 LONG_RECORDING = 600 * 44100  # samples; what is longer lives in a temporary file, so that its pages can be dropped
 
@@ -342,6 +343,15 @@ def _checked_blocks(path, header):
         raise AudioError(f"{path}: truncated, {frames} samples instead of the {header.frames} that its header promises")
     if (low == high).all():
         raise AudioError(f"{path}: digital silence, every sample is {low[0]:g}")
+
+
+def level_db(power):
+    """Return the level of a mean square [dBFS], not below `SILENCE_DB`.
+
+    >>> level_db([1, 0.01, 0]).tolist()
+    [0.0, -20.0, -120.0]
+    """
+    return 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))
 
 
 def _louder_channel(path, header):

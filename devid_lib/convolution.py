@@ -6,7 +6,6 @@ answers to one segment are forgotten before those to the next are worked out: Ke
 """
 
 import functools
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.fft
@@ -53,7 +52,7 @@ def largest_answers(x, filters, *, pool):
         at = left + answers[:, : n_pools * pool].reshape(-1, n_pools, pool).argmax(axis=2)
         places[i], largest[i] = at.T, np.take_along_axis(answers, at, axis=1).T
 
-    in_threads(work, range(len(x)))
+    noise.in_threads(work, range(len(x)))
     return largest, places
 
 
@@ -74,14 +73,8 @@ def filter_gradient(x, places, errors, *, taps):
     def work(t):
         kernels.stretches(*(array[t :: len(sums)] for array in (x, places, errors)), sums[t])
 
-    in_threads(work, range(len(sums)))
+    noise.in_threads(work, range(len(sums)))
     return sums.sum(axis=0)
-
-
-def in_threads(function, items):
-    """Call a function for every item, on some threads."""
-    with ThreadPoolExecutor(noise.THREADS) as pool:
-        list(pool.map(function, items))
 
 
 def quick(model):

@@ -5,14 +5,14 @@ import os
 import re
 from concurrent.futures import ThreadPoolExecutor
 from hashlib import blake2b
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from .audio import inspect_recording
-from .errors import AudioError, CorpusError, DevidError, ParameterError, check_samplerate
+from .errors import AudioError, CorpusError, DevidError, ParameterError, check_count, check_name, check_samplerate
 from .files import locked, read_json, readable, remove, stamp, write_json
 from .listing import check_names, composed, listed, message
 from .progress import progress
@@ -126,10 +126,8 @@ def _checked(source, least, *, samplerate=None, segment_length=4096, on_error="r
              data_dir="data"):
     """Return the usable recordings of at least so many devices, in the order in which they are listed."""
     samplerate = check_samplerate(samplerate or None)
-    if on_error not in ("raise", "skip"):
-        raise ParameterError(f"on_error={on_error!r} is not one of raise, skip")
-    if isinstance(segment_length, bool) or not isinstance(segment_length, Integral) or segment_length < 1:
-        raise ParameterError(f"segment_length={segment_length!r} is not a whole number above 0")
+    check_name("on_error", on_error, ("raise", "skip"))
+    check_count("segment_length", segment_length)
     if not isinstance(recording_minutes, Real):
         raise ParameterError(f"recording_minutes={recording_minutes!r} is not a number")
 

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import scipy.fft
 
-from .audio import load_recording, read_tags
+from .audio import level_db, load_recording, read_tags
 from .errors import ParameterError
 from .files import sha256_of
 
@@ -18,7 +18,6 @@ FRAME_S = 0.02  # frame of the levels [s]
 FFT = 4096  # frame of the spectrum [samples]
 SPECTRA = 2000  # frames that the spectrum is averaged over, evenly spread: more change nothing and cost time in an hour
 BLOCK = 1 << 20  # samples looked at at a time, so that a long recording stays on the disk
-SILENCE_DB = -120.0  # lowest level that is told apart [dBFS]
 ROUNDING_DB = 10 * np.log10(2.0**-30 / 12)  # power of the rounding noise of 16 bit [dBFS]
 ABOVE_ROUNDING_DB = 6.0  # a band that stands out of it by this is used; dither is 4.8 dB above
 BANDS_HZ = 100 * 2 ** np.arange(0, 8, 1 / 3)  # lower ends of the bands that spectra are compared in
@@ -93,12 +92,12 @@ def measure(y, samplerate):
         silent += int((low == high).sum())
         levels.append(frames.var(axis=1))
     clipped = sum(_at_limit(y[start : start + step + 1], peak) for start in range(0, len(y), step))
-    levels = 10 * np.log10(np.maximum(np.concatenate(levels), 10 ** (SILENCE_DB / 10)))
+    levels = level_db(np.concatenate(levels))
     floor, top = np.percentile(levels, [5, 95])
     spectrum = mean_spectrum(y)
     return {
-        "peak_dbfs": _db(peak**2),
-        "rms_dbfs": _db(power / len(y)),
+        "peak_dbfs": float(level_db(peak**2)),
+        "rms_dbfs": float(level_db(power / len(y))),
         "dc": total / len(y),
         "clipped": clipped / len(y),
         "silent": silent / len(levels),
@@ -107,10 +106,6 @@ def measure(y, samplerate):
         "bandwidth_hz": _bandwidth(spectrum, samplerate),
         "bands_db": _bands(spectrum, samplerate),
     }
-
-
-def _db(power):
-    return float(10 * np.log10(max(power, 10 ** (SILENCE_DB / 10))))
 
 
 def _at_limit(y, peak):
@@ -144,7 +139,7 @@ def _bands(spectrum, samplerate):
     """Return the levels of a mean spectrum in third-octave bands [dBFS]."""
     edges = BANDS_HZ[BANDS_HZ <= samplerate / 2 * 0.95]
     sums = np.add.reduceat(spectrum, np.round(edges / samplerate * FFT).astype(int))[:-1]
-    return 10 * np.log10(np.maximum(sums, 10 ** (SILENCE_DB / 10)))
+    return level_db(sums)
 
 
 def likeness(bands, others):

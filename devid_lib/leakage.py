@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from .audio import load_recording
+from .audio import level_db, load_recording
 from .errors import check_count, check_finite, check_positive, check_signal
 from .evaluation import predictions_table
 from .progress import progress
@@ -11,7 +11,6 @@ from .progress import progress
 TRIVIAL_NUMBERS = ["rms_db", "floor_p5_db", "floor_p10_db", "floor_p50_db", "zero_share", "dc_offset"]
 FRAME_S = 0.02  # of a level [s]
 EXCERPT_S = 0.5  # shortest excerpt [s]
-SILENCE_DB = -120.0  # lowest level that is told apart [dBFS]
 
 
 def trivial_features(y, *, samplerate=44100, excerpts=10):
@@ -56,20 +55,15 @@ def trivial_features(y, *, samplerate=44100, excerpts=10):
 def _trivial_numbers(frames):
     """Return the six numbers of one excerpt, cut into frames [shape=(n_frames, frame)]."""
     power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frames.shape[1]  # no copy of the samples
-    p5, p10, p50 = np.percentile(_level_db(check_finite(power)), [5, 10, 50])
+    p5, p10, p50 = np.percentile(level_db(check_finite(power)), [5, 10, 50])
     return {
-        "rms_db": _level_db(power.mean()),
+        "rms_db": level_db(power.mean()),
         "floor_p5_db": p5,
         "floor_p10_db": p10,
         "floor_p50_db": p50,
         "zero_share": 1 - np.count_nonzero(frames) / frames.size,
         "dc_offset": frames.mean(dtype=np.float64),
     }
-
-
-def _level_db(power):
-    """Return the level of a mean square [dBFS]."""
-    return 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))
 
 
 def probe_table(corpus):
@@ -84,7 +78,6 @@ def probe_table(corpus):
     -------
     table : pandas.DataFrame
         One row per excerpt: device, recording, split and the columns of `trivial_features`.
-
     """
     parts = []
     for row in progress(list(corpus.itertuples()), label="leakage probe, recordings"):

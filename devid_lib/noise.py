@@ -244,9 +244,14 @@ def map_chunks(function, x, out):
         part = slice(start, start + CHUNK)
         function(check_finite(x[part].astype(float_type(x), copy=False)), rows[part])
 
-    with ThreadPoolExecutor(THREADS) as pool:
-        list(pool.map(work, range(0, len(x), CHUNK)))
+    in_threads(work, range(0, len(x), CHUNK))
     return out
+
+
+def in_threads(function, items):
+    """Call a function for every item, on some threads."""
+    with ThreadPoolExecutor(THREADS) as pool:
+        list(pool.map(function, items))
 
 
 def float_type(x):

@@ -12,7 +12,7 @@ import json
 import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from numbers import Integral, Real
+from numbers import Real
 from pathlib import Path
 
 import numpy as np
@@ -20,11 +20,11 @@ from scipy.io import wavfile
 
 from . import recorders as _recorders
 from . import soundfield as _soundfield
-from .errors import CorpusError, ParameterError
+from .errors import CorpusError, ParameterError, check_count
 from .files import atomic_path, locked, remove, sha256_of, stamp, sweep
 from .progress import progress
 from .recorders import DEVICES, RECORDERS, record, recorders
-from .soundfield import SAMPLERATE, VOICES, draw_place, draw_session, positive, sound_field, speech
+from .soundfield import SAMPLERATE, VOICES, draw_place, draw_session, sound_field, speech
 
 __all__ = ["RECORDERS", "SAMPLERATE", "SHARED", "record", "recording", "simulate_corpus", "sound_field",
            "speech"]  # fmt: skip
@@ -94,7 +94,7 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
     devid_lib.errors.ParameterError: minutes must be a number from 0.02 to 60, not 90
     """
     folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, share=share, responses=responses)
-    n_jobs = positive("n_jobs", n_jobs)
+    n_jobs = check_count("n_jobs", n_jobs)
     with locked(folder.absolute().with_name(f".{folder.name}.lock")):  # of several, one makes it and the others wait
         _claim(folder, settings)
         for path in _changed(folder):
@@ -115,8 +115,7 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
 
 def _settings(*, seed, minutes, share, responses=None):
     """Return, checked, everything that decides what the corpus sounds like."""
-    if isinstance(seed, bool) or not isinstance(seed, Integral) or seed < 0:
-        raise ParameterError(f"seed must be a whole number of at least 0, not {seed!r}")
+    check_count("seed", seed, least=0)
     if isinstance(minutes, bool) or not isinstance(minutes, Real) or not _MINUTES[0] <= minutes <= _MINUTES[1]:
         raise ParameterError(f"minutes must be a number from {_MINUTES[0]:g} to {_MINUTES[1]:g}, not {minutes!r}")
     if share not in SHARED:

@@ -18,7 +18,7 @@ import soxr
 from scipy import signal
 from scipy.ndimage import gaussian_filter1d
 
-from .errors import ParameterError
+from .errors import ParameterError, check_count
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # Ranges, (low, high), are the ends of a uniform distribution. "Assumed" is what no source was found for; those of the
@@ -169,9 +169,9 @@ def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
     voices = VOICES[side] if voices is None else voices
     if not voices or set(voices) - set(VOICES[side]):
         raise ParameterError(f"voices must be some of {', '.join(VOICES[side])}, not {voices!r}")
-    spoken = _sentences(positive("samplerate", samplerate))
+    spoken = _sentences(check_count("samplerate", samplerate))
     sentences = [y for y, voice, its in spoken if its == side and voice in voices]
-    y = np.zeros(positive("n_samples", n_samples), np.float32)
+    y = np.zeros(check_count("n_samples", n_samples), np.float32)
     position = 0
     while position < n_samples:
         for i in rng.permutation(len(sentences)):
@@ -383,10 +383,3 @@ def _sentences(samplerate):
 
 _SPOKEN = json.loads(asset("speech.json"))["utterances"]  # first and last sample, voice and side of each
 VOICES = {side: tuple(dict.fromkeys(voice for *_, voice, its in _SPOKEN if its == side)) for side in ("train", "test")}
-
-
-def positive(name, value):
-    """Return ``value`` when it is a positive whole number."""
-    if isinstance(value, bool) or not isinstance(value, int | np.integer) or value < 1:
-        raise ParameterError(f"{name} must be a positive integer, not {value!r}")
-    return int(value)

@@ -1,13 +1,13 @@
 """What all systems have in common."""
 
-from numbers import Integral, Real
+from numbers import Real
 
 import numpy as np
 import scipy.special
 from scipy.optimize import minimize_scalar
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_count
 from .excerpts import Excerpt
 
 # What the parameters of systems may be, by their names: whole numbers of at least so much; numbers above 0 of at most.
@@ -143,8 +143,8 @@ def check_parameters(params):
     """Raise ParameterError for the first parameter of a system that is out of its range."""
     for name, value in params.items():
         number = isinstance(value, Real) and not isinstance(value, bool)
-        if name in LEAST and not (number and isinstance(value, Integral) and value >= LEAST[name]):
-            raise ParameterError(f"{name}={value!r} is not a whole number of at least {LEAST[name]}")
+        if name in LEAST:
+            check_count(name, value, least=LEAST[name])
         if name in MOST and not (number and 0 < value <= MOST[name]):
             raise ParameterError(f"{name}={value!r} is not above 0{' and at most 1' * (MOST[name] == 1)}")
         if name == "relevance" and not (number and value >= 0):

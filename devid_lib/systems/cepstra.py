@@ -10,7 +10,7 @@ from sklearn.mixture import GaussianMixture
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..errors import ParameterError
+from ..errors import check_name
 from .base import System
 from .frames import HOP_S, N_COEFFICIENTS, cepstra
 from .spectra import NearestOfClass, VectorSystem, evenly, pairwise_machine
@@ -337,8 +337,7 @@ class CepstralStatistics(VectorSystem):
 
     def _classifier(self):
         known = {"svm": pairwise_machine(kernel="rbf", C=self.C), "knn": NearestOfClass()}
-        if self.classifier not in known:
-            raise ParameterError(f"classifier={self.classifier!r} is not one of {', '.join(known)}")
+        check_name("classifier", self.classifier, known)
         return make_pipeline(StandardScaler(), known[self.classifier])
 
 

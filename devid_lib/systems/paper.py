@@ -7,7 +7,7 @@ import numpy as np
 
 from .. import models, training
 from ..dataset import represent
-from ..errors import ParameterError
+from ..errors import check_name
 from ..segments import regular_segments
 from .base import System
 from .spectra import pooled
@@ -38,8 +38,7 @@ class PaperNetwork(System):
         return [regular_segments(y, length=length)[0] for y in padded]
 
     def _fit(self, excerpts, codes):
-        if self.network not in models.SYSTEMS:
-            raise ParameterError(f"network={self.network!r} is not one of {', '.join(models.SYSTEMS)}")
+        check_name("network", self.network, models.SYSTEMS)
         cut, family = self._segments(excerpts), models.SYSTEMS[self.network].family
         X, y = np.concatenate(list(self._inputs(cut))), np.repeat(codes, list(map(len, cut)))
         recipe = training.recipe_for(family, "default", noise=self.settings.get("noise", ""), epochs=self.epochs)

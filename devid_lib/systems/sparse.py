@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler, normalize
 from sklearn.random_projection import GaussianRandomProjection
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_name
 from .spectra import (
     N_FFT,
     NearestOfClass,
@@ -118,8 +118,7 @@ class ProjectionSystem(VectorSystem):
     def _classifier(self):
         svm = make_pipeline(StandardScaler(), pairwise_machine(kernel="linear", C=1.0))
         known = {"src": SparseRepresentation(self.n_nonzero), "svm": svm, "nn": NearestOfClass()}
-        if self.classifier not in known:
-            raise ParameterError(f"classifier={self.classifier!r} is not one of {', '.join(known)}")
+        check_name("classifier", self.classifier, known)
         return known[self.classifier]
 
 

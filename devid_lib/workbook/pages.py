@@ -19,9 +19,10 @@ from traitlets.config import Config
 from ..errors import DevidError
 from ..files import atomic_path, read_json
 from .folder import damaged
+from .launch import UNUSED
 from .session import PROJECT
 
-sys.modules.setdefault("rfc3987_syntax", None)  # a format of addresses: no notebook has it, its grammar takes seconds
+sys.modules |= UNUSED
 import nbformat  # noqa: E402
 from nbconvert import TemplateExporter  # noqa: E402
 from nbconvert.filters.highlight import Highlight2HTML  # noqa: E402

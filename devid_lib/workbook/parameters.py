@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_name
 from ..features import WINDOWS
 from ..noise import MODES, RESCALES, RULES
 from ..training import RECIPES
@@ -115,8 +115,8 @@ def check_value(name, value):
         value = float(value)
     if type(value) is not kind:
         raise ParameterError(f"{name}={value!r} is not {KINDS[kind]}")
-    if isinstance(allowed, tuple) and value not in allowed:
-        raise ParameterError(f"{name}={value!r} is not one of {', '.join(allowed)}")
+    if isinstance(allowed, tuple):
+        check_name(name, value, allowed)
     if kind is float and not np.isfinite(value):
         raise ParameterError(f"{name}={value!r} is not a finite number")
     if name == "seed" and value >= 2**32:
