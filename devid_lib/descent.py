@@ -12,7 +12,6 @@ from .streams import BLOCK, held, parts, taken
 
 def state(model):
     """Return the weights of a compiled model and of its optimiser, to start again from them."""
-    model.optimizer.build(model.trainable_variables)
     return model.get_weights(), [variable.numpy() for variable in model.optimizer.variables]
 
 
@@ -24,17 +23,30 @@ def restore(model, start):
         variable.assign(value)
 
 
-def callbacks(keras, settings):
+def judgement(model, judges):
+    """Return the cost, without weight decay, and the accuracy of a model on batches (inputs, class numbers).
+
+    Layer by layer, without a graph: for so few segments, making one (as `keras.Model.evaluate` does) takes longer.
+    """
+    answers = [(np.asarray(model(x, training=False)), y) for x, y in (judges[i] for i in range(len(judges)))]
+    posterior, truth = map(np.concatenate, zip(*answers, strict=True))
+    true = np.maximum(posterior[np.arange(len(truth)), truth], 1e-30)
+    return -np.log(true).mean(), (posterior.argmax(axis=1) == truth).mean()
+
+
+def callbacks(keras, settings, judges):
     """Return the callback that remembers the best weights and stops, and the one that notes the time."""
 
     class KeepBest(keras.callbacks.Callback):
-        best, bad, epoch, weights = np.inf, 0, 0, None
+        best, bad, epoch, weights, judged = np.inf, 0, 0, None, {}
 
         def on_epoch_end(self, epoch, logs=None):
-            judged, last = "val_cost" in logs, epoch + 1 == self.params["epochs"]
-            if not judged and not last:
+            value = np.inf
+            if len(judges) and (epoch + 1) % settings.validate_every == 0:
+                cost, accuracy = self.judged[epoch] = judgement(self.model, judges)
+                value = -accuracy if settings.select_on == "test" else cost
+            elif epoch + 1 < settings.epochs:
                 return
-            value = -logs.get("val_accuracy", -np.inf) if settings.select_on == "test" else logs.get("val_cost", np.inf)
             if value < self.best or self.weights is None:
                 self.best, self.bad, self.epoch, self.weights = value, 0, epoch + 1, self.model.get_weights()
             else:
@@ -65,7 +77,9 @@ def compile_model(model, settings):
             settings.learning_rate, rho=0.95, momentum=0.9, epsilon=1e-4, centered=True
         )
     cost = keras.metrics.MeanMetricWrapper(keras.losses.get(loss), name="cost")  # without weight decay
-    model.compile(optimizer, loss, metrics=["accuracy", cost])
+    accuracy = keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    model.compile(optimizer, loss, metrics=[accuracy, cost])
+    optimizer.build(model.trainable_variables)  # variables that TensorFlow met in `fit` would let it trace that twice
 
 
 def fit_lbfgs(model, X, y, rows, *, iterations):

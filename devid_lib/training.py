@@ -242,30 +242,22 @@ def fit_epochs(model, family, X, y, rows, settings, *, seed=0):
         x, judged = taken(X, fitted), taken(X, judge)
         maps = input_maps(model, family, x, share=settings.whiten) if settings.whiten else []
         given = {"x": mapped(x, maps, own=True), "y": y[fitted], "batch_size": settings.batch_size, "shuffle": anew}
-        judged = (mapped(judged, maps), y[judge])
+        judged = mapped(judged, maps)
+        judges = [(judged[part], y[judge][part]) for part in parts(np.arange(len(judge)), 512)]
         del x
     else:
         maps = input_maps(model, family, X, fitted, share=settings.whiten) if settings.whiten else []
         change = partial(mapped, maps=maps)
         order = {"batch_size": settings.batch_size, "seed": seed if anew else None}
         given = {"x": batches(X, y, fitted, change, **order), "shuffle": False}
-        judged = batches(X, y, judge, change, batch_size=settings.batch_size)
-    keep, clock = callbacks(import_keras(), settings)
-    curve = model.fit(
-        **given,
-        epochs=settings.epochs,
-        validation_data=judged if len(judge) else None,
-        validation_freq=settings.validate_every,
-        callbacks=[keep, clock],
-        verbose=0,
-    ).history
+        judges = batches(X, y, judge, change, batch_size=settings.batch_size)
+    keep, clock = callbacks(import_keras(), settings, judges)
+    curve = model.fit(**given, epochs=settings.epochs, callbacks=[keep, clock], verbose=0).history
     model.set_weights(keep.weights)
     fold(maps)
-    every = settings.validate_every
     history = pd.DataFrame({"loss": curve["cost"], "accuracy": curve["accuracy"]})
-    for name, found in {"val_loss": "val_cost", "val_accuracy": "val_accuracy"}.items():
-        history.loc[every - 1 :: every, name] = curve.get(found, np.nan)  # none in a very short fit
-    history = history.assign(epoch=np.arange(1, len(history) + 1), seconds=clock.seconds)
+    judged = pd.DataFrame.from_dict(keep.judged, "index", columns=["val_loss", "val_accuracy"])
+    history = history.join(judged).assign(epoch=np.arange(1, len(history) + 1), seconds=clock.seconds)
     history.attrs["epoch"] = keep.epoch
     return history
 
@@ -287,7 +279,7 @@ def training_masks(dataset, settings, *, seed):
     masks = dataset.mask("train"), dataset.mask("test", draw=0)
     if settings.select_on == "validation":
         train, left_out = held_out(dataset, seed=seed)
-        step = 1 + np.count_nonzero(left_out) // JUDGES
+        step = max(1, -(-np.count_nonzero(left_out) // JUDGES))
         masks = train, left_out & (np.cumsum(left_out) % step == 1 % step)
     if len(missing := np.setdiff1d(np.arange(len(dataset.devices)), dataset.y[masks[0]])):
         raise ParameterError(f"device {dataset.devices[missing[0]]!r} is left without training segments")

@@ -170,6 +170,12 @@ def test_another_session_leads(tmp_path):
     assert "Softmax" in table_of(page, "In the test recordings")[1]
 
 
+def test_sessions_held_out_are_no_test_recordings(tmp_path):
+    rows = scored("12_across_sessions", "", "ridge", "none, one other session", 1)
+    text = parsed(pages.report(make_run(tmp_path / "run", rows))).main.text
+    assert "no accuracy yet in the test recordings" in text and "still agrees" not in text
+
+
 def test_every_test_recording_is_listed(page):
     lines = table_of(page, "Every test recording")[1:]
     assert len(lines) == 16 and lines[0] == [f"{EVIL[0]}/3.wav", EVIL[0], EVIL[0], "right", "90.0", "003" * 8]

@@ -209,6 +209,15 @@ def test_recordings_say_what_was_found(phones, tmp_path, capsys):
     assert kept["path"].tolist()[0] == "ash/clip1.wav" and kept["file_sha256"].str.len().eq(64).all()
 
 
+@pytest.mark.parametrize(("recordings", "size", "said"), [
+    (89, "quick", []), (5000, "quick", ["train_segments 1 takes"]), (288, "paper", ["train_segments 62 takes"]),
+])  # fmt: skip
+def test_many_short_recordings_are_said_to_take_long(recordings, size, said):
+    table = pd.DataFrame({"split": ["train"] * recordings + ["test"] * 9})
+    notes = session.out_of_proportion(table, check_params({"size": size}))
+    assert len(notes) == len(said) and all(words in note for words, note in zip(said, notes, strict=True))
+
+
 def test_parameters_reach_the_corpus(phones, tmp_path):
     table = new_session(phones, tmp_path, test_recordings="clip1").recordings()
     assert table[table["split"] == "test"]["recording"].tolist() == ["clip1"] * 3

@@ -20,7 +20,7 @@ from .execution import execute_all, warm_up
 from .lab import open_lab
 from .parameters import PARAMETERS, check_params, described, differing, parsed
 from .questions import REFERENCES
-from .session import CORPUS, PROJECT, in_workspace, source_path
+from .session import CORPUS, PROJECT, in_workspace, out_of_proportion, source_path
 
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
 CASE = "20_questioned_recording"
@@ -67,6 +67,8 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
         if len(chosen) > 1:
             warm_up()
         prepare(folder, params, preset=preset, started=started)
+        if len(chosen) > 1:
+            importlib.import_module(".pages", __package__)  # takes seconds: while they warm up
         if not only and not params["predictions"]:
             for name in NEEDS_PREDICTIONS:
                 print(f"{name:40} left out: needs -p predictions FOLDER, or -p predictions download")
@@ -91,7 +93,7 @@ def prepare(folder, params, *, preset, started):
     seconds, skipped = time.perf_counter() - started, recordings.attrs["skipped"]
     devices = recordings["device"].nunique()
     print(f"{'corpus':40} {seconds:6.0f} s  {len(recordings)} recordings, {devices} devices", flush=True)
-    for note in recordings.attrs["notes"]:
+    for note in recordings.attrs["notes"] + out_of_proportion(recordings, params):
         print(f"  note: {note}")
     if skipped:
         print(f"  {len(skipped)} files were left out: {'; '.join(entry['path'] for entry in skipped[:5])}"

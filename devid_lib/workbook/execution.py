@@ -31,7 +31,9 @@ ONE_AT_A_TIME = threading.Lock()  # to begin or to bury a process of multiproces
 
 def warm_up(module="warmed"):
     """Begin to import what most notebooks share, or another module, in the process to be forked for each of them."""
-    if launch.FORKS:
+    if f"{__package__}.{module}" in sys.modules and forkserver.get_inherited_fds() is not None:  # it forked us
+        forkserver._forkserver.ensure_running = lambda: None  # Python would begin another, though it says it does not
+    elif launch.FORKS:
         PROCESSES.set_forkserver_preload([f"{__package__}.{module}"])
         with prepared():
             forkserver.ensure_running()

@@ -39,6 +39,7 @@ def notebook(arguments, log, environment, place):
 def preload(*modules):
     """Import modules, for a process that will be forked. Nothing may be computed: threads would be left behind."""
     sys.modules |= UNUSED
+    os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")  # as a kernel would
     for module in ("papermill.cli", "ipykernel.kernelapp", ".provisioner", *modules):
         importlib.import_module(module, __package__)
 

@@ -63,7 +63,7 @@ PARAMETERS = {
     "on_error": Parameter("raise", "bad recordings, raise or skip (left out and listed)", ("raise", "skip")),
 }
 SIZES = {
-    "quick": {"recording_minutes": 0.5, "train_segments": 80, "test_segments": 40},
+    "quick": {"recording_minutes": 0.5, "train_segments": 60, "test_segments": 40},
     "paper": {"recording_minutes": 6.5, "train_segments": 1000, "test_segments": 100},
 }
 KINDS = {str: "text", int: "a whole number", float: "a number"}

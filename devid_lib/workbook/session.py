@@ -22,12 +22,13 @@ from ..files import read_json, remove
 from ..listing import NAMED
 from . import folder
 from .paper import PAPER, PAPER_TABLE_VI
-from .parameters import PARAMETERS, check_names, check_params, differing
+from .parameters import PARAMETERS, SIZES, check_names, check_params, differing
 from .tables import joined
 
 PROJECT = Path(__file__).resolve().parents[2]
 WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
 DATASET = ("segment_length", "train_segments", "test_segments", "noise", *WAVELET, "seed")
+MANY_TIMES = 5  # the training segments of the simulated recorders, from which on it is said
 CORPUS = ("samplerate", "test_recordings", "test_sessions", "segment_length", "on_error", "seed", "recording_minutes")
 
 
@@ -90,6 +91,15 @@ def workspace():
     if os.environ.get("DEVID_HOME"):
         return Path(os.environ["DEVID_HOME"])
     return PROJECT if (PROJECT / "notebooks").is_dir() else Path.cwd()
+
+
+def out_of_proportion(recordings, params):
+    """Return a note, in a list, where there are many times the training segments that the simulated recorders have."""
+    n, each = int((recordings["split"] == "train").sum()), params["train_segments"]
+    times = n * each / (18 * SIZES[params["size"]]["train_segments"])
+    said = (f"{n} training recordings of {each} segments each make {n * each:,} segments, {times:.0f} times as many as "
+            f"of the simulated recorders: train_segments {max(1, round(each / times))} takes about as many.")
+    return [said] if times >= MANY_TIMES else []
 
 
 def in_workspace(path):
@@ -157,7 +167,7 @@ class Session:
         data_dir, source = in_workspace(self.params["data_dir"]), source_path(self.params["corpus"])
         recordings = load_corpus(source, data_dir=data_dir, **options)
         name, notes, skipped = (recordings.attrs[key] for key in ("name", "notes", "skipped"))
-        for note in notes:
+        for note in notes + out_of_proportion(recordings, self.params):
             print("Note:", note)
         for entry in skipped:
             print(f"Left out: {entry['path']}: {entry['reason']}")
@@ -357,8 +367,7 @@ class Session:
     def interact(self, draw, **controls):
         """Let the reader move controls, and draw anew each time; headless, draw once with what they start with.
 
-        ``draw`` takes one argument per control: an ipywidget, a list of choices, or a tuple (smallest, largest) or
-        (smallest, largest, step) of numbers.
+        ``draw`` takes one argument per control: an ipywidget, a list of choices, or whole numbers (smallest, largest).
         """
         if not self.headless:
             import ipywidgets

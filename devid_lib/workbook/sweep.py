@@ -17,7 +17,7 @@ from ..errors import DevidError, ParameterError
 from ..files import atomic_path, check, read_json, sha256_of, write_json
 from . import folder as run_folder
 from .command import find_notebooks, merged_parameters, run
-from .execution import cores
+from .execution import PROCESSES, cores, warm_up
 from .parameters import check_names
 from .session import in_workspace, slug
 
@@ -163,6 +163,7 @@ def run_point(name, out, given, scheduler=""):
     Its notebooks spread the recordings of a dataset over the workers of the scheduler, where one is named.
     """
     started = time.perf_counter()
+    warm_up()
     os.environ["DASK_SCHEDULER_ADDRESS"] = scheduler  # that they take on, see `dataset.cluster`
     multiprocessing.current_process().daemon = False  # or a worker of Dask could not begin the notebooks' processes
     (out / name).mkdir(exist_ok=True)
@@ -176,11 +177,15 @@ def run_point(name, out, given, scheduler=""):
 
 def finished(given, out, *, scheduler, workers):
     """Yield what `run_point` returns of every point, as they get ready."""
+    if not scheduler:
+        warm_up()  # workers here, and their notebooks, are forked from one process
     try:
+        import dask
         from distributed import Client, LocalCluster, as_completed
     except ImportError as error:
         raise DevidError("devid sweep needs Dask: pip install 'devid[scale]'") from error
     if not scheduler:  # a worker is a process with one thread, for what a run prints goes into its own file
+        dask.config.set({"distributed.worker.multiprocessing-method": PROCESSES.get_start_method()})
         quiet = {"silence_logs": logging.ERROR, "dashboard_address": "127.0.0.1:0"}
         scheduler = LocalCluster(n_workers=workers or cores(), threads_per_worker=1, **quiet)
     try:
