@@ -8,9 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 import scipy.linalg
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
+
+from .errors import ParameterError
 
 WITHIN_SHRINKAGE, BETWEEN_SHRINKAGE = 0.5, 0.15  # how much of what is off the diagonal is not believed
+LIBRARIES = ThreadpoolController()  # of linear algebra; to find them takes a fifth as long as a fit
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,7 +36,7 @@ class TwoCovariance:
         return r @ (q * gain / one).T - 0.5 * ((gain * r) ** 2 / one).sum(axis=1)[:, np.newaxis] - 0.5 * alone
 
 
-@threadpool_limits.wrap(limits=1)  # matrices this small take several times longer on several threads
+@LIBRARIES.wrap(limits=1)  # matrices this small take several times longer on several threads
 def fit_two_covariance(x, devices, sessions):
     """Estimate the covariance between devices and that within them, across sessions.
 
@@ -49,11 +52,17 @@ def fit_two_covariance(x, devices, sessions):
     -------
     model : TwoCovariance
 
+    Raises
+    ------
+    ParameterError
+        If no device has two sides.
+
     Notes
     -----
-    The mean of a session holds what sets it apart and some of what its sides differ by; of that, the other sides hold
-    the rest. Means of devices hold some of both, which is taken off what is between devices. All is shrunk towards its
-    diagonal: cosine coefficients of spectra are nearly uncorrelated, and there are many more of them than devices.
+    Means of sessions scatter about their device's by what sessions differ by, and by what sides differ by over the
+    number of sides; the rest of the latter is how sides scatter about their session's mean. What both add to the
+    scatter of the devices' means is taken off it. All is shrunk towards its diagonal: cosine coefficients of spectra
+    are nearly uncorrelated, and there are many more of them than devices.
     Source: Brümmer & de Villiers, "The speaker partitioning problem", Odyssey 2010.
     """
     names, device = np.unique(devices, return_inverse=True)
@@ -67,6 +76,8 @@ def fit_two_covariance(x, devices, sessions):
     n_sessions = np.bincount(of)
     means = np.stack([middles[of == i].mean(axis=0) for i in range(len(names))])
     several = n_sessions > 1
+    if not several.any():
+        raise ParameterError(f"one side of each of {len(names)} devices does not tell what sides of one differ by")
     apart, inner = (middles - means[of])[several[of]], x - middles[session]
     across = _shrunk(apart.T @ apart / (len(apart) - several.sum()), WITHIN_SHRINKAGE)
     inside = _shrunk(inner.T @ inner / max(1, len(x) - len(middles)), WITHIN_SHRINKAGE)

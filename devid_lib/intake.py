@@ -12,20 +12,18 @@ import scipy.fft
 
 from .audio import level_db, load_recording, read_tags
 from .errors import ParameterError
+from .features import ROUNDING
 from .files import sha256_of
 
 FRAME_S = 0.02  # frame of the levels [s]
 FFT = 4096  # frame of the spectrum [samples]
 SPECTRA = 2000  # frames that the spectrum is averaged over, evenly spread: more change nothing and cost time in an hour
 BLOCK = 1 << 20  # samples looked at at a time, so that a long recording stays on the disk
-ROUNDING_DB = 10 * np.log10(2.0**-30 / 12)  # power of the rounding noise of 16 bit [dBFS]
-ABOVE_ROUNDING_DB = 6.0  # a band that stands out of it by this is used; dither is 4.8 dB above
+ABOVE_ROUNDING_DB = 6.0  # a band that stands out of the rounding of 16 bit by this is used; dither is 4.8 dB above
 BANDS_HZ = 100 * 2 ** np.arange(0, 8, 1 / 3)  # lower ends of the bands that spectra are compared in
 LOSSLESS = "PCM"  # how every codec that stores samples as they are is called
 
-# How far beyond the middle 90 % of the validated recordings a file may lie, and whether what lies beyond is an obstacle
-# or is only said. Chosen on clips 1 and 2 of ccnu_mobile and rounds 01-03, 08 and 13 of rounds, as they are and
-# degraded, and on sounds that no device made.
+
 @dataclass(frozen=True)
 class Check:
     """A property of the conditions check: how it is called, the margin around the range, what lies beyond it means."""
@@ -37,6 +35,8 @@ class Check:
     obstacle: bool = True  # no answer beyond; else it is only said
 
 
+# How far beyond the middle 90 % of the validated recordings a file may lie. Chosen on clips 1 and 2 of ccnu_mobile and
+# rounds 01-03, 08 and 13 of rounds, as they are and degraded, and on sounds that no device made.
 CHECKS = {
     "bandwidth_hz": Check("bandwidth", "Hz", -1000, None),
     "dynamics_db": Check("dynamics, loud to quiet frames", "dB", -3, 10),
@@ -88,8 +88,7 @@ def measure(y, samplerate):
         power += float(np.vdot(block, block))
         peak = max(peak, float(block.max()), -float(block.min()))
         frames = block[: len(block) // n * n].reshape(-1, n)
-        low, high = frames.min(axis=1, initial=1), frames.max(axis=1, initial=-1)
-        silent += int((low == high).sum())
+        silent += int((frames.min(axis=1) == frames.max(axis=1)).sum())
         levels.append(frames.var(axis=1))
     clipped = sum(_at_limit(y[start : start + step + 1], peak) for start in range(0, len(y), step))
     levels = level_db(np.concatenate(levels))
@@ -131,7 +130,7 @@ def _bandwidth(spectrum, samplerate):
     """Return up to where a mean spectrum stands out of the rounding noise of 16 bit [Hz], 0 where it nowhere does."""
     wide = max(1, round(200 / samplerate * FFT))
     smooth = np.convolve(spectrum, np.ones(wide) / wide, mode="same")
-    above = np.flatnonzero(smooth > 10 ** ((ROUNDING_DB + ABOVE_ROUNDING_DB) / 10) / (FFT // 2))
+    above = np.flatnonzero(smooth > ROUNDING * 10 ** (ABOVE_ROUNDING_DB / 10) / (FFT // 2))
     return float(above[-1] * samplerate / FFT) if len(above) else 0.0
 
 

@@ -12,7 +12,7 @@ import numpy as np
 from scipy.special import expit, logit
 from scipy.stats import rankdata
 
-from .errors import ParameterError
+from .errors import ParameterError, check_count
 
 LN2, LN10 = np.log([2, 10])
 VERBAL = [(6, "extremely strong"), (4, "very strong"), (3, "strong"), (2, "moderately strong"), (1, "moderate")]
@@ -76,8 +76,8 @@ def cllr_cal(same, different):
 def ece(same, different, *, log10_odds):
     """Return the empirical cross-entropy in bits for each log10 of prior odds, np.ndarray [shape as ``log10_odds``].
 
-    How much is left unknown whether the device is the same one once the ratio is known, from any prior. At even odds
-    it is `cllr`; ratios of 1 give the entropy of the prior. Source: Ramos & Gonzalez-Rodriguez, "Reliable support:
+    It measures the uncertainty that is left, once the ratio is known, about whether the device is the same one. At even
+    odds it is `cllr`; ratios of 1 give the entropy of the prior. Source: Ramos & Gonzalez-Rodriguez, "Reliable support:
     measuring calibration of likelihood ratios", Forensic Science International 230, 2013.
 
     >>> ece([1], [-1], log10_odds=[-1, 0, 1]).round(4), ece([0], [0], log10_odds=[-1, 0, 1]).round(4)
@@ -275,8 +275,7 @@ def source_bounds(n_same, n_different):
     (-1.0, 2.0)
     """
     for name, n in (("n_same", n_same), ("n_different", n_different)):
-        if not (n >= 1 and n % 1 == 0):
-            raise ParameterError(f"{name} must be a whole number of devices, at least 1, not {n!r}")
+        check_count(name, n)
     return -float(np.log10(n_same + 1)), float(np.log10(n_different + 1))
 
 

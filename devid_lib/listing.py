@@ -49,7 +49,7 @@ def listed(source, *, data_dir, seed, minutes):
         raise CorpusError(f"{source}: neither a folder nor a CSV")
     if manifest.is_file():
         table, misplaced, notes = _csv_table(manifest), {}, []
-        there = map(os.path.normpath, filter(_is_audio, _files_in(source))) if source.is_dir() else []
+        there = map(os.path.normpath, filter(is_audio, files_in(source))) if source.is_dir() else []
         if unlisted := set(there) - set(table["path"]):
             notes.append(f"{len(unlisted)} audio files in the folder are not in its manifest.csv and were not used.")
     else:
@@ -67,10 +67,10 @@ def _folder_table(folder):
     """Return the recordings of a folder ``<device>/<recording>.<ext>`` or flat ``<device>-<n>.<ext>``."""
     files, notes, others = [], [], Counter()
     for entry in sorted(entry for entry in folder.iterdir() if not entry.name.startswith(".")):
-        there = _files_in(entry)
-        found = list(filter(_is_audio, there))
+        there = files_in(entry)
+        found = list(filter(is_audio, there))
         files += found
-        others.update(readable(file.suffix.lower()) or "without a suffix" for file in there if not _is_audio(file))
+        others.update(readable(file.suffix.lower()) or "without a suffix" for file in there if not is_audio(file))
         if entry.is_dir() and not found:
             notes.append(f"The folder {readable(entry.name)} holds no audio and is no device.")
     counts = ", ".join(f"{n} {suffix}" for suffix, n in others.most_common())
@@ -107,7 +107,7 @@ def _folder_table(folder):
     return pd.DataFrame(rows, columns=LISTED), misplaced, notes
 
 
-def _files_in(entry):
+def files_in(entry):
     """Return a file, or the files in and below a folder, that are not hidden."""
     def refuse(error):
         raise error
@@ -118,7 +118,8 @@ def _files_in(entry):
     return [file for file in files if not any(part.startswith(".") for part in file.relative_to(entry).parts)]
 
 
-def _is_audio(file):
+def is_audio(file):
+    """Return whether a file's suffix is one of recordings."""
     return file.suffix.lower() in AUDIO_SUFFIXES
 
 

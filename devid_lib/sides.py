@@ -44,8 +44,8 @@ def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None, edge=1
     Notes
     -----
     Whole segments tell of ripples; their sixteenths, shorter than a syllable, of the balance of the band in speech and
-    in pauses. Of rounds 01-03 against 08 and 13 (rounds, devices left out, 40 and 20 segments) both
-    together had a Cllr_min of .015 and .040, whole segments alone .041 and .059.
+    in pauses. Of rounds 01-03 against 08 and 13 (rounds, devices left out, 40 and 20 segments) both together had a
+    Cllr_min of .015 and .040, whole segments alone .041 and .059.
 
     Examples
     --------

@@ -9,11 +9,12 @@ vowel, a hiss) by a Gaussian mixture; within kind k, block x of a recording is t
 which is the total variability model of speaker recognition (Dehak et al., "Front-end factor analysis for speaker
 verification", IEEE TASLP 19(4), 2011), with a gain that is free on either side of a cut. A stretch of sound then has a
 likelihood under "one device, one place", and a cut a likelihood ratio: two such stretches against one. The first use of
-channel estimates for splices of recordings is Cuccovillo et al. 2013 (MMSP), the first of the cited systems.
-Constants were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds
-01-03, 08 and 13 of 16 recording chains (rounds), devices left out.
+channel estimates for splices of recordings is Cuccovillo et al. 2013 (MMSP), the first of the cited systems. Constants
+were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds 01-03, 08 and 13 of 16 recording chains (rounds),
+devices left out.
 """
 
+import warnings
 from bisect import bisect_left
 from dataclasses import dataclass, replace
 from itertools import chain, compress
@@ -66,10 +67,13 @@ def _fitted(spectra, samplerate, seed):
     axes = np.linalg.eigh(np.cov(x[::3].T))[1][:, : -AXES - 1 : -1]
     parts = [(one - mean) @ axes for one in spectra]
     x = np.concatenate(parts)
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.mixture import GaussianMixture  # half a second, where it is needed
 
     mixture = GaussianMixture(STATES, covariance_type="diag", random_state=seed, reg_covar=1e-3, max_iter=40)
-    mixture.fit(x[::3, :KNOWN_AXES])
+    with warnings.catch_warnings():  # it need not have converged: the number of iterations is part of the method
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        mixture.fit(x[::3, :KNOWN_AXES])
     own = mixture.weights_, mixture.means_, mixture.covariances_
     shares = [_shares(part, *own) for part in parts]
     r = np.concatenate(shares)

@@ -15,6 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from . import likelihood
+from .corpus import natural_key
 from .covariances import fit_two_covariance
 from .errors import DevidError, ParameterError
 from .files import atomic_path, sealed
@@ -24,7 +25,7 @@ from .sides import corpus_sides
 GROUPS = 8  # into which devices are put to be left out
 LEAST_DEVICES, LEAST_SAME = 6, 3  # to learn from; of them with two sessions
 DRAWS = 100  # of devices, for the interval of a likelihood ratio
-FORMAT = 3  # of a saved comparison; raise it when what is learnt from the same sides changes
+FORMAT = 4  # of a saved comparison; raise it when what is learnt from the same sides changes
 
 
 # --- devices left out ------------------------------------------------------------------------------------------------
@@ -91,12 +92,17 @@ def _left_out(x, devices, sessions, *, copied, seed):
     Where some are ``copied`` in another condition, these are asked about, and the others are the references.
     """
     names, device = np.unique(devices, return_inverse=True)
-    n_groups = min(GROUPS, len(names))
-    group = np.random.default_rng(seed).permutation(len(names)) % n_groups
     turn = np.zeros(len(x), int)  # number of a side's session among those of its device
     for i in range(len(names)):
-        turn[device == i] = np.unique(sessions[device == i], return_inverse=True)[1]
-    n_turns = [turn[device == i].max() + 1 for i in range(len(names))]
+        own = sessions[device == i].tolist()
+        named = sorted(set(own), key=natural_key)
+        turn[device == i] = [named.index(name) for name in own]
+    n_turns = np.array([turn[device == i].max() + 1 for i in range(len(names))])
+    # Dealt out at random, those of several sessions first: two groups that held all of them would leave no pair of one
+    # device to calibrate with.
+    order = np.lexsort([np.random.default_rng(seed).permutation(len(names)), n_turns == 1])
+    n_groups = min(GROUPS, len(names))
+    group = np.argsort(order) % n_groups
     references = np.empty((max(n_turns), len(names), x.shape[1]))
     for t, i in np.ndindex(references.shape[:2]):
         own, away = (device == i) & ~copied, np.abs(np.arange(n_turns[i]) - t % n_turns[i])
@@ -112,7 +118,7 @@ def _left_out(x, devices, sessions, *, copied, seed):
                 rows = np.flatnonzero(questioned & (group[device] == of_side) & (turn == t))
                 if len(rows):
                     scores[np.ix_(rows, asked)] = model.score(references[t, asked], x[rows]).T
-    for i in np.flatnonzero(np.equal(n_turns, 1)):
+    for i in np.flatnonzero(n_turns == 1):
         scores[device == i, i] = np.nan
     return scores, names, group
 
@@ -160,7 +166,7 @@ class Comparison:
 
     @cached_property
     def model(self):
-        """What returns the `TwoCovariance` of all devices but the one named, or of all, and keeps it."""
+        """Function from a name to the `TwoCovariance` of all other devices, "" for all; each is fitted once."""
         return lru_cache(maxsize=1000)(self._model)
 
     def _model(self, without=""):
@@ -188,11 +194,15 @@ class Comparison:
         ParameterError
             If sides have another shape than those it was trained on, or are not finite.
         """
+        return tuple(np.clip(self.unbounded(references, questioned, device=device), *self.bounds).tolist())
+
+    def unbounded(self, references, questioned, *, device=""):
+        """Return `log10_lr` as calibrated, beyond the bounds, too: what `open_set_threshold` is for, no evidence."""
         r, q = (self._mean(name, x) for name, x in (("references", references), ("questioned", questioned)))
         score = self.model(device if device in self.devices else "").score(r, q)[0, 0]
         values = self.lines[:, 0] * score + self.lines[:, 1]
         value, low, high = values[0], *np.quantile(values[1:], [0.025, 0.975])
-        return tuple(float(v) for v in np.clip([value, min(low, value), max(high, value)], *self.bounds))
+        return value, min(low, value), max(high, value)
 
     def _mean(self, name, vectors):
         vectors, d = np.asarray(vectors), self.x.shape[1]
@@ -326,7 +336,7 @@ def compare_corpus(recordings, *, seed=0, **options):
 
 # --- none of these ---------------------------------------------------------------------------------------------------
 def open_set_threshold(validation, *, n_references, false_naming=0.05):
-    """Return the rule "none of these": the log10 likelihood ratio that the best of the references must reach.
+    """Return the rule "none of these": the log10 likelihood ratio, unbounded, that the best of references must reach.
 
     Parameters
     ----------

@@ -21,8 +21,9 @@ from scipy.signal import lfilter
 from devid_lib import intake
 from devid_lib.corpus import load_corpus, load_references
 from devid_lib.errors import CorpusError, DevidError, ParameterError
+from devid_lib.verification import Validation
 from devid_lib.workbook import case_page, command, execution, folder
-from devid_lib.workbook.case import load_case, open_case, save_case
+from devid_lib.workbook.case import load_case, one_unit, open_case, save_case
 from devid_lib.workbook.questions import ANSWERS, Asked, answer, answers_table, ask, find_files
 
 RATE, SECONDS = 16000, 4.0
@@ -154,6 +155,14 @@ def test_known_and_unknown_devices(case, asked):
     assert (table["low"] <= table["log10_lr"]).all() and (table["log10_lr"] <= table["high"]).all()
 
 
+def test_bounds_below_the_threshold_hide_no_device(case, tmp_path):
+    path, low = write(tmp_path / "a.wav", spoken("beech", 3)), case.rule["threshold"] / 2
+    one = ask(replace(case, comparison=replace(case.comparison, bounds=(-low, low))), path)
+    assert one.answer == "beech" and one.ratios["log10_lr"].max() == low < one.unbounded["beech"]
+    one = ask(replace(case, rule=case.rule | {"threshold": 99.0}), path)
+    assert one.answer == "no answer" and "named from 99.00 (before bounds) on" in one.reason
+
+
 def test_recordings_of_two_devices_get_no_answer(asked):
     one = asked(np.concatenate([spoken("ash", 5), spoken("cedar", 5)]))
     assert one.answer == "no answer" and "something else begins" in one.reason
@@ -215,11 +224,20 @@ def test_a_damaged_file_among_many(case, folders, tmp_path):
     write(tmp_path / "a.wav", spoken("ash", 9))
     (tmp_path / "b.wav").write_bytes((tmp_path / "a.wav").read_bytes()[:5000])
     (tmp_path / "c.wav").write_text("not audio")
+    (tmp_path / "._a.wav").write_text("what another system puts beside a file")
     table = answers_table([ask(case, path) for path in find_files([tmp_path])])
     answers = dict(zip(table["file"], table["answer"], strict=True))
     assert answers == {"a.wav": "ash", "b.wav": "no answer", "c.wav": "no answer"}
     assert "truncated" in table.set_index("file").loc["b.wav", "reason"].iloc[0]
     assert table["sha256"].str.len().eq(64).all()
+
+
+def test_where_bounds_make_ratios_equal_the_most_alike_comes_first(case, tmp_path):
+    case = replace(case, comparison=replace(case.comparison, bounds=(-9.0, -8.0)))
+    one = ask(case, write(tmp_path / "a.wav", spoken("cedar", 12)))
+    assert one.answer == "cedar" and set(one.ratios["log10_lr"]) == {-8.0}
+    assert case_page.summary([one], case).data["most alike"].item() == "cedar"
+    assert case_page.ratios(one).data["reference device"][0] == "cedar"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="no such names")
@@ -234,6 +252,7 @@ def test_a_name_in_another_character_set(case, folders, tmp_path, capsys):
 def test_files_that_are_not_there(tmp_path):
     with pytest.raises(ParameterError, match="no such file"):
         find_files([tmp_path / "nothing.wav"])
+    (tmp_path / "._1.wav").write_bytes(b"what a Mac leaves beside 1.wav")
     with pytest.raises(ParameterError, match="no audio"):
         find_files([tmp_path])
 
@@ -244,13 +263,13 @@ def test_names_are_data_on_the_page(case, name):
     case = replace(case, known=case.known.assign(device=case.known["device"].replace({"ash": name})))
     ratios = case.no_ratios()
     ratios.loc[name] = 1.0, 0.5, 1.5
-    one = Asked({"file": f"{name}.wav", "sha256": ""}, ratios, answer=name, reason=f"also {name}")
+    facts, told = {"file": f"{name}.wav", "sha256": ""}, {"answer": name, "reason": f"also {name}"}
+    one = Asked(facts, ratios, unbounded=ratios["log10_lr"], **told)
     tables = [case_page.summary([one], case), case_page.ratios(one), case_page.intake(one)]
-    html = [case_page.heading(1, one, case), case_page.reasons([one]), *(table.to_html() for table in tables)]
+    html = [case_page.heading(1, one, case), *(table.to_html() for table in tables)]
     page = BeautifulSoup("".join(html), "html.parser")
-    assert not page(["img", "em", "a", "code"]) and len(page(class_="tex2jax_ignore")) == 5
+    assert not page(["img", "em", "a", "code"]) and len(page(class_="tex2jax_ignore")) == 4
     assert page.h3.text == f"1. {name}.wav" and page.strong.text.endswith(name)
-    assert page.li.text.endswith(f"also {name}")
     cells = [cell.text for cell in page("td")]
     assert cells.count(name) == cells.count(f"{name}.wav") == 2
 
@@ -269,6 +288,11 @@ def test_without_a_background_there_is_no_ratio_and_a_reason(folders, tmp_path):
     one = ask(case, write(tmp_path / "a.wav", spoken("ash", 11)))
     assert case.comparison is None and one.answer == "no answer" and one.ratios["log10_lr"].isna().all()
     assert "3 devices" in one.reason
+
+
+def test_one_recording_is_a_case_without_a_ratio(quick, tmp_path):
+    write(tmp_path / "references" / "ash" / "1.wav", spoken("ash", 1))
+    assert "1 devices" in opened(tmp_path / "references", data_dir=tmp_path).reason
 
 
 def test_a_reference_device_in_the_background_is_left_out(case, folders, quick, tmp_path):
@@ -300,6 +324,21 @@ def test_the_matrix_holds_all_six_characteristics(case):
     assert table["pairs"].str.fullmatch(r"\d+ \+ \d+").all()
 
 
+def test_a_form_of_recordings_without_another_session_is_not_judged(folders, quick, monkeypatch, tmp_path):
+    monkeypatch.setattr("devid_lib.workbook.case.MOST_ALTERED", 1)
+    write(tmp_path / "references" / "alone" / "1.wav", spoken("alone", 1))
+    case = opened(tmp_path / "references", folders / "background", data_dir=tmp_path)
+    row = case.matrix.set_index("measure").loc["Cllr, half a side"]
+    assert row["verdict"] == "too few devices to tell" and np.isnan(row["value"]) and len(case.matrix) > 6
+
+
+def test_the_rule_is_made_of_units_that_can_be_their_own_reference():
+    names, model = np.array([*"abcd"]), dict(zip("abcd", ["X", "X", "Y", ""], strict=True))
+    table = np.where(np.eye(4) * [1, 0, 0, 0], np.nan, 1.0)  # the first unit of X has one session
+    one = one_unit(Validation(table, table, names, names), model)
+    assert one.references.tolist() == one.questioned.tolist() == ["b", "c", "d"] and (one.log10_lr == 1).all()
+
+
 def test_units_and_models_apart(folders, quick, tmp_path):
     """Units of one model that are copies of each other are not told apart; their models are."""
     for unit in (1, 2):
@@ -324,6 +363,17 @@ def test_a_saved_case_answers_the_same(case, asked, tmp_path):
     pd.testing.assert_frame_equal(one.checks, two.checks)
     assert one.answer == two.answer == "cedar" and again.settings == case.settings and again.devices == KNOWN
     pd.testing.assert_frame_equal(again.matrix, case.matrix, check_dtype=False)
+
+
+def test_a_saved_case_of_several_rates(folders, quick, tmp_path):
+    shutil.copytree(folders / "references", tmp_path / "references")
+    for take in (1, 2):
+        write(tmp_path / "references" / "slow" / f"{take}.wav", spoken("slow", take, samplerate=8000), 8000)
+    case = opened(tmp_path / "references", data_dir=tmp_path)
+    save_case(case, tmp_path / "kept")
+    again = load_case(tmp_path / "kept")
+    assert len({len(bands) for bands in case.validated["bands_db"]}) == 2
+    pd.testing.assert_frame_equal(again.validated, case.validated)
 
 
 @pytest.mark.parametrize("name", ["case.json", "vectors.npz", "comparison.npz"])
@@ -393,6 +443,7 @@ def test_from_the_command_to_the_page(folders, monkeypatch, tmp_path, capsys):
     assert list(table.columns) == ANSWERS and list(table["answer"].unique()) == ["ash", "no answer"]
     page = (out / "index.html").read_text()
     assert "a &lt;b&gt;.wav" in page and "<script" not in page and "data:audio/flac" in page and "Exercises" not in page
+    assert page.count("data:image/png") == 2  # the validation, and the file that can be read
     assert json.loads((out / "run.json").read_text())["timings"]
     assert folder.damaged(out, ["answers.csv"]) == []
     again = ["--run", str(out), "--out", str(tmp_path / "again")]

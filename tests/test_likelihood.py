@@ -323,9 +323,9 @@ def test_bad_sides_are_refused_by_name(function, bad, message):
         (lambda: ece([1], [0], log10_odds=0), "log10_odds"),
         (lambda: false_acceptance_at([1], [0], false_rejection=5), "false_rejection .*5"),
         (lambda: false_acceptance_at([1], [0], false_rejection=np.nan), "false_rejection .*nan"),
-        (lambda: source_bounds(0, 3), "n_same .*0"),
-        (lambda: source_bounds(3, 2.5), "n_different .*2.5"),
-        (lambda: source_bounds(np.nan, 2), "n_same .*nan"),
+        (lambda: source_bounds(0, 3), "n_same=0"),
+        (lambda: source_bounds(3, 2.5), "n_different=2.5"),
+        (lambda: source_bounds(np.nan, 2), "n_same=nan"),
         (lambda: verbal(np.nan), "log10_lr: .*nan"),
     ],
 )

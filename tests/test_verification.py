@@ -88,6 +88,12 @@ def test_sides_of_a_corpus_know_their_recordings_and_are_spread_evenly(tmp_path)
 # Two covariances.
 
 
+def test_one_side_of_each_device_is_refused():
+    vectors, devices, sessions = made_up(8, d=12, sessions=1, per=1)
+    with pytest.raises(ParameterError, match="one side of each of 8 devices"):
+        fit_two_covariance(vectors, devices, sessions)
+
+
 def test_the_score_is_the_ratio_of_gaussian_densities():
     vectors, devices, sessions = made_up(8, d=12)
     x = vectors
@@ -229,15 +235,24 @@ def test_no_pair_was_scored_or_calibrated_by_its_own_devices():
     np.testing.assert_allclose(log10_lr[side, i], line([scores[side, i]])[0], rtol=1e-6)
 
 
-def test_neighbours_of_the_questioned_session_are_no_references():
+def test_few_devices_of_several_sessions_are_left_out_in_different_groups(monkeypatch):
+    monkeypatch.setattr(verification, "DRAWS", 2)
+    vectors, devices, sessions = made_up(16, d=20, per=1)
+    kept = (devices < "d03") | (sessions == "1")  # with this seed two groups held all three, and left no pair of one
+    assert fit_comparison(vectors[kept], devices[kept], sessions=sessions[kept], seed=0).bounds[1] > 0
+
+
+@pytest.mark.parametrize("called", ["12345", ["day 1", "day 2", "day 9", "day 10", "day 11"]])
+def test_neighbours_of_the_questioned_session_are_no_references(called):
     vectors, devices, sessions = made_up(6, sessions=5, per=1)
+    sessions = np.array([called[int(name) - 1] for name in sessions])
     x = vectors
     scores, names, group = verification._left_out(x, devices, sessions, copied=np.zeros(len(x), bool), seed=0)
-    for asked, held in {"1": "345", "3": "15", "5": "123"}.items():
-        side = np.flatnonzero((devices == names[0]) & (sessions == asked))[0]
+    for asked, held in {0: [2, 3, 4], 2: [0, 4], 4: [0, 1, 2]}.items():
+        side = np.flatnonzero((devices == names[0]) & (sessions == called[asked]))[0]
         known = ~np.isin(devices, names[group == group[0]])
         model = fit_two_covariance(x[known], devices[known], sessions[known])
-        own = (devices == names[0]) & np.isin(sessions, [*held])
+        own = (devices == names[0]) & np.isin(sessions, [called[i] for i in held])
         expected = model.score(x[own].mean(axis=0, keepdims=True), x[side : side + 1])[0, 0]
         np.testing.assert_allclose(scores[side, 0], expected, rtol=1e-6)
 

@@ -10,7 +10,7 @@ import soxr
 
 from .. import splices, verification
 from ..degrade import AUGMENT, able, degrade
-from ..errors import CodecError, DevidError, ParameterError
+from ..errors import AudioError, CodecError, DevidError, ParameterError
 from ..files import atomic_path, check, read_json, sha256_of, write_json
 from ..intake import check_conditions, examine, measure, validated_ranges
 from ..sides import side_vectors
@@ -26,7 +26,7 @@ EDGE = 0.9  # share of the band that is compared where rates differ: resamplers 
 MOST_SEARCHED, SEARCHED_S = 30, 8.0  # known recordings that splices are learnt from, and seconds of each
 FALSE_NAMING = 0.05, 0.01  # share of unknown devices that may be named; in other conditions, which may be others still
 LEAST = 0.3  # least log10 ratio that may name a device: below, neither side is supported (ENFSI 2015)
-FORMAT = 2  # of a saved case; raise it when the files below hold something else
+FORMAT = 3  # of a saved case; raise it when the files below hold something else
 KNOWN = ["role", "device", "recording", "session", "model", "checksum", "sha256"]
 
 
@@ -114,7 +114,7 @@ def open_case(tables, *, segment_length=4096, seed=0, rates=()):
     samplerate = int(known["samplerate"].min())
     lengths = known["duration_s"] * samplerate / segment_length
     per = int(np.clip(lengths.median(), 1, PER_SIDE))
-    edge = 1.0 if max(*rates, *known["native_samplerate"]) <= samplerate else EDGE
+    edge = 1.0 if max([*rates, *known["native_samplerate"]]) <= samplerate else EDGE
     settings = {"samplerate": samplerate, "segment_length": segment_length, "per": per, "seed": seed, "edge": edge}
     notes += able((*AUGMENT, *ALTERED))[1]
     facts, vectors, altered, heard = [], [], {}, []
@@ -124,6 +124,9 @@ def open_case(tables, *, segment_length=4096, seed=0, rates=()):
         told, y = examine(row.path)
         facts.append(told)
         y = at_rate(y, told["rate"], samplerate)
+        if len(y) < segment_length:
+            raise AudioError(f"{row.path}: {len(y)} samples at {samplerate} Hz, shorter than one segment of "
+                             f"{segment_length}")
         vectors.append(sides_of(y, settings, MOST_SIDES))
         forms = [*(_forms(y, settings) if i in tried else ()), *_copies(y, settings, i, turn[i])]
         for key, form in forms:
@@ -245,9 +248,14 @@ def train(case):
 
 
 def one_unit(validation, model):
-    """Return a `verification.Validation` with the first unit alone of each model: a model is claimed, not a unit."""
+    """Return a `verification.Validation` with one unit of each model, since a model is claimed.
+
+    It is the first that has another session to be its reference, else the first.
+    """
     names = pd.Series({name: model[name] or name for name in validation.references})
-    kept = set(names.drop_duplicates().index)
+    own = validation.questioned[:, np.newaxis] == validation.references
+    alone = ~(own & np.isfinite(validation.log10_lr)).any(axis=0)
+    kept = set(names.iloc[np.argsort(alone, kind="stable")].drop_duplicates().index)
     rows, columns = (np.isin(x, sorted(kept)) for x in (validation.questioned, validation.references))
     tables = (table[np.ix_(rows, columns)] for table in (validation.scores, validation.log10_lr))
     return verification.Validation(*tables, validation.questioned[rows], validation.references[columns])
@@ -270,8 +278,7 @@ def save_case(case, folder):
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
     with atomic_path(folder / "vectors.npz") as temporary:
-        bands = np.stack(case.validated["bands_db"])
-        np.savez(temporary, vectors=case.vectors, of=case.of, copied=case.copied, bands=bands)
+        np.savez(temporary, vectors=case.vectors, of=case.of, copied=case.copied)
     files = ["vectors.npz"]
     if case.splices is not None:
         with atomic_path(folder / "splices.npz") as temporary, open(temporary, "wb") as file:
@@ -285,7 +292,8 @@ def save_case(case, folder):
         files.append("comparison.npz")
     told = {"format": FORMAT} | {name: getattr(case, name) for name in ("settings", "rule", "reason", "notes")}
     told |= {"files": {name: sha256_of(folder / name) for name in files}}
-    tables = {"known": case.known, "matrix": case.matrix, "validated": case.validated.drop(columns="bands_db")}
+    validated = case.validated.assign(bands_db=[bands.tolist() for bands in case.validated["bands_db"]])
+    tables = {"known": case.known, "matrix": case.matrix, "validated": validated}
     write_json(folder / "case.json", told | {name: table.to_dict("list") for name, table in tables.items()})
 
 
@@ -304,8 +312,9 @@ def load_case(folder):
     for name, digest in told["files"].items():
         check(folder / name, digest)
     with np.load(folder / "vectors.npz", allow_pickle=False) as arrays:
-        vectors, of, copied, bands = (arrays[name] for name in ("vectors", "of", "copied", "bands"))
-    validated = pd.DataFrame(told["validated"]).assign(bands_db=list(bands))
+        vectors, of, copied = (arrays[name] for name in ("vectors", "of", "copied"))
+    validated = pd.DataFrame(told["validated"])
+    validated["bands_db"] = validated["bands_db"].map(np.array)
     rest = {name: told[name] for name in ("rule", "reason", "notes")} | {"matrix": pd.DataFrame(told["matrix"])}
     case = Case(told["settings"], pd.DataFrame(told["known"]), validated, vectors, of, copied, **rest)
     if "splices.npz" in told["files"]:

@@ -34,17 +34,10 @@ def summary(asked, case):
     rows = []
     for one in asked:
         ratio = one.ratios["log10_lr"].dropna()
-        best = ratio.idxmax() if len(ratio) else ""
+        best = one.unbounded.idxmax() if len(ratio) else ""
         rows.append([one.facts["file"], claim(case, one.answer), best])
         rows[-1] += [ratio.max(), in_words(ratio.max())] if best else [np.nan, ""]
     return styled(pd.DataFrame(rows, columns=["file", "answer", "most alike", "log10 ratio", "in words"]))
-
-
-def reasons(asked):
-    """Return HTML that tells the reasons and remarks to the answers."""
-    said = [escape(f"{one.facts['file']}: {one.answer}, {one.reason}") for one in asked if one.reason]
-    listed = "".join(f"<li>{text}</li>" for text in said)
-    return f"<p>Reasons and remarks:</p><ul class='tex2jax_ignore'>{listed}</ul>" if said else ""
 
 
 def heading(number, asked, case):
@@ -110,7 +103,7 @@ def intake(asked):
         rows |= {"rate, channels": f"{f['rate']} Hz, {f['channels']}", "length": f"{f['duration_s']:.2f} s"}
         rows |= {"last written (a clock that can be set)": f["modified"]}
         rows |= {f"tag {name} (anybody can write it)": text[:200] for name, text in f["tags"].items()}
-        rows |= {name: f"{f[key]:.4f}" if key == "dc" else f"{f[key]:.1f}" for key, name in SOUND.items()}
+        rows |= {name: f"{f[key]:z.4f}" if key == "dc" else f"{f[key]:.1f}" for key, name in SOUND.items()}
         rows |= {"samples at the limit": f"{f['clipped']:.2%}", "digitally silent frames": f"{f['silent']:.2%}"}
     table = pd.DataFrame({"property": list(rows), "value": list(rows.values())})
     return styled(table)
@@ -118,7 +111,7 @@ def intake(asked):
 
 def ratios(asked):
     """Return the likelihood ratio of every reference device with bounds and in words, largest first."""
-    table = asked.ratios.sort_values("log10_lr", ascending=False).reset_index()
+    table = asked.ratios.loc[asked.unbounded.sort_values(ascending=False).index].reset_index(names="device")
     table["in words"] = [in_words(value) if value == value else "no ratio" for value in table["log10_lr"]]
     names = {"device": "reference device", "log10_lr": "log10 ratio", "low": "from (95 %)", "high": "to (95 %)"}
     return styled(table.rename(columns=names))
@@ -193,7 +186,7 @@ def known_pairs(asked, case, colors, ax):
         ax.set_axis_off()
         return
     same, different = (np.clip(side, *case.comparison.bounds) for side in case.comparison.validation.pairs()[:2])
-    edge = 1.05 * max(np.abs(same).max(), np.abs(different).max(), 1)
+    edge = 1.05 * max(np.abs(same).max(), np.abs(different).max(), case.rule["threshold"], 1)
     bins = np.linspace(-edge, edge, 60)
     for values, name, color in ((different, "different devices", plots.ORANGE), (same, "same device", plots.BLUE)):
         looks = {"histtype": "stepfilled", "color": color, "alpha": 0.5, "label": name}

@@ -11,11 +11,12 @@ import numpy as np
 import pandas as pd
 
 from .. import splices
-from ..audio import AUDIO_SUFFIXES, read_tags
+from ..audio import read_tags
 from ..corpus import load_references
 from ..errors import DevidError, ParameterError
 from ..files import readable, sha256_of, stderr_to
 from ..intake import examine
+from ..listing import files_in, is_audio
 from .case import MOST_ASKED, at_rate, load_case, open_case, ready, sides_of, unlikeness
 from .made_case import make_case
 from .session import in_workspace, source_path
@@ -38,6 +39,8 @@ class Asked:
         From `intake.check_conditions`; empty where it was not compared.
     ratios : pandas.DataFrame [one row per reference device]
         ``log10_lr``, ``low``, ``high``; empty cells where there is no ratio.
+    unbounded : pandas.Series
+        log10 likelihood ratio of every reference device without the bounds, by which one is named.
     answer, reason : str
     strip : pandas.DataFrame [one row per stretch]
         log10 likelihood ratio of every device; the index is the middle of the stretch [s].
@@ -55,6 +58,7 @@ class Asked:
     ratios: pd.DataFrame
     answer: str = NO_ANSWER
     reason: str = ""
+    unbounded: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
     checks: pd.DataFrame = field(default_factory=pd.DataFrame)
     strip: pd.DataFrame = field(default_factory=pd.DataFrame)
     changes: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -100,7 +104,7 @@ def rates_of(files):
 
 
 def find_files(places):
-    """Return the questioned files that places name, each once: files, and the audio in folders.
+    """Return the questioned files that places name, each once: files, and the audio in folders that is not hidden.
 
     Raises
     ------
@@ -109,7 +113,7 @@ def find_files(places):
     """
     found = []
     for place in map(Path, places):
-        inside = sorted(file for file in place.rglob("*") if file.suffix.lower() in AUDIO_SUFFIXES)
+        inside = sorted(filter(is_audio, files_in(place)))
         if not place.exists():
             raise ParameterError(f"{place}: no such file or folder")
         if place.is_dir() and not inside:
@@ -187,9 +191,10 @@ def _compare(case, asked, vectors):
     n = max(1, int(seconds * s["samplerate"]) // (s["segment_length"] * s["per"]))  # `sides_of` takes evenly of these
     middles = (np.linspace(0, n - 1, len(vectors)).round() + 0.5) * seconds / n
     for device in case.devices:
-        ratio = functools.partial(case.comparison.log10_lr, case.sides(device), device=device)
-        asked.ratios.loc[device] = ratio(vectors)
-        columns[device] = [ratio(one[np.newaxis])[0] for one in vectors]
+        ratio = functools.partial(case.comparison.unbounded, case.sides(device), device=device)
+        told, bounds = ratio(vectors), case.comparison.bounds
+        asked.unbounded[device], asked.ratios.loc[device] = told[0], np.clip(told, *bounds)
+        columns[device] = np.clip([ratio(one[np.newaxis])[0] for one in vectors], *bounds)
     asked.strip = pd.DataFrame(columns, index=middles)
 
 
@@ -210,7 +215,8 @@ def _copies(case, digest, y):
 
 def _decided(asked, said):
     """Return the answer that the rule gives, and what has to be said beside it, after what is ``said`` already."""
-    ratios, threshold = asked.ratios["log10_lr"], asked.by.rule["threshold"]
+    ratios, threshold = asked.unbounded, asked.by.rule["threshold"]
+    least = f"{threshold:.2f}" + " (before bounds)" * bool(threshold > asked.by.comparison.bounds[1])
     for row in asked.checks.query("verdict == 'noted'").itertuples():
         said.append(f"{row.property} {row.file}, validated: {row.validated}")
     if len(asked.changes):
@@ -219,11 +225,11 @@ def _decided(asked, said):
         return NO_ANSWER, f"something else begins, another device or another place, at {where}: ask about the parts"
     best = ratios.max()
     if 0 <= best < threshold:
-        said.insert(0, f"undecided: {ratios.idxmax()} is the most alike, but a device is named from {threshold:.2f} on")
+        said.insert(0, f"undecided: {ratios.idxmax()} is the most alike, but a device is named from {least} on")
         return NO_ANSWER, "; ".join(said)
     above = ratios[ratios >= threshold].sort_values(ascending=False)
     if len(above) > 1:
-        said.insert(0, f"also at or above {threshold:.2f}: {', '.join(above.index[1:])}")
+        said.insert(0, f"also at or above {least}: {', '.join(above.index[1:])}")
     return above.index[0] if len(above) else NONE, "; ".join(said)
 
 

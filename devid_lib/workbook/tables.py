@@ -1,4 +1,9 @@
-"""Tables for the eye."""
+"""Tables for the eye, and what else stands on a page: figures over small print, lists, pictures."""
+
+import base64
+import re
+from html import escape
+from urllib.parse import quote
 
 import pandas as pd
 
@@ -95,3 +100,48 @@ def describe(history):
         "test": f"{told} for the test segments{judged}, and was kept (optimistic, as the authors did)",
         "nothing": f"The cost was minimised in {len(history)} evaluations",
     }[history.attrs["select_on"]] + f"; {last['accuracy']:.1%} of the segments fitted right; {seconds:.0f} s."
+
+
+def over(figure, small):
+    """Return HTML of a figure over something in small print, if there is any."""
+    return f"{figure}<br><small>{small}</small>" if small else figure
+
+
+def bullets(*texts):
+    """Return texts as a list in HTML, shown as they are, whatever they hold."""
+    from IPython.display import HTML
+
+    return HTML(f"<ul class='tex2jax_ignore'>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>")
+
+
+def side_by_side(tables):
+    """Return Stylers as tables beside each other in HTML, where there is room."""
+    from IPython.display import HTML
+
+    return HTML(f"<div class='pair'>{''.join(table.to_html() for table in tables)}</div>")
+
+
+def gallery(paths):
+    """Return PNG files of ``figures/`` with their captions in HTML, in the page itself; each leads to its SVG."""
+    from IPython.display import HTML
+
+    return HTML(f"<div class='figures'>{''.join(map(_picture, paths))}</div>")
+
+
+def _picture(path):
+    text = escape(path.with_suffix(".txt").read_text(encoding="utf-8").strip() or path.stem)
+    png = path.read_bytes()
+    width = int.from_bytes(png[16:20]) * 96 // 130  # CSS pixels; 130 dots an inch were saved
+    kind, source = "wide" if width > 800 else "", f"data:image/png;base64,{base64.b64encode(png).decode()}"
+    image = f"<img alt='{text}' width='{width}' src='{source}'>"
+    address = f"../figures/{quote(path.with_suffix('.svg').name)}"
+    return f"<figure class='{kind}'><a href='{address}'>{image}</a><figcaption>{text}</figcaption></figure>"
+
+
+def without_folders(text):
+    """Return a text in which paths are names of files, without the folders of this machine.
+
+    >>> without_folders("/home/ann/phones/a.wav: too short")
+    'a.wav: too short'
+    """
+    return re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\\n:'\"]+[/\\])+", "", str(text))

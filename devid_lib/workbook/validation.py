@@ -62,12 +62,17 @@ def matrix(case, altered):
     rows += _models(case, same, different, named)
     for role in ("reference", "background"):
         of_role = sorted(set(case.known["device"][case.known["role"] == role]))
-        rows += [_of_devices(case, f"Cllr, {role} devices alone", of_role)] if of_role else []
+        pairs = bounded_pairs(case, of_role)
+        rows += [_row("generalisation", "Cllr", *pairs, label=f"Cllr, {role} devices alone")] if of_role else []
     return pd.DataFrame(rows, columns=COLUMNS)
 
 
 def _row(kind, name, same, different, named, *, label=""):
-    """Return one measure with its interval over devices and its verdict."""
+    """Return one measure with its interval over devices and its verdict, or that there are too few devices."""
+    pairs = f"{len(same)} + {len(different)}"
+    if not len(same) or not len(different):
+        n = len(np.unique(np.concatenate([np.ravel(devices) for devices in named.values()])))
+        return [kind, label or name, np.nan, np.nan, np.nan, n, pairs, "", "too few devices to tell"]
     enough = all(len(np.unique(devices)) >= LEAST_DEVICES for devices in named.values())
     if enough:
         told = likelihood.bootstrap(METRICS[name], same, different, **named, n=DRAWS)
@@ -77,16 +82,7 @@ def _row(kind, name, same, different, named, *, label=""):
     sign, word = (-1, "at least") if name == "AUROC" else (1, "at most")
     verdict = "met" if sign * told["value"] <= sign * CRITERIA[name] else "not met"
     figures = (told[key] for key in ("value", "low", "high", "n"))
-    return [kind, label or name, *figures, f"{len(same)} + {len(different)}", f"{word} {CRITERIA[name]:g}", verdict]
-
-
-def _of_devices(case, label, devices):
-    """Return the cost of pairs of some devices, or that there are too few."""
-    same, different, named = bounded_pairs(case, devices)
-    if not len(same) or not len(different):
-        pairs = f"{len(same)} + {len(different)}"
-        return ["generalisation", label, np.nan, np.nan, np.nan, len(devices), pairs, "", "too few devices to tell"]
-    return _row("generalisation", "Cllr", same, different, named, label=label)
+    return [kind, label or name, *figures, pairs, f"{word} {CRITERIA[name]:g}", verdict]
 
 
 def _models(case, same, different, named):
@@ -110,9 +106,10 @@ def _models(case, same, different, named):
 
 def _changed(case, kind, name, vectors, of, measured):
     """Return the cost where known recordings are asked about in another form; references stay as they are."""
-    same, different, named = rescored(case, np.asarray(vectors), np.asarray(of))
+    row = _row(kind, "Cllr", *rescored(case, np.asarray(vectors), np.asarray(of)), label=f"Cllr, {name}")
+    if np.isnan(row[2]):
+        return row
     base, limit = likelihood.cllr(*bounded_pairs(case)[:2]), CRITERIA["rise of Cllr"]
-    row = _row(kind, "Cllr", same, different, named, label=f"Cllr, {name}")
     verdict = "met" if row[2] <= base + limit else "not met"
     if kind == "robustness":
         declined = np.mean([(case.check(facts)["verdict"] == "beyond").any() for facts in measured])

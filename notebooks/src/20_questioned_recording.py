@@ -36,6 +36,7 @@ from devid_lib import covariances, plots
 from devid_lib.workbook import case_page, folder, start
 from devid_lib.workbook.case import save_case
 from devid_lib.workbook.questions import answers_table, case_of
+from devid_lib.workbook.tables import bullets, without_folders
 from devid_lib.workbook.validation import bounded_pairs
 
 session = start("20_questioned_recording", globals())
@@ -51,7 +52,8 @@ with folder.kept(session.run, session.notebook, "answers.csv") as temporary:
 
 # %%
 if asked:
-    display(case_page.summary(asked, case), HTML(case_page.reasons(asked)))
+    reasons = [f"{one.facts['file']}: {one.answer}, {one.reason}" for one in asked if one.reason]
+    display(case_page.summary(asked, case), bullets(*reasons))
 else:
     print("Nothing was asked: what follows says how good a comparison these recordings allow.")
 
@@ -77,7 +79,7 @@ else:
 
 # %%
 for note in case.notes:
-    print("Note:", note)
+    print("Note:", without_folders(note))
 if case.reason:
     print("No likelihood ratio can be given:", case.reason)
 counts = case.known.groupby("role", sort=False).agg(
@@ -156,9 +158,9 @@ if case.comparison is not None:
     plots.tippett(same, different, ax=axes[0])
     plots.pav(same, different, ax=axes[1])
     session.save_figure(axes, "validation", "Ratios of pairs of known recordings, devices left out: Tippett and PAV plots.")
-    shown = {"unknown_named": "of unknown devices' sides were named", "known_declined": "of known devices' sides were called none of these"}
+    shown = {"unknown_named": "of unknown devices' sides were named", "known_declined": "of known devices' sides were not named"}
     shown |= {"known_misnamed": "of known devices' sides got another device's name"}
-    print(f"a device is named if its log10 ratio is the largest and at least {case.rule['threshold']:.2f}; with {case.rule['n_references']}"
+    print(f"a device is named if its log10 ratio, before the bounds, is the largest and at least {case.rule['threshold']:.2f}; with {case.rule['n_references']}"
           " reference devices, among known recordings:")  # fmt: skip
     for key, words in shown.items():
         print("  {:.1%} ({:.1%} to {:.1%})".format(*case.rule[key]), words)
@@ -248,7 +250,7 @@ if case.comparison is None:
 else:
     met = case.matrix["verdict"].str.startswith("met")
     failed = case.matrix["measure"][case.matrix["verdict"].str.startswith("not met")]
-    said += [f"{met.sum()} of the criteria of the validation were met; not met: {', '.join(failed) or 'none'}."]
+    said += [f"{met.sum()} of the criteria of the validation were met; not met: {'; '.join(failed) or 'none'}."]
 counts = pd.Series([one.answer if one.answer in ("no answer", "none of these") else "a device" for one in asked], dtype=str).value_counts()
 said.append("Answers: " + (", ".join(f"{n} {answer}" for answer, n in counts.items()) or "none asked") + ".")
 if truth is not None:
@@ -264,7 +266,7 @@ session.saw(*said)
 
 # %%
 print(*(f"{package} {number}" for package, number in folder.versions().items()), sep=", ")
-print(f"case: seed {s['seed']}; likelihood ratios within {case.comparison.bounds if case.comparison else 'no bounds'}")
+print(f"seed {s['seed']}; bounds of log10 likelihood ratios:", np.round(case.comparison.bounds, 2) if case.comparison else "none")
 case_page.styled(case.known[["role", "device", "recording", "sha256"]][case.known["role"] == "reference"])
 
 # %% [markdown] tags=["lab-only"]
