@@ -267,8 +267,8 @@ def held_out(dataset, *, seed=0):
     Returns
     -------
     train, validation : np.ndarray [shape=(n_segments,)], bool
-        Held out is a device's last training session, where it has several; else its last training recording; of a
-        single one a stretch, and segments that reach over its edge are in neither.
+        Held out is a device's last training session, or its last recording where it has one session, see
+        `of_last_session`; of a single recording a stretch, and segments that reach over its edge are in neither.
 
     Raises
     ------
@@ -291,10 +291,9 @@ def held_out(dataset, *, seed=0):
     train, validation = np.zeros((2, len(table)), bool)
     rng = np.random.default_rng(seed)
     for _, rows in table[table["split"] == "train"].groupby("device", sort=True):
-        unit = next((rows[name] for name in ("session", "recording") if len(rows[name].unique()) > 1), None)
-        if unit is not None:
-            validation[rows.index] = unit == unit.iloc[-1]
-            train[rows.index] = unit != unit.iloc[-1]
+        last = of_last_session(rows)
+        if last is not None:
+            validation[rows.index], train[rows.index] = last, ~last
             continue
         n, start = rows["n_samples"].iloc[0], rows["start"].to_numpy()
         size = max(int(SHARE * n), length)
@@ -304,6 +303,18 @@ def held_out(dataset, *, seed=0):
     if not validation.any() or not train.any():
         raise ParameterError("no segment lies wholly inside (or outside) a held-out stretch of such short recordings")
     return train, validation
+
+
+def of_last_session(rows):
+    """Return which rows of one device are of its last session, else of its last recording; ``None`` where it is alone.
+
+    Last is what the last row is of.
+
+    >>> of_last_session(pd.DataFrame({"session": ["may", "may", "june"], "recording": [*"123"]})).tolist()
+    [False, False, True]
+    """
+    unit = next((rows[name] for name in ("session", "recording") if len(rows[name].unique()) > 1), None)
+    return None if unit is None else unit == unit.iloc[-1]
 
 
 def check_settings(settings):

@@ -7,7 +7,7 @@ from .errors import ParameterError, check_name, check_positive, check_signal
 from .noise import check_settings, extract_noise, map_chunks
 
 FRAME_S, BLOCK_S = 0.032, 0.064  # frame of a spectrum, half overlapping; block over which log spectra are averaged [s]
-ROUNDING = 2.0**-30 / 12  # noise of 16 bit [power]
+ROUNDING = 2.0**-30 / 12  # power of the rounding noise of 16 bit, full scale = 1
 CHUNK_S = 60  # sound taken at a time [s]
 NOISES = ("wavelet", "none")
 WINDOWS = ("none", "hann")

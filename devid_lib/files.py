@@ -6,6 +6,7 @@ import itertools
 import json
 import os
 import platform
+import re
 import shutil
 import sys
 import time
@@ -77,10 +78,11 @@ def atomic_path(path):
 def sweep(folder):
     """Remove the temporary files and folders, at any depth, whose processes are gone; the folder need not be there."""
     for path in Path(folder).rglob(".tmp*"):
-        with suppress(OSError, ValueError):  # another process sweeps too; a name that is none of ours
-            age = path.stat().st_mtime
-            host, process = path.name.removeprefix(".tmp").split("-")[:2]
-            if time.time() - age > FOREIGN_S or (host == HOST and not _alive(int(process), age)):
+        ours = re.fullmatch(r"\.tmp([0-9a-f]{8})-(\d+)-\d+(\..*)?", path.name)
+        with suppress(OSError):  # another process sweeps too
+            written = path.stat().st_mtime
+            old = time.time() - written > FOREIGN_S
+            if ours and (old or (ours[1] == HOST and not _alive(int(ours[2]), written))):
                 remove(path)
 
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from .errors import ParameterError, check_count, check_name
+from .features import ROUNDING as POWER_FLOOR  # below the powers of a filter bank
 from .files import stderr_to
 
 
@@ -40,7 +41,6 @@ SYSTEMS = {
     "filterbank": Network("Filter bank", "filterbank", "waveform", (300,)),
 }
 WEIGHT_DECAY = 1e-4  # of all networks but softmax regression
-POWER_FLOOR = 2.0**-30 / 12  # power of the rounding noise of 16-bit audio
 
 
 def keras_environment():
@@ -349,7 +349,7 @@ def sine_filters(filters=100, kernel=197):
 
 
 def cosine_filters(filters, kernel):
-    """Return the filters of `filterbank` [shape=(kernel, 1, filters)]: Hann-windowed cosines of length one.
+    """Return the filters of `filterbank` [shape=(kernel, 1, filters)]: Hann-windowed cosines of norm one.
 
     Their frequencies are the centres of equal parts of the band.
 

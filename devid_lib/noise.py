@@ -57,8 +57,7 @@ def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="so
     MATLAB ``wden`` semantics: half-point symmetric extension, approximation kept as it is.
 
     The transform is linear and reconstructs perfectly, so the noise is the inverse transform of what the threshold
-    takes from the details, with a zero approximation. For soft thresholds that is the details clipped to
-    +-threshold.
+    takes from the details, with a zero approximation. For soft thresholds that is the details clipped to +-threshold.
 
     Of sqtwolog and minimaxi, n is the length of the signal. MATLAB counts all coefficients, which for 4096 samples,
     sym8 and level 17 makes 4342 and a minimaxi threshold of 2.604 instead of 2.588.

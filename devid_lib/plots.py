@@ -240,12 +240,12 @@ def accuracy_bars(rows, *, ax=None):
 def vote_curve(curves, *, paper=None, ax=None):
     """Draw accuracy [%] against the number of voting segments (notebooks 07 and 11; table V of the paper).
 
-    ``curves`` holds tables by label (voters, value, low, high, chance), ``paper`` fractions by number of voters.
+    ``curves`` holds tables by label (voters, value, low, high, chance), ``paper`` fractions. Intervals are dotted.
     """
     ax, together = ax or plt.subplots(figsize=(8, 4))[1], pd.concat(curves.values())
     for i, (name, table) in enumerate(curves.items()):
         color, dashes = PALETTE[i % FEW], "--" if i % 2 else "-"  # dashes let an equal curve below show through
-        ax.fill_between(table["voters"], 100 * table["low"], 100 * table["high"], color=color, alpha=0.18, lw=0)
+        ax.plot(table["voters"], 100 * table[["low", "high"]], ":", color=color, lw=1)  # bands would mix their colours
         ax.plot(table["voters"], 100 * table["value"], dashes, color=color, marker="o", ms=4, lw=1.8, label=label(name))
     if paper:
         ax.plot(list(paper), 100 * np.array(list(paper.values())), "D", ms=7, mfc="none", mec=DARK, label="paper")

@@ -12,7 +12,7 @@ import numpy as np
 import soxr
 
 from .encoders import transcode
-from .errors import ParameterError
+from .errors import ParameterError, check_name
 from .soundfield import GRID, SAMPLERATE, coloured_noise, filtered, go_on, minimum_phase, slowly, smooth_process
 
 # --- Constants -------------------------------------------------------------------------------------------------------
@@ -265,8 +265,7 @@ def device(model, unit, *, seed=0, name=""):
     >>> device("phone A", 3).name
     'phone A 3'
     """
-    if model not in DESIGNS:
-        raise ParameterError(f"model must be one of {', '.join(DESIGNS)}, not {model!r}")
+    check_name("model", model, DESIGNS)
     number = list(DESIGNS).index(model)
     drawn = draw_model(DESIGNS[model], rng=np.random.default_rng([seed, 1, number]))
     return draw_unit(name or f"{model} {unit}", drawn, rng=np.random.default_rng([seed, 2, number, unit]))

@@ -11,8 +11,8 @@ def random_segments(y, *, n, length=4096, rng):
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,)], real
-        Recording, full scale = 1; integers are converted as they are. A memory-mapped file is read only where
-        a segment lies.
+        Recording, full scale = 1; integers are converted as they are. A memory-mapped file is read only where a segment
+        lies.
     n : int >= 1
         Number of segments.
     length : int >= 1

@@ -20,7 +20,7 @@ from scipy.io import wavfile
 
 from . import recorders as _recorders
 from . import soundfield as _soundfield
-from .errors import CorpusError, ParameterError, check_count
+from .errors import CorpusError, ParameterError, check_count, check_name
 from .files import atomic_path, locked, remove, sha256_of, stamp, sweep
 from .progress import progress
 from .recorders import DEVICES, RECORDERS, record, recorders
@@ -118,8 +118,7 @@ def _settings(*, seed, minutes, share, responses=None):
     check_count("seed", seed, least=0)
     if isinstance(minutes, bool) or not isinstance(minutes, Real) or not _MINUTES[0] <= minutes <= _MINUTES[1]:
         raise ParameterError(f"minutes must be a number from {_MINUTES[0]:g} to {_MINUTES[1]:g}, not {minutes!r}")
-    if share not in SHARED:
-        raise ParameterError(f"share must be one of {', '.join(SHARED)}, not {share!r}")
+    check_name("share", share, SHARED)
     settings = {"statement": _STATEMENT, "version": VERSION, "constants": _constants_checksum(), "seed": int(seed),
                 "minutes": float(minutes), "share": share}
     if not responses:

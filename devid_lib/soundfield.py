@@ -18,7 +18,7 @@ import soxr
 from scipy import signal
 from scipy.ndimage import gaussian_filter1d
 
-from .errors import ParameterError, check_count
+from .errors import ParameterError, check_count, check_name
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # Ranges, (low, high), are the ends of a uniform distribution. "Assumed" is what no source was found for; those of the
@@ -164,8 +164,7 @@ def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
     -----
     The sentences are synthetic: see assets/speech.txt.
     """
-    if side not in VOICES:
-        raise ParameterError(f"side must be one of {', '.join(VOICES)}, not {side!r}")
+    check_name("side", side, VOICES)
     voices = VOICES[side] if voices is None else voices
     if not voices or set(voices) - set(VOICES[side]):
         raise ParameterError(f"voices must be some of {', '.join(VOICES[side])}, not {voices!r}")

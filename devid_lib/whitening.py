@@ -34,10 +34,10 @@ def whitening(X, rows=None, *, share=SHARES["none"]):
 
     Notes
     -----
-    More than half of the variance of log spectra is one component, the level of the segment. Left in, it
-    drives every hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997)
-    of the standardised features it is one direction among many. Directions of little variance are not blown up: that
-    would name a little more within a session, much less in another (tools/choose_features.py).
+    More than half of the variance of log spectra is one component, the level of the segment. Left in, it drives every
+    hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997) of the
+    standardised features it is one direction among many. Directions of little variance are not blown up: that would
+    name a little more within a session, much less in another (tools/choose_features.py).
 
     Examples
     --------

@@ -202,7 +202,7 @@ def test_what_a_killed_process_left_is_swept_and_what_a_living_one_writes_is_not
         (".tmp{host}-{process}-0.csv", 3600, False),  # the number is another process's by now
         (".tmp00000000-1-0.csv", 3600, True),  # another machine's: its processes are not known here
         (".tmp00000000-1-0.csv", 90000, False),
-        (".tmpfile-of-yours", 3600, True),
+        (".tmpfile-of-yours", 90000, True),
         ("tmp-1-0.csv", 90000, True),
     ],
 )

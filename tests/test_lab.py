@@ -44,5 +44,13 @@ def test_changes_are_kept_and_a_newer_notebook_lies_beside_them(tmp_path):
     assert "00_a.ipynb was changed here and in the project" in note
     assert text(copy) == "mine" and text(copy.with_name("00_a-new.ipynb")) == "newer"
     assert lab.refresh_lab(source.parent, copy.parent) == []
+    write(source, "newest")  # nobody has touched the newer one
+    lab.refresh_lab(source.parent, copy.parent)
+    assert text(copy.with_name("00_a-new.ipynb")) == "newest"
+    write(copy.with_name("00_a-new.ipynb"), "mine, too")
+    write(source, "the last")
+    (note,) = lab.refresh_lab(source.parent, copy.parent)
+    assert "the project's is 00_a-new1.ipynb" in note and text(copy.with_name("00_a-new1.ipynb")) == "the last"
+    assert text(copy) == "mine" and text(copy.with_name("00_a-new.ipynb")) == "mine, too"
     copy.write_text("damaged")
     assert lab.refresh_lab(source.parent, copy.parent) == [] and copy.read_text() == "damaged"

@@ -7,6 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import numpy as np
 import pytest
 
+from devid_lib.corpora import download
 from devid_lib.errors import DevidError
 from devid_lib.workbook import published
 
@@ -48,7 +49,8 @@ def test_a_missing_or_changed_file_is_named(folder):
 
 
 def test_download_keeps_to_the_checksums(folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(published, "ADDRESS", folder.as_uri() + "/")  # pooch cannot fetch file addresses: a clear error
+    monkeypatch.setattr(download, "PAUSE_S", 0)
+    monkeypatch.setattr(published, "ADDRESS", folder.as_uri() + "/")  # which cannot be fetched: a clear error
     with pytest.raises(DevidError, match=r"predy1\.npy: cannot be downloaded"):
         published.load_published("download", data_dir=tmp_path / "elsewhere")
 
@@ -79,7 +81,7 @@ def test_files_are_downloaded_once(served, tmp_path):
 
 def test_a_download_that_differs_is_refused_and_leaves_nothing(served, folder, tmp_path):
     (folder / "predy2.npy").write_bytes(b"something else")
-    with pytest.raises(DevidError, match=r"predy2\.npy: cannot be downloaded"):
+    with pytest.raises(DevidError, match=r"predy2\.npy: what arrived does not have the checksum"):
         published.load_published("download", data_dir=tmp_path / "data")
     assert not (tmp_path / "data" / "published_predictions" / "predy2.npy").exists()
 

@@ -322,7 +322,7 @@ def test_an_unreadable_marker_is_refused(cheap, tmp_path, content):
 def test_old_temporary_files_of_a_killed_run_are_removed(cheap, tmp_path):
     simulate_corpus(tmp_path, **SETTINGS)
     (tmp_path / "Elm" / "2.wav").unlink()
-    old, new = tmp_path / "Elm" / ".tmp1-2.wav", tmp_path / "Elm" / ".tmp2-3.wav"
+    old, new = tmp_path / "Elm" / ".tmp0123abcd-1-2.wav", tmp_path / "Elm" / ".tmp0123abcd-2-3.wav"
     for path in (old, new):
         path.write_bytes(b"")
     os.utime(old, (0, time.time() - 90_000))

@@ -148,6 +148,15 @@ def test_too_few_frames_for_the_background_are_named():
     assert len(model.weights) == 3
 
 
+def test_frames_that_are_all_alike_have_no_negative_variance():
+    x = np.zeros((20_000, 5))
+    for i, value in enumerate(np.random.default_rng(11).normal(size=(3, 5))):
+        x[11 * i : 11 * (i + 1)] = 3 * value
+    with pytest.warns(SingularCovarianceWarning, match="of 20 variances"):
+        model = cepstra.fit_background([x], n_components=4, random_state=0)
+    assert np.isfinite(model.means).all() and (model.variances == cepstra.VARIANCE_FLOOR).all()
+
+
 def test_a_singular_covariance_is_named_and_floored():
     x = np.random.default_rng(0).standard_normal((100, 2))
     with pytest.warns(SingularCovarianceWarning, match="1 of 2 features"):

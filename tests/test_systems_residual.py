@@ -172,7 +172,7 @@ def test_noise_mfcc():
         # deltas are the slopes of the coefficients
         expected = (-2 * features[2, :12] - features[3, :12] + features[5, :12] + 2 * features[6, :12]) / 10
         assert features[4, 12:] == pytest.approx(expected, abs=1e-4)
-    with pytest.raises(ParameterError, match="source 'speech'"):
+    with pytest.raises(ParameterError, match="source='speech'"):
         noise_mfcc(y, RATE, source="speech")
 
 

@@ -74,7 +74,10 @@ def fit_background(frames, *, n_components, random_state):
                             random_state=random_state)  # fmt: skip
     with warnings.catch_warnings():  # it need not have converged: the number of iterations is part of the method
         warnings.simplefilter("ignore", ConvergenceWarning)
-        model.fit(drawn)
+        try:
+            model.fit(drawn)
+        except ValueError:  # float32 rounds the variance of frames that are all alike to less than nothing
+            model.fit(drawn.astype(np.float64))
     variances, low = model.covariances_, model.covariances_ < VARIANCE_FLOOR
     if low.any():
         named = f"{low.sum()} of {low.size} variances of the background model are below {VARIANCE_FLOOR:g}: raised"
@@ -105,8 +108,8 @@ def statistics(mixture, x):
     counts : np.ndarray [shape=(k,)], float64
         Frames that belong to each component, shared by posterior probability.
     first, second : np.ndarray [shape=(k, d)], float64
-        Sums of the frames and of their squares.
-        Reynolds, Quatieri & Dunn (2000), equations (7) to (10), before the division by the counts.
+        Sums of the frames and of their squares. Reynolds, Quatieri & Dunn (2000), equations (7) to (10), before the
+        division by the counts.
     """
     k, d = mixture.means.shape
     counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d))
@@ -138,8 +141,8 @@ def map_adapt(mixture, counts, first, second=None, *, relevance=16.0):
 
     Notes
     -----
-    Reynolds, Quatieri & Dunn (2000), equations (11) to (14): a = n / (n + r), mean = a E[x] + (1 - a)
-    mean, variance = a E[x^2] + (1 - a) (variance + mean^2) - new mean^2, and weights likewise, scaled to sum one.
+    Reynolds, Quatieri & Dunn (2000), equations (11) to (14): a = n / (n + r), mean = a E[x] + (1 - a) mean, variance =
+    a E[x^2] + (1 - a) (variance + mean^2) - new mean^2, and weights likewise, scaled to sum one.
     """
     n = np.maximum(counts, 1e-10)
     a = (counts / (n + relevance))[:, None]
@@ -286,8 +289,8 @@ def likelihood_ratios(background, means, x):
 
     Notes
     -----
-    Of each frame only the ``TOP`` components that are most probable in the background are counted, in
-    both mixtures: "fast scoring" of Reynolds, Quatieri & Dunn (2000), section 3.5.
+    Of each frame only the ``TOP`` components that are most probable in the background are counted, in both mixtures:
+    "fast scoring" of Reynolds, Quatieri & Dunn (2000), section 3.5.
     """
     k, d = background.means.shape
     x, top = background.standardised(x), min(TOP, k)
@@ -387,9 +390,9 @@ def supervector(background, x, *, relevance=16.0):
     It is the shift of the adapted means from those of the background, times sqrt(weight) / sigma, and has length one
     (zero where nothing has shifted). ``relevance`` is that of `map_adapt`.
 
-    The scaling makes the inner product of two supervectors that of Campbell, Sturim & Reynolds (2006),
-    which bounds the divergence of the two mixtures. The length says how many frames there were rather than which
-    device it was, so that it is divided out.
+    The scaling makes the inner product of two supervectors that of Campbell, Sturim & Reynolds (2006), which bounds the
+    divergence of the two mixtures. The length says how many frames there were rather than which device it was, so that
+    it is divided out.
     """
     counts, first, _ = statistics(background, x)
     shift = map_adapt(background, counts, first, relevance=relevance).means - background.means

@@ -6,7 +6,7 @@ from numbers import Integral
 import numpy as np
 
 from ..audio import load_recording
-from ..errors import ParameterError
+from ..errors import ParameterError, check_positive
 
 LARGEST = 1e6  # full scale = 1: anything larger is no recording, and its power would overflow
 MOST_KEPT = 3  # features of an excerpt: systems that share one come near each other in the registry
@@ -95,8 +95,7 @@ def cut_excerpts(recordings, *, seconds, n, seed=0):
     >>> [(len(x.y), x.start) for x in cut_excerpts([whole], seconds=0.5, n=2)]
     [(4000, 2548), (4000, 3403)]
     """
-    if not seconds > 0:
-        raise ParameterError(f"seconds={seconds!r} is not above 0")
+    check_positive("seconds", seconds)
     rng, excerpts = np.random.default_rng(seed), []
     for whole in recordings:
         length = round(seconds * whole.samplerate)

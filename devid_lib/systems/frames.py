@@ -13,7 +13,7 @@ import numpy as np
 import scipy.fft
 from scipy import ndimage, signal
 
-from ..errors import ParameterError
+from ..errors import ParameterError, check_name
 from .spectra import POWER_FLOOR, framed, log_power, power, spectra_in_chunks
 
 N_COEFFICIENTS = 23  # more than most systems take: they share them, and cut
@@ -104,10 +104,9 @@ def gtcc(y, samplerate):
 def pncc(y, samplerate):
     """Return power-normalised cepstral coefficients; arguments and shape as in `mfcc`.
 
-    Kim & Stern (2016): pre-emphasis, power of 40 gammatones from 200 Hz in windows of 25.6 ms every
-    10 ms, `power_normalised`, power law with exponent 1/15 in place of the logarithm, cosine transform. Their filters
-    end at 8 kHz, with speech at 16 kHz; here at half the sample rate. Their last step, taking the mean away, is left
-    out.
+    Kim & Stern (2016): pre-emphasis, power of 40 gammatones from 200 Hz in windows of 25.6 ms every 10 ms,
+    `power_normalised`, power law with exponent 1/15 in place of the logarithm, cosine transform. Their filters end at 8
+    kHz, with speech at 16 kHz; here at half the sample rate. Their last step, taking the mean away, is left out.
     """
     options = {"frame_s": FRAME_S["pncc"], "hop_s": HOP_S["pncc"]}
     n_fft = frame_sizes(samplerate, **options)[2]
@@ -134,8 +133,7 @@ def cepstra(excerpt, *, feature="mfcc", n_coefficients=N_COEFFICIENTS):
     -------
     x : np.ndarray [shape=(n_frames, n_coefficients)], float32
     """
-    if feature not in FEATURES:
-        raise ParameterError(f"feature must be one of {', '.join(FEATURES)}, not {feature!r}")
+    check_name("feature", feature, FEATURES)
     if not 1 <= n_coefficients <= N_COEFFICIENTS:
         raise ParameterError(f"n_coefficients={n_coefficients!r} is not in 1..{N_COEFFICIENTS}")
     function, params = FEATURES[feature]
@@ -156,9 +154,9 @@ def with_deltas(x):
 def rasta_filter(x):
     """Return features [shape=(n_frames, n)], 10 ms apart, band-pass filtered along time.
 
-    Hermansky & Morgan (1994): 0.1 (2 + z^-1 - z^-3 - 2 z^-4) / (1 - 0.98 z^-1), without the advance by
-    four frames. A constant, that is, a fixed channel, gives exactly nothing: the filter starts as if the first frame
-    had always been there. The cosine transform is linear, so that filtering cepstra is filtering log energies.
+    Hermansky & Morgan (1994): 0.1 (2 + z^-1 - z^-3 - 2 z^-4) / (1 - 0.98 z^-1), without the advance by four frames. A
+    constant, that is, a fixed channel, gives exactly nothing: the filter starts as if the first frame had always been
+    there. The cosine transform is linear, so that filtering cepstra is filtering log energies.
     """
     x = np.asarray(x)
     change = (x - x[:1]).astype(np.float64)  # so that the start has no transient: the filter passes no constant
@@ -173,12 +171,11 @@ def triangular_filters(samplerate, *, n_fft, n_filters, spacing="mel"):
     They reach from 0 to half the sample rate and have equal widths on HTK's mel scale, 2595 log10(1 + f / 700), or in
     frequency (``spacing="linear"``).
     """
+    check_name("spacing", spacing, ("mel", "linear"))
     if spacing == "mel":
         with warnings.catch_warnings():  # librosa's "empty filters": at low rates a filter can fall between two bins
             warnings.simplefilter("ignore", UserWarning)
             return librosa.filters.mel(sr=samplerate, n_fft=n_fft, n_mels=n_filters, htk=True, norm=None)
-    if spacing != "linear":
-        raise ParameterError(f"spacing must be one of mel, linear, not {spacing!r}")
     centres, step = np.linspace(0, samplerate / 2, n_filters + 2, retstep=True)
     distance = np.abs(np.fft.rfftfreq(n_fft, 1 / samplerate) - centres[1:-1, None])
     return np.maximum(0.0, 1 - distance / step)

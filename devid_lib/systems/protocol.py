@@ -13,6 +13,7 @@ from sklearn.base import clone
 from sklearn.metrics import f1_score, log_loss
 from threadpoolctl import threadpool_limits
 
+from ..dataset import of_last_session
 from ..errors import ParameterError
 from ..evaluation import accuracy, decisions, predictions_table
 from .excerpts import cut_excerpts, pieces, whole_recordings
@@ -54,21 +55,24 @@ def protocol_material(corpus, *, segment_length, test_segments, learned_s=30.0, 
     Returns
     -------
     material : Material
-        What is learned of a training recording comes from all over its first four fifths, see `thinned`. Held out are a
-        device's last training session, where it has several, else its last training recording, of a single one the
-        second half. A test recording is asked for as a whole by as many seconds as are learned of one.
+        What is learned of a training recording comes from all over its first four fifths, see `thinned`. Held out is a
+        device's last training session, or its last recording where it has one session, see `dataset.of_last_session`;
+        of a single recording the second half. A test recording is asked for as a whole by as many seconds as are
+        learned of one.
     """
     rows = corpus[corpus["split"] == "train"]
     if len(strange := np.setdiff1d(corpus.loc[corpus["split"] == "test", "device"], rows["device"])):
         raise ParameterError(f"device {str(strange[0])!r} is to be named, but has no training recording")
     counts = {unit: math.ceil(test_segments / every) for unit, every in EVERY.items()}
     wholes, held, same = [], [], []
-    for whole, last in zip(whole_recordings(corpus, "train"), last_of_each(rows), strict=True):
+    last_of = {device: of_last_session(own) for device, own in rows.groupby("device")}
+    for whole, i in zip(whole_recordings(corpus, "train"), rows.index, strict=True):
         edge = max(round((1 - KEPT_BACK) * len(whole.y)), min(2 * segment_length, len(whole.y)))
         learned, end = thinned(whole.part(0, edge), seconds=learned_s), whole.part(edge, len(whole.y))
         middle = len(learned.y) // 2
-        parts = [learned] if last is not None else [learned.part(0, middle), learned.part(middle, 2 * middle)]
-        wholes, held = wholes + parts, held + ([last] if last is not None else [False, True])
+        alone = (last := last_of[whole.device]) is None
+        wholes += [learned.part(0, middle), learned.part(middle, 2 * middle)] if alone else [learned]
+        held += [False, True] if alone else [bool(last[i])]
         same += cut_excerpts([end], seconds=SECONDS[SAME], n=counts[SAME], seed=seed) if len(end.y) else []
     seconds = {"segment": segment_length / whole.samplerate} | SECONDS
     cut = {unit: [pieces(x, seconds=s) for x in wholes] for unit, s in seconds.items()}
@@ -82,14 +86,6 @@ def protocol_material(corpus, *, segment_length, test_segments, learned_s=30.0, 
     learned = {unit: list(itertools.chain(*parts)) for unit, parts in cut.items()}
     held_out = {unit: np.repeat(held, list(map(len, parts))) for unit, parts in cut.items()}
     return Material(learned, held_out, tests, same)
-
-
-def last_of_each(rows):
-    """Yield of every training recording whether it is of its device's last session (else recording), None if alone."""
-    for row in rows.itertuples():
-        own = rows[rows["device"] == row.device]
-        unit = next((name for name in ("session", "recording") if len(own[name].unique()) > 1), None)
-        yield None if unit is None else bool(getattr(row, unit) == own[unit].iloc[-1])
 
 
 def thinned(whole, *, seconds):
@@ -176,11 +172,11 @@ def answers(system, excerpts):
 
 
 def multiclass_cllr(proba, codes):
-    """Return the share of what there was to know that is not known after all, float: 0 is perfect, 1 worth nothing.
+    """Return the multiclass Cllr over that of no knowledge, float: 0 is perfect, 1 worth nothing, above 1 misleading.
 
     Mean over devices of the log-loss of their excerpts, whose class numbers ``codes`` are, over log(number of devices);
-    ``proba`` [shape=(n, n_devices)] are posteriors after equal priors. Above 1 the numbers mislead. Source: Brümmer &
-    van Leeuwen, "On calibration of language recognition scores", Odyssey 2006.
+    ``proba`` [shape=(n, n_devices)] are posteriors after equal priors. Source: Brümmer & van Leeuwen, "On calibration
+    of language recognition scores", Odyssey 2006.
 
     >>> multiclass_cllr(np.full((3, 4), 0.25), np.array([0, 1, 1])), multiclass_cllr(np.eye(2), np.array([0, 1]))
     (1.0, 0.0)

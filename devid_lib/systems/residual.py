@@ -11,7 +11,7 @@ from sklearn.feature_selection import SelectKBest
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..errors import ParameterError
+from ..errors import check_name
 from .base import System
 from .frames import cepstrum, frame_sizes, triangular_filters, with_deltas
 from .spectra import (
@@ -33,7 +33,6 @@ SPECTRAL_FLOOR = 0.002  # of spectral subtraction: least gain, of multi-band sub
 N_BANDS = 4  # of multi-band spectral subtraction, of equal width
 PITCH_HZ = (70.0, 400.0)
 HARMONICS_HZ = 4000.0  # above, no harmonics are looked for
-SOURCES = ("noise", "raw")
 DESCRIPTORS = ("centroid", "spread", "skewness", "kurtosis", "flatness", "entropy", "rolloff", "brightness",
                "irregularity", "flux")  # fmt: skip
 TEXTURE = (*DESCRIPTORS, *(f"MFCC {i}" for i in range(1, 14)))
@@ -319,8 +318,7 @@ def noise_mfcc(y, samplerate, *, source="noise"):
     coefficients : np.ndarray [shape=(n_frames, 24)], float32
         12 coefficients of 26 triangular filters and their slopes; frames of 25 ms, Hamming window, 10 ms apart.
     """
-    if source not in SOURCES:
-        raise ParameterError(f"source {source!r} is not one of {', '.join(SOURCES)}")
+    check_name("source", source, ("noise", "raw"))
     length, hop, n_fft = frame_sizes(samplerate, frame_s=0.025, hop_s=0.01)
     frames = framed(y, length=length, hop=hop)
     filters = triangular_filters(samplerate, n_fft=n_fft, n_filters=26).T.astype(np.float32)

@@ -2,14 +2,13 @@
 
 import warnings
 from dataclasses import dataclass
-from numbers import Real
 
 import numpy as np
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
-from ..errors import ParameterError
+from ..errors import check_positive
 from .spectra import POWER_FLOOR, VectorSystem, feature_matrix, framed, spectra_in_chunks
 from .warnings import NearSilenceWarning
 
@@ -116,6 +115,6 @@ class SilenceHistogram(VectorSystem):
         return make_pipeline(StandardScaler(), LogisticRegression(C=self.C, max_iter=500))
 
     def _fit(self, excerpts, codes):
-        if self.threshold is not None and not (isinstance(self.threshold, Real) and self.threshold > 0):
-            raise ParameterError(f"threshold={self.threshold!r} is neither above 0 nor None")
+        if self.threshold is not None:
+            check_positive("threshold", self.threshold)
         super()._fit(excerpts, codes)

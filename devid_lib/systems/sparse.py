@@ -42,8 +42,8 @@ def src_residuals(train, codes, test, *, n_nonzero=5):
 
     Notes
     -----
-    Wright, Yang, Ganesh, Sastry & Ma, "Robust face recognition via sparse representation", IEEE TPAMI
-    31(2), 210-227, 2009; their minimum of the l1 norm is approximated by orthogonal matching pursuit.
+    Wright, Yang, Ganesh, Sastry & Ma, "Robust face recognition via sparse representation", IEEE TPAMI 31(2), 210-227,
+    2009; their minimum of the l1 norm is approximated by orthogonal matching pursuit.
     """
     dictionary, x = normalize(train).T.astype(np.float64), normalize(test).T.astype(np.float64)
     n_nonzero = min(n_nonzero, *dictionary.shape)

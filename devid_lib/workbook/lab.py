@@ -1,5 +1,6 @@
 """JupyterLab on a working copy of the notebooks: what is run and saved there changes no file of the project."""
 
+import itertools
 import json
 import os
 import shutil
@@ -26,12 +27,12 @@ def refresh_lab(notebooks, lab):
         known, notes = {}, [f"{error}: every notebook counts as changed"]
     for source in sorted([*notebooks.glob("*.ipynb"), *notebooks.glob("solutions/*.ipynb")]):
         name = source.relative_to(notebooks).as_posix()
-        copy, new = lab / name, sha256(source.read_bytes()).hexdigest()
-        untouched = copy.exists() and content(copy) == known.get(name, {}).get("content")
-        if copy.exists() and not untouched:
-            if known.get(name, {}).get("source") == new:
+        copy, new, before = lab / name, sha256(source.read_bytes()).hexdigest(), known.get(name, {})
+        if copy.exists() and content(copy) != before.get("content"):
+            if before.get("source") == new:
                 continue  # changed here, and not in the project
-            copy = copy.with_name(f"{copy.stem}-new.ipynb")
+            beside = (copy.with_name(f"{copy.stem}-new{number or ''}.ipynb") for number in itertools.count())
+            copy = next(path for path in beside if not path.exists() or content(path) == before.get("content"))
             notes.append(f"{name} was changed here and in the project: the project's is {copy.name}")
         copy.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, copy)

@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ..corpora.download import fetch
 from ..errors import DevidError
 from ..evaluation import predictions_table
 from ..files import sha256_of
@@ -13,6 +14,7 @@ DEVICES = ("aigo", "Allbar", "HYUNDAI", "JWD", "LG", "OLYMPUS", "PHILIPS", "Shin
 CORPUS = "published predictions"
 ADDRESS = "https://raw.githubusercontent.com/SMartQi/identification/91b36daea9d69e73809a3bc64cdac9211981c3c3/"
 LABELS = "predyy.npy"
+LARGEST = 100_000  # of a file [bytes]
 FILES = {  # SHA-256
     "predy1.npy": "ade22c1d6c77151ce677e3d7f4496cf4d81311f053a945f8d7a8bf815be190f7",
     "predy2.npy": "0c746dabc44d00f0884a66ce99648c7c8ab178586fa8a2901dadcec4eb684dc2",
@@ -57,7 +59,7 @@ def load_published(source, *, data_dir):
     for name, checksum in FILES.items():
         path = folder / name
         if source == "download":
-            download(path, checksum)
+            fetch(ADDRESS + name, path, checksum=f"sha256:{checksum}", limit=LARGEST)
         if not path.is_file():
             raise DevidError(f"{path}: no such file")
         if sha256_of(path) != checksum:
@@ -67,14 +69,3 @@ def load_published(source, *, data_dir):
     rows = pd.DataFrame({"device": truth, "recording": "3", "start": -1})
     tables = [predictions_table(p, rows.assign(draw=draw), DEVICES) for draw, p in enumerate(arrays.values())]
     return pd.concat(tables, ignore_index=True)
-
-
-def download(path, checksum):
-    """Fetch a file that is not there yet; it is checked before it gets its name."""
-    import pooch
-
-    known = {"known_hash": f"sha256:{checksum}", "fname": path.name, "path": path.parent, "progressbar": False}
-    try:
-        pooch.retrieve(ADDRESS + path.name, **known)
-    except (OSError, ValueError) as error:
-        raise DevidError(f"{ADDRESS + path.name}: cannot be downloaded: {error}") from error
