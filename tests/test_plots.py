@@ -280,8 +280,8 @@ def test_vote_curve_is_in_percent_and_names_chance():
     ax = plots.vote_curve({"sum": table, "majority": vote_table(0.8)}, paper={3: 0.96, 4: 0.98})
     np.testing.assert_allclose(line(ax, "sum").get_xydata(), table[["voters", "value"]] * [1, 100])
     np.testing.assert_allclose(line(ax, "paper").get_xydata(), [[3, 96], [4, 98]])
-    band = ax.collections[0].get_paths()[0].vertices[:, 1]
-    np.testing.assert_allclose([band.min(), band.max()], [100 * table["low"].min(), 100 * table["high"].max()])
+    dotted = [one.get_ydata() for one in ax.lines if one.get_linestyle() == ":"][:2]
+    np.testing.assert_allclose(dotted, 100 * table[["low", "high"]].to_numpy().T)
     assert legend(ax) == ["sum", "majority", "paper", "chance: 11.1 % (below)"]
     assert ax.get_ylim()[0] > 50 and all(float(tick).is_integer() for tick in ax.get_xticks())
     many = plots.vote_curve({"sum": vote_table(voters=(1, 2, 5, 10, 20, 50))})

@@ -106,7 +106,7 @@ for row in rows:
     middle = len(y) // 2
     clip = np.array(y[max(0, middle - 3 * rate // 2) : middle + 3 * rate // 2])
     clips.append(clip / (np.sqrt(np.mean(clip**2)) + 1e-9))  # equal RMS; a silent clip stays silent
-peak = max(np.abs(clip).max() for clip in clips)
+peak = max(1e-9, *(np.abs(clip).max() for clip in clips))
 for row, clip in zip(rows, clips, strict=True):
     print(f"{row.device}, recording {row.recording}")
     display(Audio(0.9 * clip / peak, rate=rate, normalize=False))  # one factor for both: they stay equally loud
@@ -285,7 +285,7 @@ is_test = recordings["split"] == "test"
 shortest, longest = recordings["duration_s"].min(), recordings["duration_s"].max()
 session.saw(
     f"The corpus `{recordings.attrs['name']}` holds {recordings['device'].nunique()} devices and {len(recordings)} "
-    f"recordings, {60 * hours:.0f} minutes in all.",
+    f"recordings, {60 * hours:.1f} minutes in all.",
     f"{is_test.sum()} whole recordings are held out for the test, {(~is_test).sum()} are for training; none is on both "
     "sides.",
     f"Recordings last from {shortest:.1f} to {longest:.1f} seconds and are brought to {rate} Hz and one channel.",

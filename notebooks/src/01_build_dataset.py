@@ -147,7 +147,7 @@ overlapping = np.append(gaps < n, False) | np.insert(gaps < n, 0, False)  # with
 lengths = dataset.segments[train].drop_duplicates(["device", "recording"])["n_samples"]
 cover = n * train.sum() / lengths.sum()
 print(f"{overlapping.mean():.0%} of this recording's {len(own)} segments share samples with another one.")
-print(f"Laid end to end, all training segments are {cover:.1f} times as long as the recordings they come from.")
+print(f"Laid end to end, all training segments are {cover:.2g} times as long as the recordings they come from.")
 
 # %% [markdown]
 # Many segments of one recording are not as many independent looks at the device: they share samples, the room, the
@@ -198,7 +198,7 @@ excerpt = y[:length].astype(float).reshape(-1, frame)
 
 power = np.maximum((excerpt**2).mean(axis=1), 1e-12)  # nothing below -120 dB
 floor = np.percentile(10 * np.log10(power), [5, 10, 50])
-six = [10 * np.log10(np.mean(excerpt**2)), *floor, np.mean(excerpt == 0), excerpt.mean()]
+six = [10 * np.log10(max(np.mean(excerpt**2), 1e-12)), *floor, np.mean(excerpt == 0), excerpt.mean()]
 
 np.testing.assert_allclose(six, library.iloc[0], rtol=1e-4, atol=1e-7)
 library.head(3).style.format(precision=2).format("{:.5f}", subset="dc_offset")
@@ -262,7 +262,7 @@ whole = probe.iloc[-1]
 session.saw(
     f"{train.sum()} training and {test.sum()} test segments (the paper: 18000 and 900), {dataset.X.shape[1]} features "
     f"each; {(sides > 1).sum()} recordings are on both sides.",
-    f"End to end the training segments are {cover:.1f} times as long as the recordings they were cut from; in the "
+    f"End to end the training segments are {cover:.2g} times as long as the recordings they were cut from; in the "
     f"recording shown {overlapping.mean():.0%} overlap another one.",
     f"{fit.sum()} of the training segments serve to fit, {validation.sum()} to judge epochs, "
     f"{(train & ~fit & ~validation).sum()} reach over an edge.",

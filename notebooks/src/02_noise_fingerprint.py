@@ -41,8 +41,7 @@ from devid_lib.errors import DevidError
 from devid_lib.features import fourier_features
 from devid_lib.noise import RULES, select_threshold, wavelet_denoise, wavelet_noise
 from devid_lib.segments import regular_segments
-from devid_lib.simulate import RECORDERS
-from devid_lib.workbook import percent, show, signed, start
+from devid_lib.workbook import joined, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 
 session = start("02_noise_fingerprint", globals())
@@ -68,7 +67,7 @@ print(f"{row['device']}, recording {row['recording']}: segment {loudest} of {len
 # $$ s(\tau) = f(\tau) + e(\tau), \qquad \tau = 0 \dots n-1 $$
 #
 # $s$ is what was recorded, $f$ the speech, $e$ the noise. Only $s$ is known. The plan: estimate the speech, and call
-# what is left the noise. (The paper's letter for the noise is $e$. The exponential function is written $\exp$ here.)
+# what is left the noise.
 #
 # ## A wavelet transform
 #
@@ -78,18 +77,13 @@ print(f"{row['device']}, recording {row['recording']}: segment {loudest} of {len
 #
 # $$ s \rightarrow (a_1, d_1), \qquad a_1 \rightarrow (a_2, d_2), \qquad \dots \qquad a_{J-1} \rightarrow (a_J, d_J) $$
 #
-# Each step throws nothing away. $d_1$ holds the upper half of all frequencies, $d_2$ the upper half of the rest: an
-# octave a level, from fine to coarse. PyWavelets does it in one call. Mind its order: `wavedec` returns
-# $a_J, d_J, \dots, d_2, d_1$, the coarsest first, so $d_1$ is the *last* one.
+# $d_1$ holds the upper half of all frequencies, $d_2$ the upper half of the rest: an octave a level, from fine to coarse.
+# PyWavelets does it in one call, `wavedec`, which returns the coarsest first: $a_J, d_J, \dots, d_2, d_1$.
 
 # %%
-with warnings.catch_warnings(record=True) as caught:
-    warnings.simplefilter("always")
-    coefficients = pywt.wavedec(s, p["wavelet"], mode="symmetric", level=p["level"])
+warnings.filterwarnings("ignore", message="Level value of")  # that it is too high: why is told below
+coefficients = pywt.wavedec(s, p["wavelet"], mode="symmetric", level=p["level"])
 print("numbers of coefficients:", *[len(c) for c in coefficients])
-for warning in caught:
-    print("pywt warns:", warning.message)
-warnings.filterwarnings("ignore", message="Level value of")  # more on this below
 
 # %% [markdown]
 # What does one coefficient stand for? Set it to one and all others to zero, and transform back. It is a short wave at
@@ -97,12 +91,11 @@ warnings.filterwarnings("ignore", message="Level value of")  # more on this belo
 
 # %%
 fig, axes = plt.subplots(1, 3, figsize=(10, 2.4), sharey=True, layout="constrained")
-around = slice(max(0, n // 2 - 600), n // 2 + 600)
 for ax, j in zip(axes, (2, 4, 6), strict=True):
     one = [np.zeros(len(c)) for c in pywt.wavedec(s, p["wavelet"], mode="symmetric", level=j)]
     one[1][len(one[1]) // 2] = 1  # the list starts with a_j, d_j
-    wave = pywt.waverec(one, p["wavelet"], mode="symmetric")[:n]
-    ax.plot(1000 * np.arange(n)[around] / rate, wave[around])
+    wave = pywt.waverec(one, p["wavelet"], mode="symmetric")[n // 3 : 2 * n // 3]
+    ax.plot(1000 * np.arange(len(wave)) / rate, wave)
     ax.set(title=f"one coefficient of level {j}", xlabel="time [ms]")
 axes[0].set_ylabel("amplitude")
 session.save_figure(axes, "waves", "What one detail coefficient stands for, at three levels.")
@@ -112,14 +105,12 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 #
 # Speech gathers in a few large coefficients. Noise spreads over all of them, thinly. So a coefficient that is small
 # counts as noise, and a large one as speech with some noise on it. What is small? First the noise level, from the
-# finest scale, where there is least speech. (In the simulated corpus nearly none: its synthetic voices end below 12
-# kHz, as the spectrograms of notebook 00 show.)
+# finest scale, where there is least speech:
 #
 # $$ \hat\sigma = \frac{\mathrm{median}\,|d_1|}{0.6745} $$
 #
-# The median does not mind a few large values of speech. Half of all values of Gaussian noise are within 0.6745 standard
-# deviations, hence the number. Then the *threshold*, one for all levels, by the rule that MATLAB calls `minimaxi`; $n$ counts the
-# samples of the segment:
+# The median does not mind a few large values of speech, and half of all values of Gaussian noise are within 0.6745 standard
+# deviations. Then the *threshold*, one for all levels, by the rule that MATLAB calls `minimaxi`, for $n$ samples:
 #
 # $$ t = \hat\sigma \left( 0.3936 + 0.1829 \log_2 n \right) $$
 #
@@ -127,7 +118,7 @@ session.save_figure(axes, "waves", "What one detail coefficient stands for, at t
 #
 # $$ d \;\rightarrow\; \mathrm{sign}(d)\, \max(|d| - t,\ 0) $$
 #
-# Transformed back, that is the estimated speech. The difference to the recording is the noise. In Python:
+# Transformed back, that is the estimated speech. The difference to the recording is the noise.
 
 
 # %%
@@ -149,8 +140,8 @@ np.testing.assert_allclose(e, wavelet_noise(s, **published), atol=1e-9)
 print(f"{np.sum(e**2) / np.sum(s**2):.2%} of the segment's energy is taken for noise")
 
 # %% [markdown]
-# That is the whole extraction, and the library's `wavelet_denoise` and `wavelet_noise` compute the same. The finest levels, as they are:
-# orange is what is taken for noise, at most the threshold of each coefficient; what rises above it, grey, is speech.
+# That is the whole extraction, and the library's `wavelet_denoise` and `wavelet_noise` compute the same. Some of the levels
+# as they are: orange is taken for noise, at most the threshold of each coefficient; what rises above it, grey, is speech.
 
 # %%
 details = coefficients[:0:-1]  # the finest first
@@ -158,27 +149,22 @@ sigma = np.median(np.abs(details[0])) / 0.6745
 t = sigma * (0.3936 + 0.1829 * np.log2(n))
 fig, axes = plt.subplots(2, 2, figsize=(10, 4), sharex=True, layout="constrained")
 for ax, j in zip(axes.flat, [j for j in (1, 2, 3, 5) if j <= len(details)], strict=False):
-    d = details[j - 1]
-    place = np.linspace(0, 1000 * n / rate, len(d))
-    style = {"lw": np.clip(400 / len(d), 0.5, 2), "rasterized": True}
-    ax.vlines(place, np.clip(d, -t, t), d, color="0.6", label="speech", **style)
-    ax.vlines(place, 0, np.clip(d, -t, t), color=plots.ORANGE, label="noise", **style)
-    ax.hlines([-t, t], 0, place[-1], color=plots.DARK, ls="--", lw=0.8, label="threshold t")
-    largest = np.abs(d).max() / max(t, 1e-12)
-    ax.set(ylim=(-6 * t - 1e-9, 6 * t + 1e-9), title=f"level {j}, the largest is {largest:.1f} t")
-    ax.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
-for ax in axes[1]:
-    ax.set_xlabel("time [ms]")
+    d = details[j - 1] / max(t, 1e-12)
+    place, style = np.linspace(0, 1000 * n / rate, len(d)), {"lw": np.clip(400 / len(d), 0.5, 2), "rasterized": True}
+    ax.vlines(place, np.clip(d, -1, 1), d, color="0.6", label="speech", **style)
+    ax.vlines(place, 0, np.clip(d, -1, 1), color=plots.ORANGE, label="noise", **style)
+    ax.hlines([-1, 1], 0, place[-1], color=plots.DARK, ls="--", lw=0.8, label="threshold")
+    ax.set(ylim=(-6, 6), title=f"level {j}, the largest is {np.abs(d).max():.1f} thresholds")
+fig.supxlabel("time [ms]", fontsize=10)
+fig.supylabel("coefficient [thresholds]", fontsize=10)
 fig.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside right upper")
 session.save_figure(axes, "details", "Detail coefficients of one segment, and the threshold between noise and speech.")
 
 # %% [markdown]
-# The panels end at six thresholds; lines that touch the edge go on. At the finest level look how much is orange. Then
-# go down: the more speech there is in a level, the more coefficients stick out, and only their lowest part is taken.
+# The panels end at six thresholds; lines that touch the edge go on. The more speech there is in a level, the more
+# coefficients stick out, and only their lowest part is taken.
 #
 # ## See and hear
-#
-# The segment, the speech that was estimated, and the noise: mind the three scales.
 
 # %%
 fig, axes = plt.subplots(3, 1, figsize=(9, 5), sharex=True, layout="constrained")
@@ -191,8 +177,8 @@ axes[-1].set_xlabel("time [ms]")
 session.save_figure(axes, "decomposition", "One segment, the speech that denoising estimates, and what it removes.")
 
 # %% [markdown]
-# To hear it takes more than one segment. Here are some seconds, segment by segment, each with its own threshold. The
-# noise is amplified until it is as loud as the speech.
+# Mind the three scales. To hear it takes more than one segment: here are some seconds, segment by segment, each with its own
+# threshold, the noise amplified until it is as loud as the speech.
 
 # %%
 several = segments[max(0, loudest - 20) :][: int(4 * rate / n)]
@@ -208,8 +194,8 @@ print(f"Noise, in these seconds {share:.2%} of the energy, amplified by {20 * np
 display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
 
 # %% [markdown]
-# Can you still tell when somebody speaks, or even what? Then the extraction is not clean, and some of the speech went
-# into the noise. *Which frequencies are noise?* below tells how.
+# Can you still tell when somebody speaks, or even what? Then some of the speech went into the noise. *Which frequencies are
+# noise?* below tells how.
 #
 # ## What a threshold rule does
 #
@@ -220,21 +206,15 @@ display(Audio(0.9 * gain * taken / peak, rate=rate, normalize=False))
 
 # %%
 d = np.linspace(-3, 3, 601)
-fig, axes = plt.subplots(1, 2, figsize=(9, 3.2), sharey=True, layout="constrained")
-for kind, style in (("soft", "-"), ("hard", "--")):
-    speech = pywt.threshold(d, 1, kind)
-    axes[0].plot(d, speech, style, lw=2, label=kind)
-    axes[1].plot(d, d - speech, style, lw=2, label=kind)
-axes[0].set(title="kept as speech", xlabel="coefficient [thresholds]", ylabel="[thresholds]")
-axes[1].set(title="taken for noise", xlabel="coefficient [thresholds]")
-axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(axes, "thresholding", "Soft and hard thresholding: what is kept of a coefficient, what is taken.")
+taken = pd.DataFrame({kind: d - pywt.threshold(d, 1, kind) for kind in ("soft", "hard")}, d)
+ax = taken.plot(style=["-", "--"], lw=2, figsize=(6, 3))
+ax.set(xlabel="coefficient [thresholds]", ylabel="taken for noise [thresholds]")
+session.save_figure(ax, "thresholding", "What soft and hard thresholding take of a coefficient; the rest is speech.")
 
 # %% [markdown]
 # The rules differ in where they draw the line:
 #
-# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it. Hardly any noise
-#   is left in the speech, but each coefficient of speech loses more than by `minimaxi`.
+# - `sqtwolog`: $\sqrt{2 \ln n}$. So high that among $n$ values of pure noise hardly any is above it.
 # - `minimaxi`: $0.3936 + 0.1829 \log_2 n$. Lower: the line whose *error*, of the estimated speech against the true one,
 #   is smallest in the worst case.
 # - `rigrsure`: looks at the coefficients of a level. For every line that could be drawn it estimates that error
@@ -242,18 +222,16 @@ session.save_figure(axes, "thresholding", "Soft and hard thresholding: what is k
 # - `heursure`: `sqtwolog` at a level that looks like pure noise, else the lower of `sqtwolog` and `rigrsure`.
 #
 # So the rule decides how much goes into the fingerprint: the higher the line of a level, the more of that level. The
-# last two columns add all levels up: the energy of the noise, in dB of that of the segment. Hard takes less than soft, since
-# it takes nothing from what is above the line. (In the deepest levels, of a dozen coefficients each, the line of `rigrsure` may
-# stop anywhere, so in the sum it may take more than a rule that is higher elsewhere.)
+# last two columns add all levels up: the energy of the noise, in dB of that of the segment. Hard takes less than soft,
+# since it takes nothing from what is above the line.
 
 # %%
 lines = {}
 for rule in RULES:
     lines[rule] = {}
-    for j in sorted({1, min(3, len(details)), len(details)}):
-        d = details[j - 1]
-        asked = d / max(sigma, 1e-12) if rule in ("rigrsure", "heursure") else s  # the others just count samples
-        lines[rule][f"line at level {j}"] = float(select_threshold(asked, rule=rule))
+    for j in sorted({1, min(3, len(details))}):
+        seen = details[j - 1] / max(sigma, 1e-12) if rule in ("rigrsure", "heursure") else s  # others count samples
+        lines[rule][f"line at level {j}"] = float(select_threshold(seen, rule=rule))
     for kind in ("soft", "hard"):
         by_rule = wavelet_noise(s, **published | {"threshold": rule, "mode": kind})
         lines[rule][f"noise, {kind} [dB]"] = 10 * np.log10(np.sum(by_rule**2) / np.sum(s**2))
@@ -274,18 +252,16 @@ sigmas = np.stack([np.median(np.abs(d), axis=1) / 0.6745 for d in bands])  # [sh
 limits = (sigmas[0] * (0.3936 + 0.1829 * np.log2(n)))[:, np.newaxis]  # one for each segment
 loudness = (segments**2).sum(axis=1)
 pauses = sigmas[:, loudness <= np.quantile(loudness, 0.1)].mean(axis=1)
-levels = pd.DataFrame(
-    {
-        "from [Hz]": [rate / 2 ** (j + 1) for j in range(1, p["level"] + 1)],
-        "to [Hz]": [rate / 2**j for j in range(1, p["level"] + 1)],
-        "coefficients": [d.shape[1] for d in bands],
-        "sigma": sigmas.mean(axis=1) / max(sigmas[0].mean(), 1e-12),
-        "sigma in the quietest tenth": pauses / max(pauses[0], 1e-12),
-        "clipped": [np.mean(np.abs(d) > limits) for d in bands],
-        "energy taken": [np.sum(np.minimum(np.abs(d), limits) ** 2) / np.sum(d**2) for d in bands],
-    },
-    index=pd.RangeIndex(1, p["level"] + 1, name="level"),
-)
+j = np.arange(1, p["level"] + 1)
+levels = pd.DataFrame({
+    "from [Hz]": rate / 2.0 ** (j + 1),
+    "to [Hz]": rate / 2.0**j,
+    "coefficients": [d.shape[1] for d in bands],
+    "sigma": sigmas.mean(axis=1) / max(sigmas[0].mean(), 1e-12),
+    "sigma in the quietest tenth": pauses / max(pauses[0], 1e-12),
+    "clipped": [np.mean(np.abs(d) > limits) for d in bands],
+    "energy taken": [np.sum(np.minimum(np.abs(d), limits) ** 2) / np.sum(d**2) for d in bands],
+}, pd.Index(j, name="level"))  # fmt: skip
 levels.style.format("{:.1f}").format("{:d}", subset="coefficients").format("{:.2%}", subset=["clipped", "energy taken"])
 
 # %%
@@ -294,41 +270,33 @@ deepest = pywt.dwt_max_level(n, filter_length)  # see below
 heights = 20 * np.log10(levels[["sigma", "sigma in the quietest tenth"]] + 1e-9)
 ax = heights.plot(figsize=(9, 3.2), marker="o", xticks=levels.index)
 ax.axhline(20 * np.log10(0.3936 + 0.1829 * np.log2(n)), color=plots.DARK, ls="--", lw=1.2, label="threshold")
-if deepest < p["level"]:
-    ax.axvspan(deepest + 0.5, p["level"] + 0.5, color="0.92", zorder=0, label="deeper than useful")
+ax.axvspan(deepest + 0.5, max(deepest, p["level"]) + 0.5, color="0.92", zorder=0, label="deeper than useful")
 ax.set(ylabel="sigma [dB, finest = 0]", title=f"level 1: above {rate / 4000:g} kHz, each further level an octave lower")
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "levels", "Sigma of every level against the one threshold, both in dB above the finest level.")
 
 # %% [markdown]
-# In a level above the dashed line the typical coefficient is larger than $t$, and the noise gets $+t$ or $-t$ of it:
-# hardly more than its sign. Where blue stands far above orange, blue is speech, so much of it that the median no longer
-# measures noise. To spare it is right. But its sign goes into the noise, $t$ high, and that is how you could hear
-# somebody speak. Where orange, too, is above the line, the threshold is too low: noise of room and device is taken for
-# speech, and its strength is cut off at a height that was measured at the highest frequencies. The rescaling `mln`
-# measures $\hat\sigma_j$ at every level instead (exercise 2).
+# In a level above the dashed line most coefficients are *clipped*: the noise gets $+t$ or $-t$ of them, hardly more than their
+# sign. Where blue stands far above orange, blue is speech. To spare it is right, but its sign goes into the noise, and that
+# is how you could hear somebody speak. Where orange, too, is above the line, the threshold is too low: noise of room and
+# device is taken for speech, and its strength is cut off at a height that was measured at the highest frequencies. The
+# rescaling `mln` measures $\hat\sigma_j$ at every level instead (exercise 2).
 #
 # ## Why 17 levels?
 #
-# They are the paper's, and more than useful. A level halves the number of coefficients until the filter is as long as
-# what it filters. `pywt.dwt_max_level` says when:
+# They are the paper's. A level halves the number of coefficients until the filter is as long as what it filters.
+# `pywt.dwt_max_level` says when:
 
 # %%
-assert deepest == max(0, int(np.log2(n / (filter_length - 1))))  # where a band is as long as the filter
 deep, shallow = (wavelet_noise(segments, **published | {"level": j}) for j in (p["level"], max(1, deepest)))
 change = np.sum((deep - shallow) ** 2) / max(np.sum(deep**2), 1e-20)
 print(f"{n} samples and a filter of {filter_length}: level {deepest} is the deepest useful one of {p['level']}.")
-print(
-    f"Level {p['level']} would be {rate / 2 ** (p['level'] + 1):.2g} to {rate / 2 ** p['level']:.2g} Hz; one period "
-    f"in a segment is {rate / n:.1f} Hz."
-)
 print(f"Noise of {p['level']} instead of {max(1, deepest)} levels: {change:.1%} of its energy is different.")
 
 # %% [markdown]
-# Below the useful depth the number of coefficients no longer halves: they describe the continuation of the segment
-# beyond its ends (`symmetric`: as in a mirror), which the filters need. The frequencies in the table are then names,
-# not facts. What the further levels do to the fingerprint: the lowest frequencies, which a shallow transform leaves in
-# the approximation and so calls speech, are clipped as well.
+# Deeper, the number of coefficients no longer halves: they describe the continuation of the segment beyond its ends
+# (`symmetric`: as in a mirror), and the frequencies in the table are names, not facts. What the further levels do to the
+# fingerprint: the lowest frequencies, which a shallow transform calls speech, are clipped as well.
 #
 # ## The spectrum, equations (2) and (3)
 #
@@ -351,13 +319,12 @@ print(f"{n} samples -> {len(x)} features, from {x.min():.4f} to {x.max():.4f}")
 # ## What a window does
 #
 # The FFT takes the segment for one period of a sound without end. Where its end does not meet its beginning there is a
-# jump, $h = s(0) - s(n-1)$, which nobody recorded, and a jump has all frequencies. Alone it would have the spectrum
+# jump, $h = s(0) - s(n-1)$, which nobody recorded. Alone it would have the spectrum
 #
-# $$ |J(k)| = \frac{|h|}{2 \sin(\pi k / n)} $$
+# $$ |J(k)| = \frac{|h|}{2 \sin(\pi k / n)}, $$
 #
-# (the transform of one difference that is $h$, divided by $|1 - \exp(-2\pi \mathrm{i}\, k / n)|$, what taking differences
-# does to a spectrum): never less than half of $h$, up to the highest frequency. Loud low frequencies *leak* that way over
-# all others. A *window* $w$ fades the segment in and out, so that both ends meet at zero; Hann's, of mean square 1, is
+# never less than half of $h$, up to the highest frequency. Loud low frequencies *leak* that way over all others. A *window*
+# $w$ fades the segment in and out, so that both ends meet at zero; Hann's, of mean square 1, is
 #
 # $$ w(\tau) = \sqrt{2/3}\, \left(1 - \cos(2\pi \tau / n)\right) $$
 #
@@ -367,40 +334,37 @@ print(f"{n} samples -> {len(x)} features, from {x.min():.4f} to {x.max():.4f}")
 frequency, w = np.fft.rfftfreq(n, 1 / rate), np.sqrt(2 / 3) * (1 - np.cos(2 * np.pi * np.arange(n) / n))
 np.testing.assert_allclose(np.log(np.abs(np.fft.rfft(w * s)) + 1), fourier_features(s, window="hann"), atol=1e-4)
 
-jump = {name: abs(x[0] - x[-1]) for name, x in (("recording", s), ("noise", e))}
 fig, axes = plt.subplots(1, 2, figsize=(10, 3.8), sharex=True, sharey=True, layout="constrained")
 for ax, (name, x) in zip(axes, (("recording", s), ("noise", e)), strict=True):
     for v, color, what in ((1, "0.6", "no window"), (w, plots.BLUE, "Hann window")):
         ax.plot(frequency / 1000, 20 * np.log10(np.abs(np.fft.rfft(v * x)) + 1e-9), color=color, lw=0.6, label=what)
-    alone = jump[name] / (2 * np.sin(np.pi * np.arange(1, len(frequency)) / n))
+    alone = abs(x[0] - x[-1]) / (2 * np.sin(np.pi * np.arange(1, len(frequency)) / n))
     ax.plot(frequency[1:] / 1000, 20 * np.log10(alone + 1e-9), "--", color=plots.ORANGE, lw=1.8, label="the jump alone")
     ax.set(title=name, xlabel="frequency [kHz]", xlim=(0, rate / 2000))
 axes[0].set(ylabel="magnitude [dB]", ylim=(-75, None))
 axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(axes, "leakage", "One segment and its noise, without and with a window; dashed: what the jump at the ends makes.")
+session.save_figure(axes, "leakage", "One segment and its noise, without and with a window, and the jump alone.")
 
 # %% [markdown]
 # Left, where grey runs along the dashed line high above blue, the feature holds the jump and not what was recorded there.
-# Right is what shrinkage did about it. The loud slow part of the segment went into the estimated speech, and nearly all of
-# the jump with it: the noise begins and ends within a few thresholds of zero, so less leaks. In part, extraction does the work of a
-# window. How much of it? For all segments of this recording: by how many decibels is the spectrum above a quarter of
-# the sample rate higher without the window than with it?
+# Right is what shrinkage did about it. The loud slow part of the segment went into the estimated speech, and most of the
+# jump with it: less leaks. In part, extraction does the work of a window. How much of it? For all segments of this
+# recording: by how many decibels does leakage lift the spectrum above a quarter of the sample rate?
 
 # %%
-lifted = {}
-for name, x in (("recording", segments), ("noise", wavelet_noise(segments, **published))):
+lifted = []
+for x in (segments, wavelet_noise(segments, **published)):
     plain, faded = (np.abs(np.fft.rfft(v * x)[:, frequency >= rate / 4]) for v in (1, w))
-    lifted[name] = float(np.mean(20 * np.log10((plain + 1e-9) / (faded + 1e-9))))
-pd.DataFrame({"jump of the segment shown": jump, "lifted by leakage, all segments [dB]": lifted}).style.format("{:.3g}")
+    lifted.append(np.mean(20 * np.log10((plain + 1e-9) / (faded + 1e-9))))
+print("recording: {:.1f} dB, noise: {:.1f} dB".format(*lifted))
 
 # %% [markdown]
-# Noise extraction and window answer the same defect, each in its way. Which of them names more devices is asked in
-# notebook 05, and on another day in notebook 12.
+# Which of the two, extraction or window, names more devices is asked in notebook 05, and on another day in notebook 12.
 #
 # ## Try it
 #
 # In JupyterLab move the segment, choose a rule, a wavelet, a number of levels (on a page they stand still). What moves
-# in the noise, and what in its spectrum? The player brings the noise of this and the following segments to full scale.
+# in the noise, and what in its spectrum? The player plays the noise of this and the following segments.
 
 
 
@@ -411,7 +375,7 @@ def draw(segment, rule, wavelet, level):
     found = wavelet_noise(segments[segment : segment + 20], **chosen)
     _, axes = plt.subplots(2, 1, figsize=(9, 5), layout="constrained")
     axes[0].plot(1000 * np.arange(n) / rate, found[0], color=plots.ORANGE, lw=0.8)
-    axes[0].set(title=f"noise of segment {segment}: {rule}, {wavelet}, {level} levels", xlabel="time [ms]")
+    axes[0].set(title=f"noise of segment {segment}: {rule}, {wavelet}, {level} levels", xlabel="time [ms]", ylabel="amplitude")
     for signal, color, what in ((segments[segment], "0.6", "recording"), (found[0], plots.ORANGE, "noise")):
         db = 20 * np.log10(np.abs(np.fft.rfft(signal)) + 1e-9)
         axes[1].plot(frequency / 1000, db, color=color, lw=0.7, label=what)
@@ -428,18 +392,16 @@ wavelets = list(dict.fromkeys([p["wavelet"], "haar", "db4", "sym4", "sym8", "coi
 session.interact(draw, rule=list(dict.fromkeys([p["threshold"], *RULES])), wavelet=wavelets, **sliders)
 
 # %% [markdown]
-# In the finest band, shaded, little is clipped, and the noise follows the recording. Far below, where the
-# levels are clipped to the same $t$, it is flat, whatever the recording does. Two things may show that nobody recorded:
-#
-# - A flat grey floor at the top, high above the noise: the leakage of the section before.
-# - Orange above grey. To keep every second value folds other frequencies into a band (*aliases*). They cancel when all
-#   bands are put together again. Once some are clipped and others are not, they no longer cancel.
+# In the finest band, shaded, little is clipped, and the noise follows the recording. Far below, where the levels are
+# clipped to the same $t$, it is flat, whatever the recording does. Where orange is above grey, it is of the method's own
+# making: to keep every second value folds other frequencies into a band, and once some bands are clipped and others are
+# not, these *aliases* no longer cancel.
 #
 # ## Why does it name the device?
 #
 # From here on all recordings. The dataset of notebook 01 holds the noise spectrum of every segment, as
 # $\log(1 + c\,|E|)$; the factor $c$ is explained below. First the mean magnitude of every device, over its training
-# segments. (The sum over a recording is the paper's *Fourier coefficient histogram*.)
+# segments.
 
 # %%
 dataset = session.dataset(recordings, noise="wavelet")
@@ -452,26 +414,23 @@ ax = plots.device_spectra(spectra.rolling(9, center=True, min_periods=1).mean(),
 session.save_figure(ax, "device-spectra", "Mean magnitude spectrum of the noise of every device, over nine bins.")
 
 # %% [markdown]
-# Where a band is clipped, a curve has the height of the threshold, and that comes from the finest band: there the noise says
-# once more how loud its highest frequencies are. Read the curves for what is left beside that: bumps and dips at places of
-# their own, and the place where a curve falls off. How sure may one be that these belong to the device?
+# Where a band is clipped, a curve has the height of the threshold, and so says once more how loud the highest frequencies
+# are. Read the curves for what is left beside that: bumps and dips at places of their own, and where a curve falls off.
 #
 # ## Device or recording?
 #
-# The curves differ. But do they differ because of the devices, or would two recordings of *one* device differ as much?
-# Take at each frequency the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, the mean $\bar x_d$
-# of a device's recordings and the mean $\bar x$ of all. If $D$ devices have $N$ recordings, the *mean squares* are
+# Do the curves differ because of the devices, or would two recordings of *one* device differ as much? Take at each frequency
+# the mean feature $\bar x_{dr}$ of every recording $r$ of every device $d$, the mean $\bar x_d$ of a device's recordings and
+# the mean $\bar x$ of all. If $D$ devices have $N$ recordings, the *mean squares* are
 #
 # $$ B = \frac{1}{D - 1} \sum_{d,r} (\bar x_d - \bar x)^2, \qquad
 # W = \frac{1}{N - D} \sum_{d,r} (\bar x_{dr} - \bar x_d)^2 $$
 #
-# $B$ is made of the differences between devices, $W$ of those between recordings of one device. These move the means of
+# $B$ is made of the differences between devices, $W$ of those between recordings of one device, which move the means of
 # devices, too: if the device had no say, $B / W$ (statisticians call it $F$) would be about one. What devices differ by
 # is the rest, shared by the $N / D$ recordings of each. As standard deviations:
 #
 # $$ \text{devices: } \sqrt{(B - W)\, D / N}, \qquad \text{recordings: } \sqrt{W} $$
-#
-# The first is the larger one where $B / W$ is above $1 + N / D$.
 
 # %%
 groups = dataset.segments[dataset.segments["draw"] == 0].groupby(["device", "recording"]).indices
@@ -493,41 +452,18 @@ spread = pd.DataFrame({
 }).set_index(frequency / 1000)  # fmt: skip
 
 # %%
-wide = max(1, len(frequency) // 100)
-fig, axes = plt.subplots(2, 1, figsize=(9, 6), sharex=True, layout="constrained", height_ratios=[3, 2])
-spread.rolling(wide, center=True, min_periods=1).mean().plot(ax=axes[0], color=[plots.BLUE, plots.ORANGE, "0.6"])
-axes[0].set(ylabel="standard deviation [dB]")
-axes[0].legend(title="differences between", loc="upper left", bbox_to_anchor=(1.01, 1))
-ratio = pd.Series((B / W).to_numpy(), spread.index).rolling(wide, center=True, min_periods=1).median()
-ratio.plot(ax=axes[1], color=plots.DARK, logy=True, label="B / W")
-axes[1].axhline(1, color=plots.DARK, ls="--", lw=1.2, label="no device: 1")
-axes[1].axhline(1 + N / D, color=plots.BLUE, ls=":", lw=1.5, label=f"blue = orange: {1 + N / D:.1f}")
-axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-axes[1].set(xlabel="frequency [kHz]", ylabel="B / W", xlim=(0, rate / 2000))
-session.save_figure(axes, "between-within", "How far devices, recordings and segments differ, over frequency.")
+smooth = spread.rolling(max(1, len(frequency) // 100), center=True, min_periods=1).mean()
+ax = smooth.plot(figsize=(9, 3.6), color=[plots.BLUE, plots.ORANGE, "0.6"])
+ax.set(xlabel="frequency [kHz]", ylabel="standard deviation [dB]", xlim=(0, rate / 2000), ylim=(0, None))
+ax.legend(title="differences between", loc="upper left", bbox_to_anchor=(1.01, 1))
+session.save_figure(ax, "between-within", "How far devices, recordings and segments differ, over frequency.")
 
 # %% [markdown]
-# Where blue is above orange, devices differ more than the recordings of one do; elsewhere above the dashed line the
-# device has a say, too, but a smaller one. (If all recordings of a device were made in one place on one day, place and
-# day count as the device here.) What belongs to the device was built into it: the resonances of microphone and housing,
-# the filter before the converter, the self-noise of the amplifier, what a codec adds and leaves out. What varies from
-# recording to recording is the gain, the room, the traffic outside. Grey is what a classifier of single segments has to
-# look through. The higher it stands, the more features it needs, or the more segments.
-#
-# One of these causes can be checked, since of simulated recorders we know the codec. Up to where do the spectra reach,
-# before they fall by more than 20 dB below their median between 5 and 15 kHz for good?
-
-# %%
-if recordings.attrs["name"] == "simulated" and rate > 42000:
-    usual = spectra[(frequency > 5000) & (frequency < 15000)].median()
-    ends = (spectra.rolling(9, center=True, min_periods=1).mean() > usual - 20).iloc[::-1].idxmax() / 1000
-    coding = pd.Series({recorder.name: recorder.codec for recorder in RECORDERS}, name="coding").to_frame()
-    display(coding.assign(**{"reaches to [kHz]": ends}).sort_values("reaches to [kHz]").T.style.format(precision=1))
-
-# %% [markdown]
-# Codecs that leave out what nobody hears, such as MP3, AC-3, AAC, WMA and Opus, end early, each at a place of its own. Without one
-# (`none`) the filter before the converter ends the spectrum. ADPCM has few bits, and its rounding noise fills the spectrum
-# to the top. A codec does that in every recording: hence the leap of $B / W$ at such a frequency.
+# Where blue is above orange, devices differ more than the recordings of one do. (If all recordings of a device were made
+# in one place on one day, place and day count as the device here.) What belongs to the device was built into it: the
+# resonances of microphone and housing, the filter before the converter, the self-noise of the amplifier, what a codec adds
+# and leaves out (exercise 3). What varies from recording to recording is the gain, the room, the traffic outside. Grey is
+# what a classifier of single segments has to look through: the higher it stands, the more segments it takes.
 #
 # ## Which part of the spectrum names it?
 #
@@ -537,8 +473,7 @@ if recordings.attrs["name"] == "simulated" and rate > 42000:
 # $$ \min_{w, b} \sum_i \left( w^\top x_i + b - y_i \right)^2 + \alpha \|w\|^2, \qquad y_i = \pm 1 $$
 #
 # The device with the largest value is named. The features are *standardised* before: minus the mean over the training
-# segments, divided by the standard deviation. (The networks' default recipe does more, it *whitens*: notebook 04.) To be
-# quick the reader learns from at most some 9000 segments, evenly spread.
+# segments, divided by the standard deviation. To be quick it learns from at most some 9000 segments, evenly spread.
 
 
 # %%
@@ -556,44 +491,34 @@ def answers(model, x):
     return evaluation.predictions_table(named, dataset.segments[test], devices)
 
 
-raw = session.dataset(recordings, noise="none", window="none")
-parts = np.array_split(np.arange(len(frequency)), 8)  # bands of equally many features
 by_band = {}
-for source, X, off in (("noise", dataset.X, 0), ("noise, its level off", dataset.X, 1), ("raw", raw.X, 0)):
-    for i, part in enumerate(parts):
-        known, asked = (np.array(X[rows][:, part]) for rows in (learnt, test))
-        known, asked = (x - off * x.mean(axis=1, keepdims=True) for x in (known, asked))
-        by_band[source, i] = evaluation.accuracy(answers(reader(known), asked))
-by_band = pd.DataFrame(by_band).T
+for i, part in enumerate(np.array_split(np.arange(len(frequency)), 8)):  # bands of equally many features
+    known, asked = (np.array(dataset.X[rows][:, part]) for rows in (learnt, test))
+    by_band["noise", i] = evaluation.accuracy(answers(reader(known), asked))
+    known, asked = (x - x.mean(axis=1, keepdims=True) for x in (known, asked))
+    by_band["noise, its level off", i] = evaluation.accuracy(answers(reader(known), asked))
+by_band = pd.DataFrame(by_band).T.rename_axis(["source", "band"])
 
 # %%
-centre, half = np.arange(8) * rate / 16000 + rate / 32000, rate / 32000  # [kHz]
-fig, ax = plt.subplots(figsize=(9, 3.6))
-looks = ((-0.5, plots.ORANGE), (0, plots.BLUE), (0.5, "0.6"))
-for source, (shift, color) in zip(by_band.index.unique(0), looks, strict=True):
-    table = by_band.loc[source].astype(float)
-    ax.bar(centre + shift * half, 100 * table["value"], 0.45 * half, color=color, label=source)
-    ax.vlines(centre + shift * half, 100 * table["low"], 100 * table["high"], color=plots.DARK, lw=1.2)
+table = 100 * by_band[["value", "low", "high"]].astype(float).pivot_table(index="band", columns="source")
+table.index = [f"{i * rate / 16000:.1f}-{(i + 1) * rate / 16000:.1f}" for i in table.index]
+whiskers = np.stack([table["value"] - table["low"], table["high"] - table["value"]]).transpose(2, 0, 1)
+ax = table["value"].plot.bar(yerr=whiskers, color=[plots.ORANGE, plots.BLUE], ecolor=plots.DARK, rot=0, figsize=(9, 3.2))
 ax.axhline(100 * by_band["chance"].iloc[0], color=plots.DARK, ls="--", lw=1.2, label="chance")
-ax.set(xlabel="frequency [kHz]", ylabel="accuracy [%]", xlim=(0, rate / 2000), ylim=(0, 100))
+ax.set(xlabel="band [kHz]", ylabel="accuracy [%]", ylim=(0, 100))
 ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "bands", "What one eighth of the spectrum tells ridge regression, with 95 % intervals.")
 
 # %% [markdown]
-# No single band need tell all devices apart: one has its resonance here, another there. (95 % intervals over
-# recordings.) Nor need the best one be where $B / W$ is largest: that looks at the mean of a recording, at one
-# frequency. A classifier has a single segment, and may use the *difference* of two frequencies, in which the gain of
-# the recording cancels. The middle bar shows what that is worth: there the mean of the band is taken off each segment.
+# No single band need tell all devices apart: one has its resonance here, another there. Blue shows what is left when the
+# mean of the band is taken off each segment, and with it the gain of the recording.
 #
 # ## The scale before the logarithm
 #
-# $\log(1 + m)$ is *linear* for $m \ll 1$ and *logarithmic* only for $m \gg 1$. The published feature takes samples of
-# full scale 1. Where the magnitudes of a noise stay below $m = 1$, 0 dB in the picture, its features are tiny, and half
-# the level is half the feature; far above, a change of level would be a mere shift. The quieter a device, the less of
-# it is logarithmic.
-#
-# The way out is to count magnitudes in a unit below which a file holds nothing: the rounding noise of 16-bit audio.
-# Rounding to steps of $2^{-15}$ adds noise of variance $2^{-30}/12$, whose root-mean-square spectrum over $n$ samples
+# $\log(1 + m)$ is *linear* for $m \ll 1$, where half the level is half the feature, and *logarithmic* only for $m \gg 1$,
+# where a change of level is a mere shift. The published feature takes samples of full scale 1, and few magnitudes of a noise
+# are above 1 then. The way out is to count them in a unit below which a file holds nothing: the rounding noise of 16-bit
+# audio. Rounding to steps of $2^{-15}$ adds noise of variance $2^{-30}/12$, whose root-mean-square spectrum over $n$ samples
 # is $2^{-15}\sqrt{n/12}$. The default feature is
 #
 # $$ x(k) = \log\left(1 + c\,|E(k)|\right), \qquad c = 2^{15} \sqrt{12 / n} $$
@@ -602,89 +527,51 @@ session.save_figure(ax, "bands", "What one eighth of the spectrum tells ridge re
 
 # %%
 unit = 2**15 * np.sqrt(12 / n)
-
-
-def magnitudes(name):
-    """Return the magnitudes of up to 100 training segments of a device."""
-    return np.expm1(dataset.X[np.flatnonzero(train & (label_of == name))[:100]]) / c
-
-
-order = sorted(devices, key=lambda name: np.median(magnitudes(name)))
-ends = {name: 20 * np.log10(np.quantile(magnitudes(name), [0.05, 0.95]) + 1e-6) for name in (order[0], order[-1])}
-for name in ends:
-    print(f"{name}: {np.mean(magnitudes(name) > 1):.1%} of the magnitudes are above 1")
-db = np.linspace(min(low for low, _ in ends.values()) - 10, max(high for _, high in ends.values()) + 10, 300)
-fig, ax = plt.subplots(figsize=(8, 3.8))
-for factor, style, name in ((1, "-", "published, c = 1"), (unit, "--", f"default, c = {unit:.0f}")):
-    feature = np.log1p(factor * 10 ** (db / 20))
-    ax.plot(db, feature / feature[-1], style, color=plots.DARK, lw=2, label=name)
-marks = [("quietest", plots.BLUE), ("loudest", plots.ORANGE)]
-for (name, (low, high)), (word, color) in zip(ends.items(), marks, strict=True):
-    ax.axvspan(low, high, color=color, alpha=0.15, label=f"{plots.label(name)}, {word}: middle 90 %")
-ax.set(xlabel="magnitude m [dB]", ylabel="feature, 1 at the right end", xlim=(db[0], db[-1]))
-ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
-session.save_figure(ax, "log-scale", "The two features against the magnitude, and where two devices lie.")
+above = pd.Series({name: np.mean(dataset.X[train & (label_of == name)] > np.log1p(c)) for name in devices})
+print(f"above 1: from {above.min():.1%} ({above.idxmin()}) to {above.max():.1%} ({above.idxmax()}) of the magnitudes")
 
 # %% [markdown]
 # ## Does extraction help? And the scale?
 #
-# Ridge regression sees each version of the feature, of the noise and of the recording itself (*raw*). The magnitudes come out of the
-# dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the
-# same ones with magnitudes 20 dB lower, as if they were played back more quietly. (With noise levels measured in the
-# segment, `sln` or `mln`, a quieter segment has just a quieter noise.) The *leakage probe* in the table gets six
-# trivial numbers of an excerpt, a tenth of a recording, such as its level, and no spectrum (notebook 01); `n` counts
-# decisions.
+# Ridge regression sees each version of the feature, of the noise and of the recording itself (*raw*). The magnitudes come out
+# of the dataset by turning the logarithm round, $m = (\exp(x) - 1) / c$. It is asked about the test segments, and about the
+# same ones with magnitudes 20 dB lower, as if they were played back more quietly. (With noise levels measured in the segment,
+# `sln` or `mln`, a quieter segment has just a quieter noise.) The *leakage probe* in the table gets six trivial numbers of
+# an excerpt, such as its level, and no spectrum (notebook 01); `n` counts decisions.
 
 # %%
-if p["rescale"] != "one":
-    softly = wavelet_noise(s / 10, **session.wavelet)
-    np.testing.assert_allclose(softly, wavelet_noise(s, **session.wavelet) / 10, atol=1e-9)
-
 plain, default = "c=1", f"c={unit:.0f}"
-tables, quieter = {}, {}
-for source, data in (("noise", dataset), ("raw", raw)):
+tables = {}
+for source, data in (("noise", dataset), ("raw", session.dataset(recordings, noise="none", window="none"))):
     known, asked = (np.expm1(data.X[rows]) / np.float32(c) for rows in (learnt, test))  # magnitudes
     for version, factor in ((plain, 1), (default, unit)):
         model = reader(np.log1p(np.float32(factor) * known))
-        tables[source, version] = answers(model, np.log1p(np.float32(factor) * asked))
-        quieter[source, version] = answers(model, np.log1p(np.float32(factor / 10) * asked))
+        for how, gain in (("", 1), (", 20 dB quieter", 0.1)):
+            tables[f"{source}, {version}{how}"] = answers(model, np.log1p(np.float32(factor * gain) * asked))
 
 # %%
-rows = pd.concat(
-    [
-        session.score(table, system="ridge", variant=f"{source}, {version}", units=["segment"], save=False)
-        for (source, version), table in tables.items()
-    ],
-    ignore_index=True,
-)
-right = [evaluation.correct(table).mean() for table in quieter.values()]
-rows_quieter = rows.assign(metric="accuracy, 20 dB quieter", value=right, low=np.nan, high=np.nan)
+options = {"system": "ridge", "units": ["segment"], "save": False}
+rows = [session.score(table, variant=name, **options) for name, table in tables.items()]
 probe = session.score_probe(recordings)
-ax = plots.accuracy_bars(rows)
+ax = plots.accuracy_bars(joined(*rows))
 session.save_figure(ax, "comparison", "Ridge regression on versions of the feature, with and without noise extraction.")
-show(rows, probe)
-
-# %%
-percent(rows[["variant"]].assign(accuracy=rows["value"], quieter=rows_quieter["value"]).rename(
-    columns={"quieter": "20 dB quieter"}
-))  # fmt: skip
+show(*rows, probe)
 
 # %% [markdown]
 # Where a feature is linear, a gain makes every weight wrong at once. Where it is logarithmic, a gain adds the same number to
 # all of it, and a reader that goes by differences of frequencies hardly notices.
 #
-# Extraction and scale are judged recording by recording, on the same test recordings (`evaluation.compared`). The
-# p-values are adjusted for being several (Holm); an interval reaches to zero where p is above 5 %. *Not told apart* means
-# that such a difference may be luck, not that there is none.
+# Extraction and scale are judged recording by recording, on the same test recordings; the p-values are adjusted for being
+# several (Holm). *Not told apart* means that such a difference may be luck, not that there is none.
 
 # %%
 pairs = {
-    "extraction, c=1": (tables["noise", plain], tables["raw", plain]),
-    f"extraction, {default}": (tables["noise", default], tables["raw", default]),
-    "scale, with extraction": (tables["noise", default], tables["noise", plain]),
-    "scale, with extraction, 20 dB quieter": (quieter["noise", default], quieter["noise", plain]),
+    "extraction, c=1": (f"noise, {plain}", f"raw, {plain}"),
+    f"extraction, {default}": (f"noise, {default}", f"raw, {default}"),
+    "scale, with extraction": (f"noise, {default}", f"noise, {plain}"),
+    "scale, with extraction, 20 dB quieter": (f"noise, {default}, 20 dB quieter", f"noise, {plain}, 20 dB quieter"),
 }
-comparison = evaluation.compared(pairs)
+comparison = evaluation.compared({what: (tables[one], tables[other]) for what, (one, other) in pairs.items()})
 signed(comparison)
 
 # %% [markdown]
@@ -703,50 +590,37 @@ for signal, wrong in ((s, {"threshold": "minimax"}), (s, {"level": 0}), (s * np.
 # ## Results of this notebook
 
 # %%
-bands_of_run = [
-    {"system": "ridge", "variant": f"{source}, band {i + 1} of 8", "unit": "segment", "metric": "accuracy"}
-    | dict(values)
-    for (source, i), values in by_band.iterrows()
-]
-own = session.finish(rows, rows_quieter, session.figures(bands_of_run), probe)
-own[["system", "variant", "metric", "value"]].head(12)
+variants = [f"{source}, band {i + 1} of 8" for source, i in by_band.index]
+records = by_band.reset_index(drop=True).assign(system="ridge", variant=variants, unit="segment", metric="accuracy")
+own = session.finish(*rows, session.figures(records), probe)
+own[["system", "variant", "metric", "value", "low", "high"]].head(12)
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-most = by_band.loc["noise"].astype(float)
-best, worst = most["value"].idxmax(), most["value"].idxmin()
-half_clipped = levels.index[levels["clipped"] > 0.5]
-clipped = f"from level {half_clipped[0]} on more than half of the coefficients are" if len(half_clipped) else "few are"
+most, shape = (by_band.loc[name, "value"].astype(float) for name in ("noise", "noise, its level off"))
+best, worst = most.idxmax(), most.idxmin()
+clipped = levels.index[levels["clipped"] > 0.5]
+clipped = f"from level {clipped[0]} on more than half of the coefficients are" if len(clipped) else "few coefficients are"
 paper = PAPER["II", "softmax", "wavelet", "segment"], PAPER["III", "softmax", "none", "segment"]
-gap = (100 * comparison[["difference", "low", "high"]]).assign(p=comparison["p"]).astype(float)
-points = [
-    f"{v.difference:+.1f} points, {v.low:+.1f} to {v.high:+.1f}, corrected p = {v.p:.2f}" for v in gap.itertuples()
-]
-verdicts = [f"{words} {'from' if words.endswith('apart') else 'against'}" for words in comparison["verdict"]]
-unknown = f"{comparison['n'].iloc[1]:.0f} test recordings cannot say whether extraction helps"
-answer = {word: f"Here extraction {word}" for word in ("helps", "hurts")}.get(comparison["verdict"].iloc[1], unknown)
+extraction, extraction_c, scale, quieter = (f"{row['verdict']} ({told(row)})" for row in comparison.to_dict("records"))
 apart = np.mean(spread["devices"] > spread["recordings of one device"])
-shape, unextracted = (by_band.loc[name, "value"].astype(float) for name in ("noise, its level off", "raw"))
 
 # %%
 session.saw(
-    f"Of the energy of the segment shown, {np.sum(e**2) / np.sum(s**2):.2%} is taken for noise.",
     f"The noise level is measured above {rate / 4:.0f} Hz. With the threshold made of it, {clipped} clipped. Level "
     f"{deepest} is the deepest useful one, {p['level']} were asked for.",
-    f"Without a window leakage lifts the spectrum above {rate / 4:.0f} Hz by {lifted['recording']:.1f} dB in the recording shown, "
-    f"by {lifted['noise']:.1f} dB in its noise.",
-    f"Devices differ more than recordings of one device at {apart:.0%} of the frequencies; B / W has the median "
+    f"Without a window leakage lifts the spectrum above {rate / 4:.0f} Hz by {lifted[0]:.1f} dB in the recording shown, "
+    f"by {lifted[1]:.1f} dB in its noise.",
+    f"Devices differ more than recordings of one device at {apart:.0%} of the frequencies; the median of B / W is "
     f"{np.median(B / W):.1f}.",
-    f"One eighth of the spectrum alone names {most['value'][worst]:.0%} (band {worst + 1}) to "
-    f"{most['value'][best]:.0%} (band {best + 1}; {shape[best]:.0%} with its level taken off) of the test segments, "
-    f"all of it {evaluation.correct(tables['noise', default]).mean():.0%}. The noise names more than the recording itself "
-    f"in {np.sum(most['value'] > unextracted)} of 8 bands.",
-    f"Noise extraction, with {plain}, {verdicts[0]} none ({points[0]}), with {default}, {verdicts[1]} none "
-    f"({points[1]}). {answer}. The paper, softmax: {paper[0]:.0%} with it, {paper[1]:.0%} without.",
-    f"On extracted noise c={unit:.0f} {verdicts[2]} c=1 ({points[2]}); played back 20 dB quieter it {verdicts[3]} c=1 "
-    f"({points[3]}).",
+    f"One eighth of the spectrum alone names {most[worst]:.0%} (band {worst + 1}) to {most[best]:.0%} (band {best + 1}; "
+    f"{shape[best]:.0%} with its level taken off) of the test segments, all of it "
+    f"{evaluation.correct(tables[f'noise, {default}']).mean():.0%}.",
+    f"Noise extraction, against none: with {plain} it {extraction}, with {default} it {extraction_c}. The paper, softmax: "
+    f"{paper[0]:.0%} with it, {paper[1]:.0%} without.",
+    f"On extracted noise {default}, against {plain}, {scale}; played back 20 dB quieter it {quieter}.",
 )
 
 # %% [markdown]
@@ -754,6 +628,8 @@ session.saw(
 #
 # 1. Set the thresholding to `hard`. What does the noise look like then, and does a linear classifier notice?
 # 2. Set `rescale` to `mln`, a noise level for each level. What is clipped now, and does it help?
+# 3. Up to which frequency does the spectrum of each device reach? Of the simulated recorders the codec is known
+#    (`devid_lib.simulate.RECORDERS`): does it explain the ends?
 #
 # Worked answers: [solutions](solutions/02_noise_fingerprint.ipynb)
 #

@@ -93,12 +93,13 @@ few = rng.permutation(len(X))[:1000]
 small = with_one(X[few[:50], 100:105]), y[few[:50]], 1e-3
 theta = rng.normal(size=6 * len(devices))
 error = check_grad(lambda t: cost(t, *small)[0], lambda t: cost(t, *small)[1], theta)
-print(f"gradient against differences of the cost: {error:.1e}; it is {np.linalg.norm(cost(theta, *small)[1]):.1f} long")
+length = np.linalg.norm(cost(theta, *small)[1])
+print(f"formula and measured slopes differ by {error / length:.0e} of the length of the gradient")
 assert error < 1e-3
 
 # %% [markdown]
-# `check_grad` moves every weight a little and looks what the cost does. Where that agrees with the gradient, the
-# formula is right.
+# `check_grad` moves every weight a little and measures what the cost does: its slopes. Where they agree with the gradient,
+# the formula is right.
 #
 # ## Downhill
 #

@@ -26,7 +26,7 @@ from scipy.stats import binom
 from devid_lib import evaluation, plots
 from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
-from devid_lib.workbook import differences, joined, show, signed, start, told
+from devid_lib.workbook import differences, show, signed, start, told
 from devid_lib.workbook.paper import PAPER
 
 session = start("07_voting", globals())
@@ -41,7 +41,7 @@ p = session.params
 # %%
 recordings = session.recordings()
 predictions = session.predictions("mlp-3", recordings)
-names = evaluation.device_names(predictions)
+names = np.array(evaluation.device_names(predictions))
 recording_of = evaluation.recording_names(predictions)  # device/recording of every row
 right = pd.Series(evaluation.correct(predictions)).groupby(recording_of).mean().sort_values()
 print(f"{p['voters']} sets of {p['test_segments']} segments from each of {len(right)} test recordings")
@@ -111,22 +111,23 @@ session.interact(draw_vote, k=(1, min(9, p["test_segments"])), recording=list(ri
 # ## Table V
 #
 # As published: $k$ independently drawn sets of test segments; segment $i$ of the first set, segment $i$ of the second
-# and so on vote together. The last row lets all segments of a recording vote.
+# and so on vote together. With the sets as the first axis of an array, all decisions at once are a sum over that axis:
 
 # %%
+sets = [predictions.loc[predictions["draw"] == v, names] for v in range(p["voters"])]
+P = np.stack(sets).astype(float)  # [shape=(sets, segments, devices)]
+true = predictions.loc[predictions["draw"] == 0, "device"].to_numpy()
+by_hand = [np.mean(names[P[:k].sum(axis=0).argmax(axis=1)] == true) for k in range(1, p["voters"] + 1)]
+
 units = ["segment", *(f"vote{k}" for k in range(2, p["voters"] + 1)), "recording"]
 rows = session.score(predictions, system="mlp-3", table="V", variant=session.variant, units=units)
-majority = session.score(
-    predictions, system="mlp-3", variant=f"{p['noise']}, majority", units=units[1:], rule="majority", save=False
-)
+np.testing.assert_allclose(rows["value"][: p["voters"]], by_hand)
 probe = session.score_probe(recordings)
-show(rows, majority, probe)
-
-# %%
-ax = plots.accuracy_bars(rows)
-session.save_figure(ax, "accuracy", "The perceptron with three hidden layers, by number of voters, beside the paper.")
+show(rows, probe)
 
 # %% [markdown]
+# In the last row of the perceptron all segments of a recording vote.
+#
 # ## The whole curve
 #
 # The table stops where the sets do. To go on, a decision takes further segments of the same recording: of $D$ sets of
@@ -136,7 +137,7 @@ session.save_figure(ax, "accuracy", "The perceptron with three hidden layers, by
 
 
 # %%
-def curve(rule, most):
+def curve(rule):
     """Return accuracy against the number of voters: segments vote as in the table, then with further ones."""
     sets = [rows.reshape(p["voters"], -1) for rows in predictions.groupby(recording_of).indices.values()]
     points = []
@@ -144,15 +145,15 @@ def curve(rule, most):
         v, i = np.ogrid[:k, : sets[0].shape[1]]
         voting = [rows[v % len(rows), (i + v // len(rows)) % rows.shape[1]].T for rows in sets]
         decided = evaluation.merged(predictions, [group for groups in voting for group in groups], rule)
-        points.append({"voters": k} | evaluation.accuracy(decided))
+        names_of = {"voters": k, "unit": f"vote{k}", "variant": f"{session.variant}, {rule}"}
+        points.append(names_of | evaluation.accuracy(decided))
     return pd.DataFrame(points)
 
 
 most = p["voters"] * p["test_segments"]
 counts = sorted({*range(1, max(5, p["voters"]) + 1), 7, 9, 15, 25, 49, most})
-curves = {rule: curve(rule, most) for rule in ("sum", "majority")}
-for rule, table in (("sum", rows), ("majority", joined(rows[:1], majority))):
-    np.testing.assert_allclose(curves[rule]["value"][: p["voters"]], table["value"][: p["voters"]])
+curves = {rule: curve(rule) for rule in ("sum", "majority")}
+np.testing.assert_allclose(curves["sum"]["value"][: p["voters"]], by_hand)
 
 # %%
 paper = {int(unit[4:]): value for (table, *_, unit), value in PAPER.items() if table == "V"}
@@ -160,8 +161,8 @@ ax = plots.vote_curve(curves, paper=paper)
 session.save_figure(ax, "vote-curve", "Accuracy against the number of voting segments; marks: the paper's table V.")
 
 # %% [markdown]
-# The bands are 95 % intervals over recordings. Where every decision is right there is no spread left to go by: then whole
-# recordings are counted, and the band is as wide as so few of them make it.
+# The dotted lines are 95 % intervals over recordings. Where every decision is right there is no spread left to go
+# by: then whole recordings are counted, and the interval is as wide as so few of them make it.
 
 # %% [markdown]
 # ## Are the voters independent?
@@ -191,7 +192,7 @@ ax.set(xlabel="voters [segments]", ylabel="accuracy [%]")
 ax.set_xticks(odd, odd, minor=False)
 ax.minorticks_off()
 session.save_figure(ax, "independent", "The majority as measured, and as it would be if voters erred independently.")
-(100 * theory).round(1)
+theory.style.format("{:.1%}")
 
 # %% [markdown]
 # Two things set the measured curve apart from the first one. It stays lower where errors cluster in a few recordings:
@@ -211,8 +212,8 @@ session.save_figure(ax, "independent", "The majority as measured, and as it woul
 # $$ \frac{\sigma^2}{k} \left(1 + (k - 1) \rho\right) = \frac{\sigma^2}{k_\mathrm{eff}}, \qquad
 # k_\mathrm{eff} = \frac{k}{1 + (k - 1) \rho} $$
 #
-# as if they were $k_\mathrm{eff}$ independent ones: all $k$ where $\rho = 0$, and however many there are never more than $1 / \rho$.
-# The double sum needs no loop over pairs, since $\sum_{i \ne j} a_i a_j = (\sum_i a_i)^2 - \sum_i a_i^2$.
+# as if they were $k_\mathrm{eff}$ independent ones: all $k$ where $\rho = 0$, and however many there are never more than
+# $1 / \rho$. The double sum needs no loop over pairs, since $\sum_{i \ne j} a_i a_j = (\sum_i a_i)^2 - \sum_i a_i^2$.
 
 # %%
 u = np.stack([evaluation.correct(alone)[rows] for rows in alone.groupby(evaluation.recording_names(alone)).indices.values()])
@@ -229,8 +230,8 @@ worth.to_frame().round(1)
 
 # %% [markdown]
 # That is why the paper's gain from three to five voters is not to be had everywhere. Where the errors are spread over all
-# recordings, $\rho$ is near zero and each voter counts. Where they sit in a few recordings, the voters of a recording are one voter,
-# said several times, and only *other recordings* of the device would tell more.
+# recordings, $\rho$ is near zero and each voter counts. Where they sit in a few recordings, the voters of a recording are
+# one voter, said several times, and only *other recordings* of the device would tell more.
 #
 # ## Sum or majority?
 #
@@ -263,10 +264,9 @@ except DevidError as error:
 # ## Results of this notebook
 
 # %%
-points = pd.concat([table.assign(variant=f"{rule}, whole curve") for rule, table in curves.items()])
-points = points.assign(system="mlp-3", unit="vote" + points["voters"].astype(str), metric="accuracy")
+points = pd.concat(curves.values()).assign(system="mlp-3", metric="accuracy")
 of_tests = differences(tests, system="mlp-3", variant=tests.index, unit=last)
-own = session.finish(rows, majority, session.figures([*points.to_dict("records"), *of_tests]), probe)
+own = session.finish(rows, session.figures([*points.to_dict("records"), *of_tests]), probe)
 own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]].head(12)
 
 # %% [markdown]

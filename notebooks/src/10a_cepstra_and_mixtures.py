@@ -50,7 +50,8 @@ ten_seconds = {"seconds": 10, "n": 1, "seed": p["seed"]}
 train = cut_excerpts(whole_recordings(recordings, "train"), **ten_seconds)
 names = sorted({x.device for x in train})
 three = list(dict.fromkeys((names[0], names[len(names) // 2], names[-1])))
-shown = [x for name in three for x in [e for e in train if e.device == name][:2]]
+sounding = sorted(train, key=lambda x: not np.ptp(x.y))  # before excerpts of nothing but digital silence
+shown = [x for name in three for x in [e for e in sounding if e.device == name][:2]]
 devices, sr = [x.device for x in shown], shown[0].samplerate
 
 # %% [markdown]
@@ -85,7 +86,7 @@ def apart(what, vectors):
 # a difference of neighbouring samples, the pre-emphasis, raises them.
 
 # %%
-three_s = cut_excerpts(shown[:1], seconds=3, n=1, seed=p["seed"])[0]
+three_s = max(cut_excerpts(shown[:1], seconds=3, n=5, seed=p["seed"]), key=lambda x: np.var(x.y))
 y = three_s.y
 length, hop = round(0.02 * sr), round(0.01 * sr)
 n_fft = 2 ** int(np.ceil(np.log2(length)))

@@ -327,7 +327,7 @@ def components(x):
 if enough:
     x = keep["raw, window"][np.concatenate(list(cells.values()))].astype(float)
     parted = np.array([D - 1, C - D, C * (n - 1)]) @ mean_squares(keep["raw, window"])
-    np.testing.assert_allclose(parted, ((x - x.mean(axis=0)) ** 2).sum(axis=0), rtol=1e-6)
+    np.testing.assert_allclose(parted, ((x - x.mean(axis=0)) ** 2).sum(axis=0), rtol=1e-6, atol=1e-6)
 
 # %%
 parts = {}
@@ -420,12 +420,14 @@ def verdicts(compared, words):
 
 
 def of_features():
-    """Return a sentence for every feature, one for the tests between them, one for several sessions."""
-    shown = [where for where in ("same", "next", "far") if ("raw", where) in right]
-    for name in features:
-        levels = ", ".join(f"{right.loc['value', (name, where)]:.1%} from the {places[where]}" for where in shown)
-        row = changes.loc[(name, away, "same")]
-        yield f"{name}: {levels}; from the {places[away]}, against the same, it {row['verdict']} ({told(row)})."
+    """Return sentences on where the features stand, the tests between them, and several sessions."""
+    for where in ("same", "next", "far"):
+        if ("raw", where) in right:
+            stand = right.loc["value"].xs(where, level=1)
+            worst, best = stand.idxmin(), stand.idxmax()
+            yield f"From the {places[where]}: {stand[worst]:.1%} ({worst}) to {stand[best]:.1%} ({best}) named right."
+    lost = changes[changes.index.isin([(name, away, "same") for name in features])]
+    yield f"From the {places[away]}, against the same: {verdicts(lost, '{}')}."
     yield f"Learnt from the {places[away]}: {verdicts(tests, '{}, against {},')}."
     gained = changes[changes.index.get_level_values(1) == "all others"]
     if len(gained):
@@ -439,11 +441,8 @@ if not enough:
     said += ["Nothing was learnt.", "Nothing was asked."]
 else:
     said += of_features()
-    for name, (device, of_session, of_segment) in shares.T.iterrows():
-        said.append(
-            f"{name}: of the variance {device:.0%} is device, {of_session:.0%} session, {of_segment:.0%} segment; of what does "
-            f"not go away in a vote within a session, {lasting[name]:.0%} is device."
-        )
+    of_device = ", ".join(f"{share:.0%} ({name})" for name, share in lasting.items())
+    said.append(f"Of the variance that no vote within a session takes away, {of_device} is of the device, the rest of the session.")
     drew = drawn.groupby(level=1, sort=False).mean()
     said.append(
         f"A device that is learnt from another session than all others gets {drew.iloc[-1]:.1%} of the others' segments of that "

@@ -53,22 +53,16 @@ p = session.params
 # %%
 recordings = session.recordings()
 sr, devices = int(recordings["samplerate"].iloc[0]), sorted(set(recordings["device"]))
-seconds = {"quick": 6, "paper": 12}[p["size"]]
+asked_s, learnt_s = {"quick": (6, 6), "paper": (12, 30)}[p["size"]]  # of a recording [s]
 
 
 def middle(x):
     """Return the middle of a recording, all of a short one."""
-    left = max(0, len(x.y) - round(seconds * sr)) // 2
-    return replace(x, y=np.array(x.y[left : left + round(seconds * sr)]), start=left, kept={})
+    left = max(0, len(x.y) - round(asked_s * sr)) // 2
+    return replace(x, y=np.array(x.y[left : left + round(asked_s * sr)]), start=left, kept={})
 
 
-def number(x):
-    """Return a number that belongs to a recording, to seed what is random."""
-    return zlib.crc32(f"{x.device}/{x.recording}".encode())
-
-
-t = {"quick": 6, "paper": 30}[p["size"]]
-train = [protocol.thinned(x, seconds=t) for x in whole_recordings(recordings, "train")]
+train = [protocol.thinned(x, seconds=learnt_s) for x in whole_recordings(recordings, "train")]
 tests = [middle(x) for x in whole_recordings(recordings, "test")]
 length = [np.mean([len(x.y) for x in some]) / sr for some in (train, tests)]
 print(f"{len(train)} training recordings, {length[0]:.1f} s of each; {len(tests)} test recordings, {length[1]:.1f} s of each")
@@ -83,23 +77,27 @@ print(f"{len(train)} training recordings, {length[0]:.1f} s of each; {len(tests)
 chains = ("aac-32+opus-16", "mp3-64+opus-16", "amr-12.2+mp3-32")
 few = ("white-10", "rate-8", "mp3-32", "opus-16", "amr-12.2", chains[0])
 wanted = few if p["size"] == "quick" else (*degrade.DEGRADATIONS, *chains)
-(conditions, _), (learnt_in, _) = degrade.able(wanted), degrade.able(degrade.AUGMENT)  # of tests, and of training
+conditions, learnt_in = (degrade.able(names)[0] for names in (wanted, degrade.AUGMENT))  # of tests, of training
 messenger = degrade.able(("opus-16", "mp3-32", "rate-8"))[0][0]
 missing = degrade.able((*wanted, *degrade.AUGMENT))[1]
 for line in missing:
     print(line)
 
 
+def seed_of(x):
+    """Return what seeds the randomness in the conditions of a recording."""
+    return [p["seed"], zlib.crc32(f"{x.device}/{x.recording}".encode())]
+
+
 def in_condition(x, name):
     """Return an excerpt after a condition."""
-    y = degrade.degrade(x.y, sr, condition=name, seed=[p["seed"], number(x)])
-    return replace(x, y=y, kept={})
+    return replace(x, y=degrade.degrade(x.y, sr, condition=name, seed=seed_of(x)), kept={})
 
 
 shown = {name: tests[0] if name == "clean" else in_condition(tests[0], name) for name in ("clean", "rate-8", messenger)}
 for name, x in shown.items():
     print(name)
-    display(Audio(0.9 * x.y[: 3 * sr] / np.abs(x.y[: 3 * sr]).max(), rate=sr, normalize=False))
+    display(Audio(0.9 * x.y[: 3 * sr] / max(np.abs(x.y[: 3 * sr]).max(), 1e-9), rate=sr, normalize=False))
 
 # %%
 fig, ax = plt.subplots(figsize=(9, 4))
@@ -163,7 +161,7 @@ np.testing.assert_allclose(system.decision_function(tests), scores, atol=1e-3)
 
 # %%
 least = {"quick": 3, "paper": 10}[p["size"]]
-parts = [degrade.versions(x.y, sr, conditions=learnt_in, seconds=least, seed=[p["seed"], number(x)]) for x in train]
+parts = [degrade.versions(x.y, sr, conditions=learnt_in, seconds=least, seed=seed_of(x)) for x in train]
 copies = [[replace(x, y=y, kept={}) for y in some] for x, some in zip(train, parts, strict=True)]
 x_of = np.array([feature_matrix(some, mean_log_spectrum, n_fft=4096) for some in copies])
 x_of = x_of[..., 4:] - x_of[..., :-4]  # recordings, conditions, features
@@ -175,20 +173,20 @@ away = delta - delta.mean(axis=0)
 with_penalty = ridge(np.sqrt(K) * Z, np.sqrt(K) * (Y - mean_y), R * away.T @ away + lam)
 np.testing.assert_allclose(with_copies, with_penalty, atol=1e-6)
 heard = [np.linalg.norm(away @ V) / np.linalg.norm(Z @ V) for V in (W, with_copies)]
-print(f"how far conditions move the scores, in terms of how far devices do: {heard[0]:.2f} clean, {heard[1]:.2f} with copies")
+print(f"Conditions move the scores by {heard[0]:.1%} of what devices do after clean training, by {heard[1]:.1%} with copies.")
 
 # %% [markdown]
 # ## The experiment
 #
 # Every system is trained twice. *Clean*: on training recordings as they are. *Multi*: on parts of the same recordings (of
-# short ones, on all of them), one as it is and one after each condition in `degrade.AUGMENT` (`augment="multi"` in any notebook and in `devid run`). These were
-# chosen on other recordings (`tools/choose_conditions.py`). The networks see spectra, or samples, without noise extraction. (At
-# size `quick` neither they nor [1] take part.)
+# short ones, on all of them), one as it is and one after each condition in `degrade.AUGMENT` (`augment="multi"` in any
+# notebook and in `devid run`). These were chosen on other recordings (`tools/choose_conditions.py`). The networks see
+# spectra, or samples, without noise extraction. (At size `quick` neither they nor [1] take part.)
 
 # %%
 names = {"softmax": "softmax", "mlp-3": "MLP-3", "filterbank": "filter bank", "[1] channel estimate, RBF SVM": "[1]"}
-names |= {"[5] supervector SVM": "[5]", "[7] random spectral features, SVM": "[7]", "difference over 4 bins, ridge": "ridge, 4"}
-names |= {"difference over 128 bins, ridge": "ridge, 128"}
+names |= {"[5] supervector SVM": "[5]", "[7] random spectral features, SVM": "[7]", "difference over 4 bins, ridge": "ridge, 4 bins"}
+names |= {"difference over 128 bins, ridge": "ridge, 128 bins"}
 if p["size"] == "quick":  # those that learn fast
     names = {name: names[name] for name in list(names)[4:]}
 systems, fitted = registry.systems(seed=p["seed"]) | {"difference over 4 bins, ridge": DifferenceRidge()}, {}
@@ -203,14 +201,7 @@ with protocol.gathered_warnings():
         for trained, excerpts in learnt.items():
             fitted[name, trained] = clone(systems[name]).fit(excerpts, [x.device for x in excerpts])
 
-
 # %%
-def answers(system, excerpts):
-    """Return what a system says of excerpts."""
-    keys = pd.DataFrame([(x.device, x.recording, 0, x.start) for x in excerpts], columns=["device", "recording", "draw", "start"])
-    return evaluation.predictions_table(system.predict_proba(excerpts), keys, system.classes_)
-
-
 found, sent, pieces = {}, [], max(1, min(2, 100 // len(tests)))
 with ThreadPoolExecutor(2) as pool, protocol.gathered_warnings():
     for condition in progress(["clean", *conditions], label="conditions"):
@@ -219,14 +210,15 @@ with ThreadPoolExecutor(2) as pool, protocol.gathered_warnings():
         excerpts = {"recording": whole, "3 s": cut_excerpts(whole, seconds=3, n=pieces, seed=p["seed"])}
         for (name, trained), system in fitted.items():
             for unit, some in excerpts.items():
-                found[name, trained, condition, unit] = answers(system, some)
+                found[name, trained, condition, unit] = protocol.answers(system, some)[1]
 
 # %%
 index = pd.MultiIndex.from_tuples(found, names=["system", "trained", "condition", "unit"])
 figures = pd.DataFrame([evaluation.accuracy(table) for table in found.values()], index)
 keys = figures.index.to_frame(index=False)
 variant = keys["trained"] + ": " + keys["condition"]
-rows = session.figures(figures.reset_index(drop=True).assign(system=keys["system"], variant=variant, unit=keys["unit"], metric="accuracy"))
+records = figures.reset_index(drop=True).assign(system=keys["system"], variant=variant, unit=keys["unit"])
+rows = session.figures(records.assign(metric="accuracy"))
 unit = "recording" if len(tests) > 30 else "3 s"  # few recordings tell few accuracies apart
 figures["shown"] = [f"{100 * r.value:.0f} ({100 * r.low:.0f}-{100 * r.high:.0f})" for r in figures.itertuples()]
 table = figures.loc["difference over 4 bins, ridge"].pivot_table("shown", "condition", ["unit", "trained"], aggfunc="first")
@@ -265,12 +257,13 @@ def together(name, trained, some):
 
 
 asked = {"clean": ["clean"], "never trained on": unseen}
-pairs = {(name, of): [together(name, trained, some) for trained in ("multi", "clean")] for name in names for of, some in asked.items()}
-tests_of = {of: {key: pair for key, pair in pairs.items() if key[1] == of} for of in asked}
-changes = pd.concat(evaluation.compared(some, names=("system", "asked"), better="gains", worse="loses") for some in tests_of.values())
-levels = pd.DataFrame({key: [evaluation.correct(one).mean() for one in pair] for key, pair in pairs.items()}, ["multi", "clean"]).T
-levels.index.names = changes.index.names
-both = levels[["clean", "multi"]].rename(columns="trained {}".format).join(changes)
+tested = []
+for of, some in asked.items():
+    pairs = {(name, of): [together(name, trained, some) for trained in ("multi", "clean")] for name in names}
+    part = evaluation.compared(pairs, names=("system", "asked"), better="gains", worse="loses")
+    right = [[evaluation.correct(one).mean() for one in pair[::-1]] for pair in pairs.values()]
+    tested.append(pd.DataFrame(right, part.index, ["trained clean", "trained multi"]).join(part))
+both = pd.concat(tested)
 signed(both).format("{:.1%}", subset=["trained clean", "trained multi"])
 
 # %% [markdown]
@@ -308,8 +301,8 @@ for codec, bit_rate in (("amrwb", 12.65), ("mp3", 33)):
 # ## Results of this notebook
 
 # %%
-variants = [f"multi against clean: {what}" for _, what in changes.index]
-of_tests = differences(changes, system=[name for name, _ in changes.index], variant=variants, unit="3 s")
+variants = [f"multi against clean: {what}" for _, what in both.index]
+of_tests = differences(both, system=[name for name, _ in both.index], variant=variants, unit="3 s")
 own = session.finish(rows, session.figures(of_tests))
 percent(own[own["variant"].isin(("clean: clean", "multi: clean"))][["system", "variant", "unit", "value", "low", "high", "chance"]])
 
@@ -318,12 +311,15 @@ percent(own[own["variant"].isin(("clean: clean", "multi: clean"))][["system", "v
 
 # %%
 said = []
-for name in names:
-    cost, row = (both.loc[(name, of)] for of in asked)
+where = {"never trained on": "Over conditions of which no kind was trained", "clean": "On clean recordings"}
+for of, words in where.items():
+    part = both.xs(of, level="asked")
+    gain, lose = ((part["verdict"] == verdict).sum() for verdict in ("gains", "loses"))
+    row = part.loc[part["difference"].abs().idxmax()]
     said.append(
-        f"{name}: over conditions of which no kind was trained, {row['trained clean']:.1%} of 3 s are named right after clean "
-        f"training and {row['trained multi']:.1%} after training on copies, which {row['verdict']} ({told(row)}). On clean "
-        f"recordings {cost['trained clean']:.1%} and {cost['trained multi']:.1%}: it {cost['verdict']} ({told(cost)})."
+        f"{words} {gain} of {len(part)} systems gain by copies and {lose} lose; the others are not told apart. The largest "
+        f"change is that of {row.name}, from {row['trained clean']:.1%} to {row['trained multi']:.1%} of 3 s named right "
+        f"(mean over recordings: {told(row)})."
     )
 best = both.xs("never trained on", level="asked")["trained multi"].idxmax()
 for trained in learnt:

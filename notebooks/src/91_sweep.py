@@ -19,6 +19,7 @@ sweep: str = ""  # folder of a devid sweep, empty for a small one made here
 
 # %%
 import itertools
+import re
 import zlib
 from pathlib import Path
 
@@ -37,6 +38,7 @@ from devid_lib.errors import DevidError
 from devid_lib.features import extract_features
 from devid_lib.segments import random_segments
 from devid_lib.workbook import start
+from devid_lib.workbook.parameters import PARAMETERS
 from devid_lib.workbook.session import source_path
 from devid_lib.workbook.sweep import load_sweep, point_name, points_of
 
@@ -137,7 +139,7 @@ table[["point", *swept, "seed", "system", "value", "low", "high"]].head(4)
 # ## Over a parameter
 #
 # With $S$ seeds a setting has $S$ figures. Their mean, and an interval for what it would be with very many seeds (Student's
-# $t$):
+# $t$; what reaches below 0 or above 100 % is cut off):
 #
 # $$ \bar y \pm t_{0.975,\, S-1}\, \frac{s}{\sqrt{S}}, \qquad s^2 = \frac{1}{S-1} \sum_s (y_s - \bar y)^2 $$
 
@@ -147,6 +149,7 @@ if len(swept) > 1:
     figures = figures[figures["system"] == figures["system"].iloc[0]]
 order = sorted(swept, key=lambda name: (not pd.api.types.is_numeric_dtype(figures[name]), -figures[name].nunique()))
 x_name, line_name = (order + ["system", "metric"])[:2]
+x_label = x_name + "".join(re.findall(r" \[\w+\]", PARAMETERS[x_name].help if x_name in PARAMETERS else ""))  # its unit
 
 
 def over_seeds(values):
@@ -163,6 +166,8 @@ first = next(iter(settings.values())).to_numpy()
 if len(first) > 1 and first.std() > 0:
     expected = stats.ttest_1samp(first, 0).confidence_interval()
     np.testing.assert_allclose(curves.iloc[0][["low", "high"]].astype(float), expected)
+half = {"over seeds": (curves["high"] - curves["low"]).mean() / 2}
+curves[["low", "high"]] = curves[["low", "high"]].clip(0, 1)
 curves.style.format("{:.1%}").format("{:.0f}", subset="n")
 
 # %%
@@ -176,7 +181,7 @@ for k, name in enumerate(lines):
     ax.errorbar(at, 100 * own["value"], error, fmt="o-", ms=4, capsize=3, label=plots.label(str(name)))
 ax.axhline(100 * figures["chance"].mean(), color="0.5", ls=":", label="chance")
 ax.set_xticks(range(len(places)), [plots.label(str(place)) for place in places])
-ax.set(xlabel=x_name, ylabel="segments named right [%]")
+ax.set(xlabel=x_label, ylabel="segments named right [%]")
 ax.legend(title=line_name, loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "curves", f"Segments named right over {x_name}; bars are 95 % intervals over seeds.")
 
@@ -186,12 +191,7 @@ session.save_figure(ax, "curves", f"Segments named right over {x_name}; bars are
 # as it is. Here are the two, mean half-widths in points:
 
 # %%
-half = pd.Series(
-    {
-        "over seeds": (curves["high"] - curves["low"]).mean() / 2,
-        "over recordings": (figures["high"] - figures["low"]).mean() / 2,
-    }
-)
+half = pd.Series(half | {"over recordings": (figures["high"] - figures["low"]).mean() / 2})
 (100 * half).round(1).to_frame("half-width [points]")
 
 # %% [markdown]
@@ -204,7 +204,7 @@ half = pd.Series(
 grid = curves.pivot_table("value", x_name, line_name).reindex(index=places, columns=lines)
 fig, ax = plt.subplots(figsize=(1.6 + 1.2 * len(lines), 1.2 + 0.45 * len(places)), layout="constrained")
 sns.heatmap(100 * grid, annot=grid.size <= 60, fmt=".1f", cmap="viridis", ax=ax, cbar_kws={"label": "named right [%]"})
-ax.set(xlabel=line_name, ylabel=x_name)
+ax.set(xlabel=line_name, ylabel=x_label)
 ax.tick_params(axis="y", rotation=0)
 session.save_figure(ax, "heat-map", f"Segments named right over {x_name} and {line_name}, mean over seeds.")
 

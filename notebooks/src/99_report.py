@@ -11,14 +11,12 @@
 # | it takes | seconds |
 #
 # `devid run` and `devid report RUN` execute this notebook and export it without its code. To make a report of your own,
-# change the order, the words or the tables of `notebooks/99_report.ipynb` and run `devid report RUN`. Cells tagged
-# `lab-only`, such as this one, stay out of the page.
+# change it and run `devid report RUN`. Cells tagged `lab-only`, such as this one, stay out of the page.
 
 # %% tags=["parameters"]
 run_dir: str = "runs/lab"  # folder for results, seen from the project
 
 # %%
-import base64
 import json
 import re
 from html import escape
@@ -26,7 +24,6 @@ from urllib.parse import quote
 
 import pandas as pd
 from IPython.display import HTML, Markdown, display
-from PIL import Image
 
 from devid_lib import evaluation
 from devid_lib.errors import DevidError
@@ -34,13 +31,13 @@ from devid_lib.models import SYSTEMS
 from devid_lib.workbook import folder
 from devid_lib.workbook.paper import PAPER_TABLE_VI
 from devid_lib.workbook.session import in_workspace, slug
+from devid_lib.workbook.tables import bullets, gallery, over, side_by_side, without_folders
 
 # %% [markdown] tags=["lab-only"]
 # ## Inputs
 #
 # `run.json` says with what the notebooks ran and what they made, `results.csv` has one line per figure, `recordings.csv`
-# one per recording, `predictions/` what the systems answered. The example system of notebook 10 stays out, and a figure
-# that several notebooks scored alike counts once.
+# one per recording, `predictions/` what the systems answered.
 
 # %%
 run = in_workspace(run_dir)
@@ -58,22 +55,20 @@ def made(kind, ending):
 
 answers, pictures = made("predictions", ".parquet"), made("figures", ".png")
 conclusions = {name: path.read_text(encoding="utf-8") for name, path in made("conclusions", ".txt").items()}
-recordings = run / "recordings.csv"
+recordings, rows = run / "recordings.csv", run / "results.csv"
 recordings = pd.read_csv(recordings, dtype=str, keep_default_na=False) if recordings.exists() else pd.DataFrame()
-
-# %%
-rows = run / "results.csv"
 rows = folder.read_table(rows) if rows.exists() else pd.DataFrame(columns=folder.COLUMNS)
 rows = rows.astype(dict.fromkeys(["value", "low", "high", "n", "chance", "paper"], float))
-rows = rows[~rows["system"].astype(str).str.startswith("yours: ")]
+rows = rows[~rows["system"].astype(str).str.startswith("yours: ")]  # the example of notebook 10
 rows = rows.sort_values("table", key=lambda names: names.eq(""), kind="stable")  # what stands in a table comes first
-rows = rows.drop_duplicates(["system", "variant", "corpus", "unit", "metric", "value"]).sort_index()
+rows = rows.drop_duplicates(["system", "variant", "corpus", "unit", "metric", "value"]).sort_index()  # scored alike
 
 # %% [markdown] tags=["lab-only"]
-# ## Names and numbers as text
+# ## Names, numbers and tables
 #
-# A name is followed by what sets its line apart: its variant, another corpus, that its epoch was chosen on the test
-# set. Only what is exact is printed as 100.0 or 0.0. Differences are in points.
+# A name is followed by what sets its line apart. Only what is exact is printed as 100.0 or 0.0. A table of accuracies has
+# a line per system and a column per unit of decision, and beside it the printed one. Names are data: whatever they hold is
+# printed as it is.
 
 # %%
 UNITS = {"segment": "One segment", "recording": "Whole recording"}
@@ -94,12 +89,12 @@ def name_of(row):
     return ", ".join(filter(None, words))
 
 
-def unit_name(unit):
-    return counted(unit[4:], "voter") if unit.startswith("vote") else UNITS.get(unit, unit)
-
-
 def counted(number, word):
     return f"{number} {word}{'s' * (str(number) != '1')}"
+
+
+def unit_name(unit):
+    return counted(unit[4:], "voter") if unit.startswith("vote") else UNITS.get(unit, unit)
 
 
 def duration(unit):
@@ -112,38 +107,21 @@ def percent(value):
     return text if value in (0, 1) else {"100.0": "> 99.9", "0.0": "< 0.1", "nan": ""}.get(text, text)
 
 
-def number(value):
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def measured_in(row):
+def measured(row):
+    kind, text = "", lambda value: f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
     if row["metric"].startswith("difference"):
-        return " [points]"
-    return " [%]" if row["metric"].endswith("accuracy") or pd.notna(row["chance"]) else ""
+        kind, text = " [points]", lambda value: f"{100 * value:+.1f}"
+    elif row["metric"].endswith("accuracy") or pd.notna(row["chance"]):
+        kind, text = " [%]", percent
+    interval = f"{text(row['low'])} – {text(row['high'])}" * pd.notna(row["low"])
+    return {"name": name_of(row), "in": kind, "figure": over(text(row["value"]), interval)}
 
 
-def figure_of(row):
-    text = {" [points]": lambda value: f"{100 * value:+.1f}", " [%]": percent, "": number}[measured_in(row)]
-    return over(text(row["value"]), f"{text(row['low'])} – {text(row['high'])}" * pd.notna(row["low"]))
-
-
-def over(figure, small):
-    return f"{figure}<br><small>{small}</small>" if small else figure
-
-
-# %%
-for column, text_of in {"name": name_of, "in": measured_in, "figure": figure_of}.items():
-    rows[column] = pd.Series([text_of(row) for row in rows.to_dict("records")], rows.index, dtype=str)
+texts = [measured(row) for row in rows.to_dict("records")]
+rows[["name", "in", "figure"]] = pd.DataFrame(texts, rows.index, ["name", "in", "figure"], dtype=str)
 is_probe = rows["system"].eq("leakage probe")
 probe, rows = rows[is_probe].assign(name="Leakage probe (six trivial numbers)"), rows[~is_probe]
 accuracy = rows[rows["metric"].eq("accuracy")]
-
-# %% [markdown] tags=["lab-only"]
-# ## Tables
-#
-# A table of accuracies has a line per system and a column per unit of decision: our figure over its 95 % interval, and
-# beside it the printed one. Its last lines are what to read it against. Names are data: whatever they hold is printed
-# as it is.
 
 # %%
 pd.set_option("styler.html.mathjax", False)  # a device may be called $x$
@@ -153,10 +131,9 @@ LOOKS = {"th.row_heading": "text-align: left", "small": "font-weight: normal", "
 
 def styled(table, *, ours=(OURS,), grey=(PAPER,)):
     kinds = table.columns.get_level_values(-1)
-    classes = pd.DataFrame("", table.index, table.columns)
-    for place, kind in enumerate(kinds):
-        classes.isetitem(place, "ours" * (kind in ours) + "grey" * (kind in grey))
-    classes.loc[classes.index.isin(AGAINST)] = "grey"
+    classes = ["ours" * (kind in ours) + "grey" * (kind in grey) for kind in kinds]
+    classes = [["grey"] * len(kinds) if name in AGAINST else classes for name in table.index]
+    classes = pd.DataFrame(classes, table.index, table.columns)
     style = table.style.set_table_styles([{"selector": where, "props": look} for where, look in LOOKS.items()])
     style = style.set_td_classes(classes).format(precision=3, thousands=",", na_rep="", escape="html")
     style = style.format(precision=3, na_rep="", subset=table.columns[kinds.isin(ours)])  # figures, which are HTML
@@ -165,10 +142,6 @@ def styled(table, *, ours=(OURS,), grey=(PAPER,)):
 
 def plain(table, **options):
     return styled(table.dropna(axis=1, how="all"), **options).hide(axis="index")
-
-
-def side_by_side(tables):
-    return HTML(f"<div class='pair'>{''.join(table.to_html() for table in tables)}</div>")
 
 
 # %%
@@ -185,42 +158,6 @@ def accuracies(found, *, paper=PAPER):
     return pd.DataFrame(columns).reindex([*found["name"].unique(), *AGAINST]).dropna(how="all")
 
 
-# %% [markdown] tags=["lab-only"]
-# Pictures stand in the page itself, each leads to its full size. Texts come from anywhere, and are shown as they are.
-
-
-# %%
-def picture(path):
-    text = escape(path.with_suffix(".txt").read_text(encoding="utf-8").strip() or path.stem)
-    with Image.open(path) as image:
-        width = image.width * 96 // 130  # CSS pixels; 130 dots an inch were saved
-    source, kind = base64.b64encode(path.read_bytes()).decode(), "wide" if width > 800 else ""
-    image = f"<img alt='{text}' width='{width}' src='data:image/png;base64,{source}'>"
-    address = f"../figures/{quote(path.with_suffix('.svg').name)}"
-    return f"<figure class='{kind}'><a href='{address}'>{image}</a><figcaption>{text}</figcaption></figure>"
-
-
-def gallery(paths):
-    return HTML(f"<div class='figures'>{''.join(map(picture, paths))}</div>")
-
-
-def true_ones(texts):
-    return [text for text, true in texts.items() if true]
-
-
-def bullets(*texts):
-    return HTML(f"<ul class='tex2jax_ignore'>{''.join(f'<li>{escape(text)}</li>' for text in texts)}</ul>")
-
-
-def without_folders(text):
-    return re.sub(r"(?<![\w.:/\\])(?:[A-Za-z]:)?[/\\](?:[^/\\\n:'\"]+[/\\])+", "", str(text))
-
-
-# %% [markdown] tags=["lab-only"]
-# ## The page
-#
-# The title, what the run was, and what may mislead: at the top, where it is read.
-
 # %%
 name, left_out, failed = loaded.get("name", ""), loaded.get("skipped", []), info.get("failed", {})
 facts = {"run": run.resolve().name, "corpus": name} | {key: info.get(key) for key in ("preset", "started", "seed")}
@@ -229,26 +166,23 @@ facts = [f"<span>{key} <b>{escape(str(value))}</b></span> " for key, value in fa
 display(Markdown("# Which device made this recording?"), HTML(f"<p class='facts tex2jax_ignore'>{''.join(facts)}</p>"))
 
 # %%
-quick = "quick" in (params.get("size"), info.get("preset"))
 warnings = {
     "A control: all devices are copies of one simulated recorder, so there is nothing to tell them apart by and "
     "chance is the right answer.": name == "simulated-control",
     "Simulated: the recordings were computed, with constants from datasheets and assumptions. The figures show how the "
     "methods behave, not how well any device can be identified.": str(name).startswith("simulated"),
-    "A quick run: short recordings, few segments. It shows that everything works, not how well.": quick,
+    "A quick run: short recordings, few segments. It shows that everything works, not how well.":
+        "quick" in (params.get("size"), info.get("preset")),
     "Recipe “published”: as the authors did, the epoch that is kept is the one with the best accuracy on the test "
     "set, so the figures of all networks are optimistic.": params.get("recipe") == "published",
     f"Left out of this run: {counted(len(left_out), 'recording')}, listed below.": left_out,
     f"Failed: {counted(len(failed), 'notebook')} ({', '.join(failed)}); what would have come from there is missing.": failed,
 }
-boxes = [*map(without_folders, loaded.get("notes", [])), *true_ones(warnings)]
+boxes = [*map(without_folders, loaded.get("notes", [])), *(text for text, true in warnings.items() if true)]
 HTML("".join(f"<blockquote class='tex2jax_ignore'><p>{escape(text)}</p></blockquote>" for text in boxes))
 
 # %% [markdown]
 # ## What was found
-
-# %% [markdown] tags=["lab-only"]
-# What notebook 12 found comes first: how much of an accuracy is left when another session is asked about.
 
 # %%
 SEEN = {"none": "Raw", "wavelet": "Noise", "none+hann": "Raw, window", "wavelet+hann": "Noise, window"}
@@ -260,27 +194,21 @@ nearest = across["system"].map(lambda name: "" if name == "ridge" else f", {name
 across = across.assign(unit=across["asked"], name=across["seen"].replace(SEEN) + nearest)
 if len(across):
     stood_in = "stand in for sessions" in conclusions.get("12_across_sessions", "")
-    display(Markdown("### In another session"))
-    display(styled(accuracies(across)))
-    display(bullets(
+    told = [
         "Segments named right by a linear reader that has learned a single session of every device, equally many seconds "
         "whichever is asked: from right to left, what another day, room and place cost. Raw is the spectrum of the recording "
         "itself, noise that of what the wavelets take out, ripple what neighbouring frequencies differ by (notebook 12).",
         *["Devices have one session each here: their recordings stand in for sessions."] * stood_in,
-    ))  # fmt: skip
+    ]
+    display(Markdown("### In another session"), styled(accuracies(across)), bullets(*told))
     display(gallery(path for stem, path in pictures.items() if stem == "12_across_sessions-sessions"))
     display(Markdown("### In the test recordings"))
 
-# %% [markdown] tags=["lab-only"]
-# For every unit of decision the best system, beside chance and the leakage probe; the probe decides recordings and tenths
-# of them, so it stands beside recordings only. Every system that was scored on as many decisions counts once, whatever its
-# variants, but for those whose epoch was chosen on the test set.
-
 # %%
+# The best system for every unit: each scored on as many decisions counts once, but for those chosen on the test set.
 judged = accuracy[accuracy["low"].notna() & accuracy["corpus"].isin(["", name])]
 judged = judged[~judged["name"].str.contains(OPTIMISTIC, regex=False)]
-elsewhere = judged["notebook"].str.match("12_|13_|91_")  # these hold out other recordings, or degrade them
-judged = judged[~elsewhere | elsewhere.all()]
+judged = judged[~judged["notebook"].str.match("12_|13_|91_")]  # these hold out other recordings, or degrade them
 judged["kind"] = judged["system"].str.replace(r"^paper (voting, \d+ x )?", "", regex=True)
 voted = judged.loc[judged["table"].eq("V") & judged["unit"].str.startswith("vote"), "unit"]
 
@@ -310,12 +238,12 @@ for unit in ("segment", *sorted(voted, key=duration)[-1:], "recording"):
         found.append(line | {"Systems": systems["kind"].nunique(), "Decisions": int(best["n"])})
 
 ours = ["Best [%]", "Chance [%]", "Leakage probe [%]"]
-plain(pd.DataFrame(found), ours=ours) if found else HTML("<p>This run has no accuracy yet.</p>")
+plain(pd.DataFrame(found), ours=ours) if found else HTML("<p>This run has no accuracy yet in the test recordings.</p>")
 
 # %%
 whole, tenths = judged[judged["unit"].eq("recording")], probe.loc[probe["unit"].eq("excerpt"), "value"]
 held = (judged["low"] <= judged["chance"]) & (judged["chance"] <= judged["high"])
-n, exact = int(whole["n"].max()) if len(whole) else 0, whole.loc[whole["value"].eq(1), "low"]
+n, exact = int(whole["n"].max()) if len(whole) else 0, whole.loc[whole["value"].eq(1) & whole["n"].eq(whole["n"].max()), "low"]
 said = {
     f"{held.sum()} of {len(held)} intervals hold the chance level, the right answer for this corpus.":
         name == "simulated-control" and len(judged),
@@ -332,7 +260,7 @@ said = {
     "Every test recording is from a device known from training. What happens with another device, in another place "
     "or after another codec, these figures do not show.": found,
 }  # fmt: skip
-bullets(*true_ones(said))
+bullets(*(text for text, true in said.items() if true))
 
 # %% [markdown]
 # ## The paper’s tables
@@ -375,26 +303,20 @@ for system, part in rows[of("VI") & rows["metric"].isin(metrics)].groupby("syste
     scores = part.pivot_table("value", "variant", "metric", sort=False)[list(metrics)].rename(columns=metrics)
     scores.insert(0, "Device", scores.index.str.removeprefix("device:"))
     scores["Decisions"] = part.groupby("variant")["n"].max().astype(int)
-    table = plain(scores.reset_index(drop=True), ours=metrics.values())
-    parts.append(table.set_caption(f"This run: {escape(system)}, one segment"))
+    parts.append(plain(scores, ours=metrics.values()).set_caption(f"This run: {escape(system)}, one segment"))
 printed = PAPER_TABLE_VI.rename(columns=metrics).rename_axis("Device").reset_index()
-printed = plain(printed, grey=metrics.values()).format(precision=2)
-parts.append(printed.set_caption("Paper: the authors’ nine recorders"))
-side_by_side(parts) if len(parts) > 1 else missing("08")
+printed = plain(printed, grey=metrics.values()).format(precision=2).set_caption("Paper: the authors’ nine recorders")
+side_by_side([*parts, printed]) if parts else missing("08")
 
 # %% [markdown]
 # ## Every test recording
 
-# %% [markdown] tags=["lab-only"]
-# The decision is that of the run's main classifier, the perceptron that votes in table V, else the first system there
-# is. The score is the mean posterior of the device decided for, over all segments of the recording.
-
 # %%
+# Decisions of the perceptron that votes in table V, else of the first system there is.
 keys, listing = ["device", "recording"], pd.DataFrame(columns=["device", "recording"])
-systems = {stem.partition("-")[2]: path for stem, path in answers.items() if stem != "leakage-probe"}
+systems = {stem.partition("-")[2]: path for stem, path in answers.items() if not re.search("^leakage-probe|-yours", stem)}
 order = [f"{system}-{noise}" for system in ("mlp-3", *SYSTEMS) for noise in (params.get("noise", "wavelet"), "none")]
-main = next((system for system in [*order, *systems] if system in systems and not system.startswith("yours")), None)
-if main:
+for main in [name for name in [*order, *systems] if name in systems][:1]:
     whole = evaluation.voted(pd.read_parquet(systems[main]), unit="recording")
     scores = whole[evaluation.device_names(whole)].max(axis=1).map(percent)
     right = pd.Series(evaluation.correct(whole)).map({True: "right", False: "WRONG"})
@@ -460,13 +382,6 @@ def title_of(path):
         return path.stem
 
 
-def further(part):
-    table = pd.DataFrame({"System": part["name"], "Unit": part["unit"].map(unit_name)})
-    table["Metric"] = part["metric"].map(labelled) + part["in"]
-    table["Value"], table["Chance [%]"] = part["figure"], part["chance"].map(percent)
-    return plain(table.replace("", None), ours=["Value"]).set_table_attributes('class="screen"')
-
-
 # %%
 MOST = 60  # figures of a notebook that are listed
 notebooks = {path.stem for path in (run / "notebooks").glob("[0-9]*.ipynb")} - {"99_report"}
@@ -476,8 +391,11 @@ for notebook in sorted({*conclusions, *notebooks, *rows["notebook"], *(stem.part
     display(Markdown("\n".join(f"- {line}" for line in lines if line.strip())))
     display(gallery(path for stem, path in pictures.items() if stem.partition("-")[0] == notebook))
     rest = rows[rows["notebook"].eq(notebook) & rows["table"].eq("")]
+    table = pd.DataFrame({"System": rest["name"], "Unit": rest["unit"].map(unit_name)})
+    table["Metric"] = rest["metric"].map(labelled) + rest["in"]
+    table["Value"], table["Chance [%]"] = rest["figure"], rest["chance"].map(percent)
     if len(rest):
-        display(further(rest[:MOST]))
+        display(plain(table[:MOST].replace("", None), ours=["Value"]).set_table_attributes('class="screen"'))
     if len(rest) > MOST:
         display(Markdown(f"{len(rest) - MOST} more figures of this notebook are in [results.csv](../results.csv)."))
 
@@ -490,24 +408,23 @@ def listed(pairs, *heads):
     return plain(pd.DataFrame(lines, columns=heads)) if lines else Markdown("None.")
 
 
-display(Markdown("### Recordings left out"))
-display(listed([(entry["path"], entry["reason"]) for entry in left_out], "Recording", "Reason"))
-display(Markdown("### Notebooks that failed"))
-listed(failed.items(), "Notebook", "Reason")
+left_out = [(entry["path"], entry["reason"]) for entry in left_out]
+display(Markdown("### Recordings left out"), listed(left_out, "Recording", "Reason"))
+display(Markdown("### Notebooks that failed"), listed(failed.items(), "Notebook", "Reason"))
 
 # %% [markdown]
 # ## Provenance
 
 # %%
-used = {key: value for key, value in params.items() if key not in ("run_dir", "data_dir")}
+used = [(key, value) for key, value in params.items() if key not in ("run_dir", "data_dir")]
 times = info.get("timings", {}).items()
 times = [(key, f"{spent['seconds']:.0f} s", spent.get("peak_gib") or "") for key, spent in times]
-parts = [listed(used.items(), "Parameter", "Value"), listed(info.get("versions", {}).items(), "Package", "Version"),
-         listed(times, "Time of", "Spent", "Memory [GiB]")]  # fmt: skip
-kept = [name for name in ("results.csv", "recordings.csv", "run.json") if (run / name).exists()]
+kept = [f"[{name}](../{name})" for name in ("results.csv", "recordings.csv", "run.json") if (run / name).exists()]
 sums = {"Seed": info.get("seed"), "Checksum of the corpus": loaded.get("checksum")}
 display(bullets(*(f"{key}: {'not known' if value is None else value}" for key, value in sums.items())))
-display(Markdown(f"Every figure of this page, in files: {', '.join(f'[{name}](../{name})' for name in kept)}"))
+display(Markdown(f"Every figure of this page, in files: {', '.join(kept)}"))
+parts = [listed(used, "Parameter", "Value"), listed(info.get("versions", {}).items(), "Package", "Version"),
+         listed(times, "Time of", "Spent", "Memory [GiB]")]  # fmt: skip
 side_by_side(part for part in parts if not isinstance(part, Markdown))
 
 # %% [markdown]

@@ -22,6 +22,7 @@ from devid_lib import evaluation, plots
 from devid_lib.audio import load_recording
 from devid_lib.noise import wavelet_noise
 from devid_lib.segments import regular_segments
+from devid_lib.simulate import RECORDERS
 from devid_lib.workbook import start
 
 session = start("02_noise_fingerprint-answers", globals())
@@ -103,3 +104,24 @@ print("mln:", compared(each, usual))
 # %% [markdown]
 # Each level now keeps its own strength, since the threshold grows with it. But where a level is full of speech, the
 # median is one of speech and no longer of noise, and more of the speech is taken for noise.
+#
+# **3. Up to which frequency does the spectrum of each device reach? Does its codec explain the end?**
+#
+# We take the last frequency at which the mean noise spectrum is no more than 20 dB below its median between 5 and 15 kHz.
+
+# %%
+dataset = session.dataset(recordings, noise="wavelet")
+frequency, train = np.fft.rfftfreq(n, 1 / rate), dataset.mask("train")
+ends = {}
+for i, device in enumerate(dataset.devices):
+    magnitudes = np.expm1(dataset.X[train & (dataset.y == i)]).mean(axis=0)
+    db = pd.Series(20 * np.log10(magnitudes + 1e-6), frequency / 1000).rolling(9, center=True, min_periods=1).mean()
+    ends[device] = db.index[db > db[5:15].median() - 20].max()
+codec = {recorder.name: recorder.codec for recorder in RECORDERS}
+table = pd.DataFrame({"reaches to [kHz]": ends, "codec": {device: codec.get(device, "not known") for device in ends}})
+table.sort_values("reaches to [kHz]").style.format(precision=1)
+
+# %% [markdown]
+# Codecs that leave out what nobody hears, such as MP3, AC-3, AAC, WMA and Opus, end early, each at a place of its own. Without
+# one (`none`) the filter before the converter ends the spectrum. ADPCM has few bits, and its rounding noise fills the spectrum
+# to the top. A codec does that in every recording of a device: hence steps in the curve of what devices differ by.
