@@ -70,7 +70,6 @@ class Fit:
         self.curve, self.optimizer = [], []
         if self.recipe.optimizer != "lbfgs":
             training.compile_model(self.trained, self.recipe)
-            self.trained.optimizer.build(self.trained.trainable_variables)
             self.optimizer = self.trained.optimizer.variables
         if self.state.exists():
             with np.load(self.state, allow_pickle=False) as kept:
