@@ -15,28 +15,12 @@ from .models import import_keras
 
 
 def largest_answers(x, filters, *, pool):
-    """Return the largest of every ``pool`` neighbouring answers of filters, and where it was.
+    """Return the largest of every ``pool`` neighbouring answers of filters, and the first sample of what it answered.
 
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n, n_samples)], float32
-        Segments.
-    filters : np.ndarray [shape=(n_filters, n_taps)], float32
-    pool : int
-        Neighbours of which the largest is kept; answers that are left at the end are dropped.
+    Both are np.ndarray [shape=(n, (n_samples - n_taps + 1) // pool, n_filters)], float32 and int32, of segments ``x``
+    [shape=(n, n_samples)] and ``filters`` [shape=(n_filters, n_taps)], float32; answers that are left at the end are
+    dropped. The same as Keras's ``Conv1D`` without bias and ``MaxPooling1D`` to rounding (notebook 05).
 
-    Returns
-    -------
-    largest : np.ndarray [shape=(n, (n_samples - n_taps + 1) // pool, n_filters)], float32
-    places : np.ndarray, same shape, int32
-        First sample of the stretch that was answered.
-
-    Notes
-    -----
-    Notebook 05. The same as Keras's ``Conv1D`` without bias and ``MaxPooling1D`` to rounding.
-
-    Examples
-    --------
     >>> x = np.array([[0, 1, 3, 1, 0, 0, 2, 0]], np.float32)
     >>> largest, places = largest_answers(x, np.array([[1, 2]], np.float32), pool=3)
     >>> largest.round(3).ravel(), places.ravel()  # answers 2, 7, 5, then 1, 0, 4

@@ -38,27 +38,11 @@ class TwoCovariance:
 
 @LIBRARIES.wrap(limits=1)  # matrices this small take several times longer on several threads
 def fit_two_covariance(x, devices, sessions):
-    """Estimate the covariance between devices and that within them, across sessions.
+    """Return the `TwoCovariance` of sides ``x`` [shape=(n, k)] by the names [length n] of their devices and sessions.
 
-    Parameters
-    ----------
-    x : np.ndarray [shape=(n, k)]
-        Sides, from `sides.side_vectors`.
-    devices, sessions : sequence of str [length n]
-        Names. Devices of one session tell nothing of sessions: they count for the covariance between devices alone.
-        Where each has one, sides stand for sessions.
+    Devices of one session tell nothing of sessions: they count for the covariance between devices alone. Where each has
+    one, sides stand for sessions. If no device has two sides, ParameterError is raised.
 
-    Returns
-    -------
-    model : TwoCovariance
-
-    Raises
-    ------
-    ParameterError
-        If no device has two sides.
-
-    Notes
-    -----
     Means of sessions scatter about their device's by what sessions differ by, and by what sides differ by over the
     number of sides; the rest of the latter is how sides scatter about their session's mean. What both add to the
     scatter of the devices' means is taken off it. All is shrunk towards its diagonal: cosine coefficients of spectra

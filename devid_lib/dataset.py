@@ -85,7 +85,13 @@ def build_dataset(
     seed=0,
     data_dir=None,
 ):
-    """Cut segments out of every recording and turn them into features.
+    """Cut segments out of every recording and turn them into features: sections II and III-A/B of the paper.
+
+    Where there is a Dask client (an active ``distributed.Client``, or a scheduler named by the environment variable
+    ``DASK_SCHEDULER_ADDRESS`` whose workers see the same disk), its workers take a recording each; the result is the
+    same. The cache key covers the audio's checksum and every setting; a cached folder appears under its final name only
+    when it is complete, and is made again if a byte of it has changed. Values that are not allowed raise
+    ParameterError.
 
     Parameters
     ----------
@@ -109,20 +115,6 @@ def build_dataset(
         Seed of the starts. A recording's starts depend on the seed and its own name only.
     data_dir : str or Path, optional
         Folder for the cache; none = not cached. Where it cannot be written, a note is printed and nothing is cached.
-
-    Raises
-    ------
-    ParameterError
-        If a value is not allowed.
-
-    Notes
-    -----
-    Where there is a Dask client (an active ``distributed.Client``, or a scheduler named by the environment variable
-    ``DASK_SCHEDULER_ADDRESS`` whose workers see the same disk), its workers take a recording each; the result is the
-    same.
-
-    Sections II and III-A/B of the paper. The cache key covers the audio's checksum and every setting; a cached folder
-    appears under its final name only when it is complete, and is made again if a byte of it has changed.
 
     Examples
     --------
@@ -162,7 +154,8 @@ def build_dataset(
 def make_dataset(corpus, settings):
     """Compute the arrays in memory."""
     blocks, tables = zip(*computed(corpus, settings), strict=True)
-    return Dataset(np.concatenate(blocks), pd.concat(tables, ignore_index=True), devices_of(corpus), settings)
+    devices = tuple(sorted(set(corpus["device"])))
+    return Dataset(np.concatenate(blocks), pd.concat(tables, ignore_index=True), devices, settings)
 
 
 def computed(corpus, settings):
@@ -183,11 +176,6 @@ def computed_of(row, settings):
         y = np.concatenate(versions(y, row.samplerate, conditions=settings["augment"], seed=seed))
     for segments, table in cut(y, row, settings):
         yield represent(segments, settings), table
-
-
-def collected(row, settings):
-    """Return what `computed_of` yields."""
-    return list(computed_of(row, settings))
 
 
 def cluster():
@@ -216,16 +204,11 @@ def spread(client, rows, settings):
     futures, most = deque(), 2 * sum(client.nthreads().values())
     for row in rows:
         row.path = os.path.abspath(row.path)
-        futures.append(client.submit(collected, row, settings, pure=False))
+        futures.append(client.submit(lambda row: list(computed_of(row, settings)), row, pure=False))
         if len(futures) > most:  # no more at a time than memory should hold
             yield futures.popleft().result()
     while futures:
         yield futures.popleft().result()
-
-
-def devices_of(corpus):
-    """Return the class names."""
-    return tuple(sorted(corpus["device"].unique()))
 
 
 def recording_number(row):
@@ -240,8 +223,7 @@ def cut(y, row, settings):
     for draw in range(settings["draws"] if row.split == "test" else 1):
         rng = np.random.default_rng([settings["seed"], draw, recording_number(row)])
         for left in range(0, n, BLOCK):
-            some = {"n": min(BLOCK, n - left), "length": settings["segment_length"], "rng": rng}
-            segments, starts = random_segments(y, **some)
+            segments, starts = random_segments(y, n=min(BLOCK, n - left), length=settings["segment_length"], rng=rng)
             yield segments, pd.DataFrame(keys | {"draw": draw, "start": starts, "n_samples": len(y)})
 
 
@@ -258,30 +240,14 @@ def represent(segments, settings):
 def held_out(dataset, *, seed=0):
     """Choose training segments to judge epochs with: of every device a recording that the others do not touch.
 
-    Parameters
-    ----------
-    dataset : Dataset
-    seed : int
-        Seed of the stretches' positions.
+    Returns (train, validation), np.ndarray [shape=(n_segments,)] of bool. Held out is a device's last training session,
+    or its last recording where it has one session, see `of_last_session`; of a single recording a stretch, at a place
+    that the seed gives, and segments that reach over its edge are in neither. If no segment lies inside any stretch,
+    since the recordings are too short, ParameterError is raised. Test recordings are never used.
 
-    Returns
-    -------
-    train, validation : np.ndarray [shape=(n_segments,)], bool
-        Held out is a device's last training session, or its last recording where it has one session, see
-        `of_last_session`; of a single recording a stretch, and segments that reach over its edge are in neither.
-
-    Raises
-    ------
-    ParameterError
-        If no segment lies inside any stretch: the recordings are too short.
-
-    Notes
-    -----
     Segments of one recording share its room and its level, so that a random tenth of them, or a stretch, would hardly
-    differ from the rest. Test recordings are never used.
+    differ from the rest.
 
-    Examples
-    --------
     >>> names = ["one", "one", "two", "three"]
     >>> table = pd.DataFrame({"device": "a", "recording": names, "split": ["train"] * 3 + ["test"], "session": ""})
     >>> held_out(Dataset(np.zeros((4, 5)), table, ("a",), {"segment_length": 8}))
@@ -349,7 +315,7 @@ def write_dataset(corpus, settings, folder):
                 tables.append(table)
         pd.concat(tables, ignore_index=True).to_parquet(temporary / "segments.parquet")
         digests = {path.name: sha256_of(path) for path in temporary.iterdir()}
-        content = {"devices": devices_of(corpus), "settings": settings, "sha256": digests}
+        content = {"devices": sorted(set(corpus["device"])), "settings": settings, "sha256": digests}
         (temporary / "settings.json").write_text(sealed(content))
 
 

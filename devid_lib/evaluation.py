@@ -14,7 +14,6 @@ from .errors import ParameterError, check_name
 from .intervals import clopper_pearson, half_width, holm, logit_t_interval, sign_flip_p
 
 KEYS = ["device", "recording", "draw", "start"]  # of a segment, before the columns of the devices
-BLOCK = 1_000_000  # probabilities that vote at a time
 
 
 def predictions_table(probabilities, segments, devices):
@@ -128,13 +127,9 @@ def merged(predictions, groups, rule):
     names = device_names(predictions)
     probabilities = predictions[names].to_numpy()
     table = predictions[KEYS].iloc[[rows[0] for rows in groups]].reset_index(drop=True)
-    posterior, sizes = np.empty(table.shape[:1] + (len(names),)), np.array([len(rows) for rows in groups])
-    for size in np.unique(sizes):  # groups of equal size vote in one go, as many as fit into some 10 MB
-        same = np.flatnonzero(sizes == size)
-        blocks = 1 + len(same) * size * len(names) // BLOCK
-        for part in np.array_split(same, min(blocks, len(same))):
-            rows = np.stack([groups[i] for i in part], axis=1)
-            posterior[part] = vote(probabilities[rows], rule=rule)
+    posterior = np.empty((len(groups), len(names)))
+    for i, rows in enumerate(groups):
+        posterior[i] = vote(probabilities[rows], rule=rule)
     return pd.concat([table, pd.DataFrame(posterior, columns=names)], axis=1)
 
 
@@ -329,23 +324,6 @@ def average_report(report):
     return pd.concat([scores.mul(n, axis=0).sum() / n.sum(), pd.Series({"n": n.sum()})])
 
 
-def confusion(predictions):
-    """Return the confusion matrix, rows the true device, columns the decision, rows normalised to one: figure 6.
-
-    A device without test segments has a row of zeros.
-
-    >>> confusion(pd.DataFrame({"device": [*"AAB"], "A": [0.9, 0.4, 0.2], "B": [0.1, 0.6, 0.8]}))
-         A    B
-    A  0.5  0.5
-    B  0.0  1.0
-    """
-    from sklearn.metrics import confusion_matrix
-
-    names = device_names(predictions)
-    matrix = confusion_matrix(predictions["device"], decisions(predictions), labels=names, normalize="true")
-    return pd.DataFrame(matrix, index=names, columns=names)
-
-
 def confused_pairs(predictions, *, n=5):
     """Return the ``n`` most frequent confusions: true, decided, share of the true device's segments.
 
@@ -353,25 +331,22 @@ def confused_pairs(predictions, *, n=5):
       true decided  share
     0    A       B    0.5
     """
-    matrix = confusion(predictions)
-    shares = matrix.to_numpy() * ~np.eye(len(matrix), dtype=bool)
+    from sklearn.metrics import confusion_matrix
+
+    names = np.array(device_names(predictions))
+    shares = confusion_matrix(predictions["device"], decisions(predictions), labels=names, normalize="true")
+    np.fill_diagonal(shares, 0)
     true, decided = np.nonzero(shares)
-    pairs = {"true": matrix.index[true], "decided": matrix.columns[decided], "share": shares[true, decided]}
+    pairs = {"true": names[true], "decided": names[decided], "share": shares[true, decided]}
     return pd.DataFrame(pairs).sort_values("share", ascending=False, kind="stable", ignore_index=True).head(n)
 
 
 def calibration(predictions):
     """Compare how sure the classifier says it is with how often it is right.
 
-    Returns
-    -------
-    table : pandas.DataFrame
-        One row per filled one of ten bins of the largest probability: confidence (mean), accuracy, n.
-    error : float
-        Expected calibration error, the mean absolute gap weighted by n (Naeini, Cooper & Hauskrecht, 2015).
+    Returns a table with one row per filled one of ten bins of the largest probability, confidence (mean), accuracy and
+    n, and the expected calibration error, the mean absolute gap weighted by n (Naeini, Cooper & Hauskrecht, 2015).
 
-    Examples
-    --------
     >>> bins, error = calibration(pd.DataFrame({"device": [*"AAB"], "A": [0.9, 0.4, 0.2], "B": [0.1, 0.6, 0.8]}))
     >>> bins.round(2).to_dict("list"), round(error, 2)
     ({'confidence': [0.6, 0.8, 0.9], 'accuracy': [0.0, 1.0, 1.0], 'n': [1, 1, 1]}, 0.3)

@@ -1,4 +1,7 @@
-"""Features: what classifiers see of a segment (notebook 02), and `splices` of a block of a recording (notebook 16)."""
+"""Features: what classifiers see of a segment (notebook 02), and `splices` of a block of a recording (notebook 16).
+
+Segments that are not 2 or more finite real numbers, and parameters that are not allowed, raise ParameterError.
+"""
 
 import numpy as np
 import scipy.fft
@@ -14,7 +17,7 @@ WINDOWS = ("none", "hann")
 
 
 def fourier_features(x, *, scale=1.0, window="none"):
-    """Return the logarithm of the magnitude spectrum.
+    """Return the logarithm of the magnitude spectrum, equations (2) and (3).
 
     Parameters
     ----------
@@ -30,16 +33,7 @@ def fourier_features(x, *, scale=1.0, window="none"):
     Returns
     -------
     features : np.ndarray [shape=(..., n // 2 + 1)], float32
-        log(scale * abs(FFT(x)) + 1) of bins 0 to n // 2, equation (3).
-
-    Raises
-    ------
-    ParameterError
-        If ``x`` has fewer than 2 samples or is not finite, or ``scale`` is not positive.
-
-    Notes
-    -----
-    Notebook 02. Equations (2) and (3).
+        log(scale * abs(FFT(x)) + 1) of bins 0 to n // 2.
 
     Examples
     --------
@@ -61,7 +55,7 @@ def extract_features(
     mode="soft",
     rescale="sln",
 ):
-    """Return the features of the noise of segments: noise extraction, FFT and logarithm in one go.
+    """Return the features of the noise of segments: noise extraction, FFT and logarithm, equations (1) to (3).
 
     Parameters
     ----------
@@ -78,15 +72,6 @@ def extract_features(
     -------
     features : np.ndarray [shape=(..., n // 2 + 1)], float32
         The same as ``fourier_features(wavelet_noise(segments))``, without keeping the noise.
-
-    Raises
-    ------
-    ParameterError
-        If ``segments`` has fewer than 2 samples or is not finite, or a parameter is not allowed.
-
-    Notes
-    -----
-    Notebook 02. Equations (1) to (3).
 
     Examples
     --------
@@ -111,34 +96,12 @@ def extract_features(
 
 
 def log_spectra(y, samplerate):
-    """Return the log power spectra of the blocks of a recording, for `splices`.
+    """Return the log power spectra of the blocks of a recording [shape=(n_blocks, bins)], and a block's duration [s].
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n_samples,)], real
-        Recording, full scale = 1.
-    samplerate : int
-        Its rate [Hz].
+    ``y`` [shape=(n_samples,)] is the recording, full scale = 1, ``samplerate`` its rate [Hz]; one shorter than a block
+    or not one channel raises ParameterError. Spectra are means over the frames of a block. Levels are counted
+    from the level that a tenth of the blocks exceed, so a gain of the whole recording cancels.
 
-    Returns
-    -------
-    x : np.ndarray [shape=(n_blocks, bins)]
-        Means over the frames of a block. Levels are counted from the level that a tenth of the blocks exceed, so a gain
-        of the whole recording cancels.
-    step : float
-        Duration of a block [s].
-
-    Raises
-    ------
-    ParameterError
-        If the recording is shorter than a block or not one channel.
-
-    Notes
-    -----
-    Notebook 16.
-
-    Examples
-    --------
     >>> x, step = log_spectra(np.random.default_rng(0).normal(0, 0.1, 16000).astype(np.float32), 16000)
     >>> x.shape, step
     ((15, 257), 0.064)

@@ -43,8 +43,6 @@ def analysis(x, wavelet, level):
 
     The bands stand side by side, details from the finest, then the approximation; their lengths are returned too.
 
-    Examples
-    --------
     >>> coefficients, lengths = analysis(np.array([[1.0, 3, 2, 6]]), pywt.Wavelet("haar"), 2)
     >>> coefficients.round(4), lengths
     (array([[-1.4142, -2.8284, -2.    ,  6.    ]]), array([2, 1, 1]))
@@ -64,8 +62,6 @@ def synthesis(coefficients, lengths, thresholds, wavelet, mode, n):
 
     Soft: coefficients are clipped to +-threshold. Hard: those above the threshold are set to zero.
 
-    Examples
-    --------
     >>> w = pywt.Wavelet("haar")
     >>> synthesis(*analysis(np.array([[1.0, 3, 2, 6]]), w, 2), np.full((1, 3), np.inf), w, "soft", 4).round(4)
     array([[1., 3., 2., 6.]])
@@ -79,8 +75,6 @@ def synthesis(coefficients, lengths, thresholds, wavelet, mode, n):
 def log1p(m, scale, out):
     """Put log(scale * m + 1), m >= 0, into ``out`` [shape=(k, n), dtype=float32].
 
-    Examples
-    --------
     >>> out = np.empty((1, 4), np.float32)
     >>> log1p(np.array([[0, 1e-9, 1, np.e - 1]]), 1.0, out)
     >>> out

@@ -16,6 +16,8 @@ EXCERPT_S = 0.5  # shortest excerpt [s]
 def trivial_features(y, *, samplerate=44100, excerpts=10):
     """Return six trivial numbers of a recording, which tell nothing of the device but how it was set and stored.
 
+    Recordings that are empty, not finite or not one channel, and parameters not above 0, raise ParameterError.
+
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,)], real
@@ -33,11 +35,6 @@ def trivial_features(y, *, samplerate=44100, excerpts=10):
         zero_share, the share of samples that are exactly 0; dc_offset, the mean. Excerpts are whole frames, so up to
         ``excerpts`` frames at the end of the recording are not looked at.
 
-    Raises
-    ------
-    ParameterError
-        If ``y`` is not one channel of real numbers, is empty or not finite, or a parameter is not positive.
-
     Examples
     --------
     >>> trivial_features(np.full(44100, 0.1))[["rms_db", "dc_offset"]].round(3).iloc[0].to_dict()
@@ -49,36 +46,20 @@ def trivial_features(y, *, samplerate=44100, excerpts=10):
     frame = min(max(1, round(FRAME_S * samplerate)), len(y))
     n = min(excerpts, max(1, len(y) // max(frame, round(EXCERPT_S * samplerate))))
     length = len(y) // n // frame * frame
-    return pd.DataFrame([_trivial_numbers(y[i * length : (i + 1) * length].reshape(-1, frame)) for i in range(n)])
+    excerpts = y[: n * length].reshape(n, -1, frame)
+    return pd.DataFrame(map(_trivial_numbers, excerpts), columns=TRIVIAL_NUMBERS)
 
 
 def _trivial_numbers(frames):
-    """Return the six numbers of one excerpt, cut into frames [shape=(n_frames, frame)]."""
+    """Return the six numbers of one excerpt, cut into frames [shape=(n_frames, frame)]; names as `TRIVIAL_NUMBERS`."""
     power = np.einsum("ij,ij->i", frames, frames, dtype=np.float64) / frames.shape[1]  # no copy of the samples
     p5, p10, p50 = np.percentile(level_db(check_finite(power)), [5, 10, 50])
-    return {
-        "rms_db": level_db(power.mean()),
-        "floor_p5_db": p5,
-        "floor_p10_db": p10,
-        "floor_p50_db": p50,
-        "zero_share": 1 - np.count_nonzero(frames) / frames.size,
-        "dc_offset": frames.mean(dtype=np.float64),
-    }
+    zero_share = 1 - np.count_nonzero(frames) / frames.size
+    return level_db(power.mean()), p5, p10, p50, zero_share, frames.mean(dtype=np.float64)
 
 
 def probe_table(corpus):
-    """Return the six trivial numbers of every recording, excerpt by excerpt.
-
-    Parameters
-    ----------
-    corpus : pandas.DataFrame
-        From `corpus.load_corpus`.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        One row per excerpt: device, recording, split and the columns of `trivial_features`.
-    """
+    """Return the `trivial_features` of every recording of a corpus, and its device, recording and split beside them."""
     parts = []
     for row in progress(list(corpus.itertuples()), label="leakage probe, recordings"):
         y, _ = load_recording(row.path, samplerate=row.samplerate)
@@ -90,20 +71,9 @@ def probe_table(corpus):
 def leakage_probe(probe, *, seed=0):
     """Identify devices from six trivial numbers: what level, noise floor, digital zeros and DC offset alone give away.
 
-    A random forest of 200 trees. An accuracy worth printing is one that stands well above this one.
+    A random forest of 200 trees. An accuracy worth printing is one that stands well above this one. ``probe`` comes
+    from `probe_table`; the predictions have one row per test excerpt, to vote over with ``unit="recording"``.
 
-    Parameters
-    ----------
-    probe : pandas.DataFrame
-        `probe_table`: device, recording, split and the columns `TRIVIAL_NUMBERS`, one row per excerpt.
-
-    Returns
-    -------
-    predictions : pandas.DataFrame
-        One row per test excerpt; vote over it with ``unit="recording"``.
-
-    Examples
-    --------
     >>> probe = pd.DataFrame({"device": [*"ABAB"], "recording": [*"1122"], "split": ["train"] * 2 + ["test"] * 2})
     >>> probe[TRIVIAL_NUMBERS] = [[-30] * 6, [-50] * 6, [-31] * 6, [-49] * 6]
     >>> leakage_probe(probe)[["A", "B"]].round().to_numpy()

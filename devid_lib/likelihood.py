@@ -133,18 +133,6 @@ def auroc(same, different):
     return float((ranks[:n].sum() / n - (n + 1) / 2) / len(different))
 
 
-def false_acceptance_at(same, different, *, false_rejection):
-    """Return the least false acceptance rate, float, of all thresholds that falsely reject at most this share.
-
-    >>> false_acceptance_at([0, 2], [-1, 1], false_rejection=0.1)
-    0.5
-    """
-    if not 0 <= false_rejection <= 1:
-        raise ParameterError(f"false_rejection must lie between 0 and 1, not {false_rejection!r}")
-    _, accepted, rejected = error_rates(same, different)
-    return float(accepted[rejected <= false_rejection].min())
-
-
 # From scores to likelihood ratios.
 
 
@@ -274,8 +262,7 @@ def source_bounds(n_same, n_different):
     >>> source_bounds(9, 99)
     (-1.0, 2.0)
     """
-    for name, n in (("n_same", n_same), ("n_different", n_different)):
-        check_count(name, n)
+    n_same, n_different = check_count("n_same", n_same), check_count("n_different", n_different)
     return -float(np.log10(n_same + 1)), float(np.log10(n_different + 1))
 
 

@@ -1,8 +1,9 @@
 """The paper's networks, and the filter bank beside its convolution: Keras builders (notebooks 03 to 06).
 
-Models are uncompiled, `training.fit` compiles them. Layers of tanh units are named ``hidden1`` ..., the last one
-``device``. The sum of squared weights but biases, times `WEIGHT_DECAY` as published, is added to the cost; softmax
-regression has a penalty of its own. A size below 1 raises ParameterError in every builder.
+Models are uncompiled, `training.fit` compiles them; outputs are probabilities. Layers of tanh units are named
+``hidden1`` ..., the last one ``device``. The sum of squared weights but biases, times `WEIGHT_DECAY` as published, is
+added to the cost; softmax regression has a penalty of its own. In every builder names that are not listed, sizes below
+1 and segments too short for one answer (of a filter bank, two averages) raise ParameterError.
 """
 
 import functools
@@ -64,7 +65,7 @@ def import_keras():
 
 
 def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
-    """Build softmax regression: one linear layer, the posterior of equation (4).
+    """Build softmax regression: one linear layer, the posterior of equation (4). Notebook 03, section III-C1.
 
     Parameters
     ----------
@@ -78,11 +79,6 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
     Returns
     -------
     model : keras.Model [input (n, n_features), output (n, n_devices)]
-        Uncompiled; outputs are probabilities.
-
-    Notes
-    -----
-    Notebook 03, section III-C1.
 
     Examples
     --------
@@ -100,12 +96,12 @@ def softmax(n_features, n_devices, *, weight_decay=1e-3, seed=0):
 
 
 def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), seed=0):
-    """Build a multilayer perceptron: tanh layers under a softmax output.
+    """Build a multilayer perceptron: tanh layers under a softmax output. Notebook 04, section III-C2 and figure 2.
 
     Parameters
     ----------
     n_features, n_devices : int
-        Length of a feature vector, number of classes.
+        As in `softmax`.
     hidden : tuple of int
         Units of each hidden layer; as published 1000, 1000-1000, 1000-1000-500.
     seed : int
@@ -114,11 +110,7 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), seed=0):
     Returns
     -------
     model : keras.Model [input (n, n_features), output (n, n_devices)]
-        Uncompiled, named ``mlp-<number of hidden layers>``.
-
-    Notes
-    -----
-    Notebook 04, section III-C2 and figure 2.
+        Named ``mlp-<number of hidden layers>``.
 
     Examples
     --------
@@ -135,6 +127,8 @@ def mlp(n_features, n_devices, *, hidden=(1000, 1000, 500), seed=0):
 def averaged_mlp(n_features, n_devices, *, hidden=(500, 500, 100), n_parts=2, seed=0):
     """Build the model-averaging network: each part of the segment has hidden layers of its own.
 
+    Notebook 06, section III-C4 and figure 4.
+
     Parameters
     ----------
     n_features, n_devices : int
@@ -149,11 +143,7 @@ def averaged_mlp(n_features, n_devices, *, hidden=(500, 500, 100), n_parts=2, se
     Returns
     -------
     model : keras.Model [input (n, n_parts, n_features), output (n, n_devices)]
-        Uncompiled, named ``averaged-mlp-<number of hidden layers>``; the last hidden layers are concatenated.
-
-    Notes
-    -----
-    Notebook 06, section III-C4 and figure 4.
+        Named ``averaged-mlp-<number of hidden layers>``; the last hidden layers are concatenated.
 
     Examples
     --------
@@ -183,7 +173,10 @@ def cnn(
     dropout=0.5,
     seed=0,
 ):
-    """Build the convolutional network that takes the raw samples of a segment.
+    """Build the convolutional network that takes the raw samples of a segment. Notebook 05, section III-C3.
+
+    The first of 100 filters has a period of 4 samples (11 kHz at 44.1 kHz), the last of 103 (428 Hz).
+    `convolution.quick` trains it in about half the time.
 
     Parameters
     ----------
@@ -203,17 +196,7 @@ def cnn(
     Returns
     -------
     model : keras.Model [input (n, n_samples), output (n, n_devices)]
-        Uncompiled, named ``cnn`` (sine) or ``cnn-random``.
-
-    Raises
-    ------
-    ParameterError
-        If a segment is too short or ``start`` is not listed.
-
-    Notes
-    -----
-    Notebook 05, section III-C3. The first of 100 filters has a period of 4 samples (11 kHz at 44.1 kHz), the last of
-    103 (428 Hz). `convolution.quick` trains it in about half the time.
+        Named ``cnn`` (sine) or ``cnn-random``.
 
     Examples
     --------
@@ -242,6 +225,9 @@ def cnn(
 def filterbank(n_samples, n_devices, *, filters=256, kernel=0, stride=0, pool=8, hidden=(300,), dropout=0.5, seed=0):
     """Build a network on samples that hears power in bands: windowed cosines, power, logarithm, statistics over time.
 
+    Notebook 05. What the network of section III-C3 lacks: narrow bands that cover the spectrum, power in place of the
+    largest answer, and a logarithm, which turns the gain of a device into a sum.
+
     Parameters
     ----------
     n_samples, n_devices : int
@@ -260,17 +246,7 @@ def filterbank(n_samples, n_devices, *, filters=256, kernel=0, stride=0, pool=8,
     Returns
     -------
     model : keras.Model [input (n, n_samples), output (n, n_devices)]
-        Uncompiled, named ``filterbank``; its layer ``statistics`` has 2 x ``filters`` outputs.
-
-    Raises
-    ------
-    ParameterError
-        If a segment holds fewer than two averages.
-
-    Notes
-    -----
-    Notebook 05. What the network of section III-C3 lacks: narrow bands that cover the spectrum, power in place of the
-    largest answer, and a logarithm, which turns the gain of a device into a sum.
+        Named ``filterbank``; its layer ``statistics`` has 2 x ``filters`` outputs.
 
     Examples
     --------
@@ -297,28 +273,11 @@ def filterbank(n_samples, n_devices, *, filters=256, kernel=0, stride=0, pool=8,
 
 
 def build(system, input_shape, n_devices, *, dropout=0.5, seed=0):
-    """Build one of the paper's systems by its name.
+    """Build one of the paper's systems by its name, a key of `SYSTEMS`; arguments and result as in its own builder.
 
-    Parameters
-    ----------
-    system : str
-        A key of `SYSTEMS`; others raise ParameterError.
-    input_shape : tuple of int
-        Shape of one row of the dataset: (n_features,), (2, n_features) or (n_samples,).
-    n_devices : int
-        Number of classes.
-    dropout : float in [0, 1)
-        That of the convolutional network, see `training.model_options`.
-    seed : int
-        As in the builders.
+    ``input_shape`` is the shape of one row of the dataset: (n_features,), (2, n_features) or (n_samples,). ``dropout``
+    is that of the convolutional network, see `training.DROPOUT`.
 
-    Returns
-    -------
-    model : keras.Model
-        Uncompiled, named ``system``.
-
-    Examples
-    --------
     >>> build("averaged-mlp-1", (2, 1025), 9).name
     'averaged-mlp-1'
     """
@@ -339,8 +298,6 @@ def build(system, input_shape, n_devices, *, dropout=0.5, seed=0):
 def sine_filters(filters=100, kernel=197):
     """Return the published starting filters [shape=(kernel, 1, filters)]: filter k is a sine of period k + 4 samples.
 
-    Examples
-    --------
     >>> sine_filters()[:5, 0, 0].round(3) + 0.0  # the first has a period of four samples
     array([ 0.,  1.,  0., -1.,  0.], dtype=float32)
     """
@@ -353,8 +310,6 @@ def cosine_filters(filters, kernel):
 
     Their frequencies are the centres of equal parts of the band.
 
-    Examples
-    --------
     >>> magnitude = np.abs(np.fft.rfft(cosine_filters(256, 512)[:, 0], 1024, axis=0))
     >>> (magnitude.argmax(axis=0)[[0, 100, 255]] / 1024).round(4).tolist()  # of the sample rate: about (k + 1/2) / 512
     [0.0, 0.1963, 0.498]
@@ -368,8 +323,6 @@ def cosine_filters(filters, kernel):
 def last_hidden(model):
     """Return the model from the input to the last hidden layer, for looking into it (notebook 09).
 
-    Examples
-    --------
     >>> last_hidden(mlp(2049, 9)).output_shape
     (None, 500)
     """

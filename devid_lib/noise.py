@@ -1,6 +1,7 @@
 """Noise extraction: what wavelet shrinkage takes out of a signal, e = s - f, equation (1) of the paper (notebook 02).
 
-MATLAB's ``wden`` and ``thselect``, after Donoho & Johnstone (1994, 1995); `kernels` holds the transform.
+MATLAB's ``wden`` and ``thselect``, after Donoho & Johnstone (1994, 1995); `kernels` holds the transform. Signals that
+are not finite real numbers, and names that are not listed, raise ParameterError.
 """
 
 import math
@@ -25,9 +26,16 @@ INEXACT = ("dmey",)  # filters cut short, which reconstruct a signal to 0.3 % on
 def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="soft", rescale="sln"):
     """Return the noise that wavelet shrinkage takes out of a signal.
 
+    MATLAB ``wden`` semantics: half-point symmetric extension, approximation kept as it is. The transform is linear and
+    reconstructs perfectly, so the noise is the inverse transform of what the threshold takes from the details, with a
+    zero approximation. For soft thresholds that is the details clipped to +-threshold.
+
+    Of sqtwolog and minimaxi, n is the length of the signal. MATLAB counts all coefficients, which for 4096 samples,
+    sym8 and level 17 makes 4342 and a minimaxi threshold of 2.604 instead of 2.588.
+
     Parameters
     ----------
-    x : np.ndarray [shape=(..., n)], real
+    x : np.ndarray [shape=(..., n)], real, n >= 2
         Segments, full scale = 1.
     wavelet : str
         Any discrete wavelet of PyWavelets, orthogonal or biorthogonal.
@@ -46,21 +54,6 @@ def wavelet_noise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="so
     -------
     e : np.ndarray [shape=(..., n)], dtype of ``x`` (float32 where ``x`` is neither float32 nor float64)
         x - denoised(x), equation (1).
-
-    Raises
-    ------
-    ParameterError
-        If ``x`` has fewer than 2 samples or is not finite, or a name is not one of those listed.
-
-    Notes
-    -----
-    MATLAB ``wden`` semantics: half-point symmetric extension, approximation kept as it is.
-
-    The transform is linear and reconstructs perfectly, so the noise is the inverse transform of what the threshold
-    takes from the details, with a zero approximation. For soft thresholds that is the details clipped to +-threshold.
-
-    Of sqtwolog and minimaxi, n is the length of the signal. MATLAB counts all coefficients, which for 4096 samples,
-    sym8 and level 17 makes 4342 and a minimaxi threshold of 2.604 instead of 2.588.
 
     Examples
     --------
@@ -109,6 +102,8 @@ def wavelet_denoise(x, *, wavelet="sym8", level=17, threshold="minimaxi", mode="
 def select_threshold(x, *, rule):
     """Return the threshold that a rule chooses for coefficients in unit white noise.
 
+    Donoho & Johnstone (1994) for sqtwolog and minimaxi, (1995) for the others.
+
     Parameters
     ----------
     x : np.ndarray [shape=(..., n)], real
@@ -124,15 +119,6 @@ def select_threshold(x, *, rule):
     threshold : float or np.ndarray [shape=(...)], float64
         One threshold for each row of ``x``.
 
-    Raises
-    ------
-    ParameterError
-        If ``rule`` is not one of those listed, or ``x`` is empty or not finite.
-
-    Notes
-    -----
-    Donoho & Johnstone (1994) for sqtwolog and minimaxi, (1995) for the others.
-
     Examples
     --------
     >>> round(float(select_threshold(np.zeros(4096), rule="minimaxi")), 4)
@@ -143,16 +129,6 @@ def select_threshold(x, *, rule):
     if rule in UNIVERSAL:
         return np.full(x.shape[:-1], UNIVERSAL[rule](x.shape[-1]))[()]
     return ADAPTIVE[rule](x)[()]
-
-
-def sqtwolog(n):
-    """Return the universal threshold for ``n`` coefficients."""
-    return math.sqrt(2 * math.log(n))
-
-
-def minimaxi(n):
-    """Return the minimax threshold for ``n`` coefficients."""
-    return 0.3936 + 0.1829 * math.log2(n) if n > 32 else 0.0
 
 
 def rigrsure(x):
@@ -166,13 +142,16 @@ def rigrsure(x):
 
 
 def heursure(x):
-    """Return `sqtwolog` for the rows of ``x`` with little energy above the noise, else at most `rigrsure`."""
+    """Return the universal threshold for rows of little energy above the noise, else at most that of `rigrsure`."""
     n = x.shape[-1]
-    excess = np.mean(x * x, axis=-1) - 1
-    return np.where(excess < math.log2(n) ** 1.5 / math.sqrt(n), sqtwolog(n), np.minimum(rigrsure(x), sqtwolog(n)))
+    universal, excess = UNIVERSAL["sqtwolog"](n), np.mean(x * x, axis=-1) - 1
+    return np.where(excess < math.log2(n) ** 1.5 / math.sqrt(n), universal, np.minimum(rigrsure(x), universal))
 
 
-UNIVERSAL = {"sqtwolog": sqtwolog, "minimaxi": minimaxi}
+UNIVERSAL = {  # from the number of coefficients alone
+    "sqtwolog": lambda n: math.sqrt(2 * math.log(n)),
+    "minimaxi": lambda n: 0.3936 + 0.1829 * math.log2(n) if n > 32 else 0.0,
+}
 ADAPTIVE = {"rigrsure": rigrsure, "heursure": heursure}
 
 
@@ -197,7 +176,10 @@ def extract_noise(x, *, wavelet, level, threshold, mode, rescale):
     coefficients, lengths = kernels.analysis(x, wavelet, level)
     *details, _ = np.split(coefficients, np.cumsum(lengths)[:-1], axis=1)
     t = np.zeros((len(x), len(lengths)), x.dtype)  # of the approximation nothing is noise
-    for i, (d, sigma) in enumerate(zip(details, noise_levels(details, rescale), strict=True)):
+    sigma = np.ones((len(x), 1))
+    for i, d in enumerate(details):
+        if rescale == "mln" or (rescale == "sln" and i == 0):
+            sigma = _robust_sigma(d)
         t[:, i : i + 1] = thresholds(d, sigma, threshold, n)
     if mode == "hard":
         t *= 1 + 1e-12  # one of rigrsure is a coefficient: divided and multiplied by sigma, it must still reach it
@@ -205,14 +187,6 @@ def extract_noise(x, *, wavelet, level, threshold, mode, rescale):
     if wavelet.name in INEXACT:
         e += x - kernels.synthesis(coefficients, lengths, np.full_like(t, np.inf), wavelet, "soft", n)
     return e.astype(dtype, copy=False)
-
-
-def noise_levels(details, rescale):
-    """Return the noise level of each detail band, each [shape=(k, 1)]."""
-    if rescale == "mln":
-        return [_robust_sigma(d) for d in details]
-    sigma = _robust_sigma(details[0]) if rescale == "sln" else np.ones((len(details[0]), 1), details[0].dtype)
-    return [sigma] * len(details)
 
 
 def _robust_sigma(d):

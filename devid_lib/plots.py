@@ -63,8 +63,6 @@ def label(name):
 
     A line is printed, once, where the installed fonts lack a character.
 
-    Examples
-    --------
     >>> label(r"$\foo$"), label("recorder " * 20)
     ('\\$\\foo\\$', 'recorder recor…order recorder')
     """
@@ -131,12 +129,8 @@ def network(layers, *, branches=1, ax=None):
 def device_spectra(spectra, *, highlight=(), ax=None):
     """Draw one spectrum per device over frequency (notebooks 02 and 03).
 
-    Parameters
-    ----------
-    spectra : pandas.DataFrame
-        Index frequency [Hz], one column per device [dB].
-    highlight : sequence of str
-        Devices to colour; the others are grey. Without it, all are coloured if they are ten or fewer, else none.
+    ``spectra`` has frequencies [Hz] as its index and one column per device [dB]. Devices to ``highlight`` are coloured,
+    the others are grey; without it, all are coloured if they are ten or fewer, else none.
     """
     ax, colors = ax or plt.subplots(figsize=(9, 4.5))[1], device_colors(spectra.columns)
     coloured = list(highlight) or [device for device in colors if len(colors) <= FEW]
@@ -151,33 +145,24 @@ def device_spectra(spectra, *, highlight=(), ax=None):
     return _legend(ax)
 
 
-def curves(values, devices, *, x=None, ax=None):
-    """Draw one curve per recording, in the colour of its device (notebooks 10a to 10c).
+def curves(values, devices, *, x, ax=None):
+    """Draw one curve per recording, values [shape=(n,)] over x, in the colour of its device (notebooks 10a to 10c).
 
-    Parameters
-    ----------
-    values, devices : sequence of np.ndarray [shape=(n,)], sequence of str
-        Of each recording; the legend has room for a handful of devices.
-    x : np.ndarray [shape=(n,)], optional
-        Where the values belong; their number from 0 if not given.
+    The legend has room for a handful of devices.
     """
     ax, colors = ax or plt.subplots(figsize=(10, 3.4))[1], device_colors(devices)
-    names, x = {device: label(device) for device in devices}, np.arange(len(values[0])) if x is None else x
+    names = {device: label(device) for device in devices}
     for curve, device in zip(values, devices, strict=True):
         ax.plot(x, curve, color=colors[device], lw=0.9, label=names.pop(device, "_"))
-    ax.set(xlabel="number of the feature", xlim=(x[0], x[-1]))
+    ax.set(xlim=(x[0], x[-1]))
     return _legend(ax)
 
 
 def plane(points, devices, *, ellipses=None, ax=None):
-    """Draw points of several recordings in a plane of two features (notebooks 10a and 10c).
+    """Draw points [shape=(n_i, 2)] of several recordings in a plane of two features (notebooks 10a and 10c).
 
-    Parameters
-    ----------
-    points, devices : sequence of np.ndarray [shape=(n_i, 2)], sequence of str
-        Of each recording; the legend has room for a handful of devices.
-    ellipses : sequence of (np.ndarray, np.ndarray), optional
-        For each recording, centres and half axes [shape=(k, 2) each] to draw on top, dashed for a device's second.
+    ``ellipses`` are for each recording centres and half axes [shape=(k, 2) each] to draw on top, dashed for a device's
+    second. The legend has room for a handful of devices.
     """
     ax, colors = ax or plt.subplots(figsize=(7, 4.4))[1], device_colors(devices)
     names = {device: label(device) for device in devices}
@@ -338,20 +323,6 @@ def _edge(same, different):
     """Return how far an axis of log10 likelihood ratios has to reach on both sides of 0."""
     values = np.abs(np.concatenate([same, different]))
     return 1.1 * max(1, values[np.isfinite(values)].max(initial=0))
-
-
-def ece(same, different, *, ax=None):
-    """Draw what is unknown with likelihood ratios, with the best of their order, and without (casework).
-
-    Above the curve of the prior alone, the ratios do harm; Cllr and Cllr_min stand at prior odds of 1, that is at 0.
-    """
-    ax, odds = ax or plt.subplots(figsize=(7.5, 4))[1], np.linspace(-2.5, 2.5, 101)
-    steps = likelihood.pav(same, different)
-    sides = {"as they are": (same, different), "best calibration": (steps(same), steps(different)), "prior": ([0], [0])}
-    for (name, pairs), color, dashes in zip(sides.items(), (BLUE, GREEN, DARK), ("-", "--", ":"), strict=True):
-        ax.plot(odds, likelihood.ece(*pairs, log10_odds=odds), dashes, color=color, lw=1.8, label=name)
-    ax.set(xlabel="log10 prior odds", ylabel="empirical cross-entropy [bit]", xlim=(-2.5, 2.5), ylim=(0, None))
-    return _legend(ax)
 
 
 def points(xy, labels, *, devices=None, title="", legend=True, ax=None):

@@ -9,18 +9,8 @@ PATIENCE_S = 30.0  # before the first line and between two: what is over sooner 
 
 
 def progress(items, *, label, total=None):
-    """Yield the items of a loop and show how many are done.
+    """Yield the items of a loop and show how many of ``total``, without it ``len(items)``, are done: ``label``.
 
-    Parameters
-    ----------
-    items : iterable
-    label : str
-        What is being done.
-    total : int, optional
-        Number of items; default ``len(items)``.
-
-    Examples
-    --------
     >>> list(progress("ab", label="letters"))
     ['a', 'b']
     """

@@ -1,4 +1,8 @@
-"""Segments: cut a recording into pieces of equal length, at random as in the paper or regularly (notebook 01)."""
+"""Segments: cut a recording into pieces of equal length, at random as in the paper or regularly (notebook 01).
+
+A recording that is not one channel of real numbers or is shorter than one segment raises ParameterError, as do numbers
+of segments and lengths below 1. A memory-mapped recording is read only where a segment is copied from.
+"""
 
 import numpy as np
 
@@ -8,11 +12,12 @@ from .errors import check_count, check_signal
 def random_segments(y, *, n, length=4096, rng):
     """Cut segments at uniformly random places; they may overlap.
 
+    Section II of the paper: 1000 segments of 4096 samples from each training recording, 100 from each test recording.
+
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,)], real
-        Recording, full scale = 1; integers are converted as they are. A memory-mapped file is read only where a segment
-        lies.
+        Recording, full scale = 1; integers are converted as they are.
     n : int >= 1
         Number of segments.
     length : int >= 1
@@ -26,16 +31,6 @@ def random_segments(y, *, n, length=4096, rng):
         The segments, in the order in which they were drawn.
     starts : np.ndarray [shape=(n,)], int64
         First sample of each segment, from 0 to ``n_samples - length`` inclusive.
-
-    Raises
-    ------
-    ParameterError
-        If ``y`` is not one channel of real numbers or is shorter than one segment, ``n`` or ``length`` is not a
-        positive integer, or ``rng`` is neither a generator nor a seed.
-
-    Notes
-    -----
-    Section II of the paper: 1000 segments of 4096 samples from each training recording, 100 from each test recording.
 
     Examples
     --------
@@ -56,6 +51,8 @@ def random_segments(y, *, n, length=4096, rng):
 def regular_segments(y, *, length=4096):
     """Cut segments one after the other, from the first sample on; an incomplete last one is left out.
 
+    The paper draws at random; regular segments serve to walk through a whole recording.
+
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,)], real
@@ -66,19 +63,9 @@ def regular_segments(y, *, length=4096):
     Returns
     -------
     segments : np.ndarray [shape=(n, length)], dtype of ``y``
-        A read-only view of ``y``, nothing is copied: a memory-mapped file is not read here.
+        A read-only view of ``y``: nothing is copied.
     starts : np.ndarray [shape=(n,)], int64
         First sample of each segment.
-
-    Raises
-    ------
-    ParameterError
-        If ``y`` is not one channel of real numbers or is shorter than one segment, or ``length`` is not a positive
-        integer.
-
-    Notes
-    -----
-    Notebook 01. The paper draws at random; regular segments serve to walk through a whole recording.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Which recordings can be compared across sessions: those of sessions that devices share."""
+"""Which recordings can be compared across sessions: those of sessions that devices share (notebook 12)."""
 
 import numpy as np
 
@@ -15,26 +15,10 @@ def shared_sessions(recordings, *, least_samples=0):
     session of each device is put beside the first of the others, and so on. Of many sessions `MOST` are taken, evenly
     spread.
 
-    Parameters
-    ----------
-    recordings : pandas.DataFrame
-        From `corpus.load_corpus`: device, recording, session, duration_s, samplerate.
-    least_samples : int
-        Shorter recordings are left out.
+    ``recordings`` is from `corpus.load_corpus`; those of fewer than ``least_samples`` are left out. Returns the others
+    with a column ``unit``, the session that devices share, and sentences, list of str, that say what stands in for what
+    and what was left out.
 
-    Returns
-    -------
-    table : pandas.DataFrame
-        The recordings, with a column ``unit``, the session that devices share.
-    said : list of str
-        What stands in for what, and what was left out.
-
-    Notes
-    -----
-    Notebook 12.
-
-    Examples
-    --------
     >>> import pandas as pd
     >>> table = pd.DataFrame({"device": [*"AABBB"], "session": ["may", "june", "may", "june", "july"]})
     >>> table = table.assign(recording=table["session"], duration_s=9.0, samplerate=8000)

@@ -16,10 +16,15 @@ VIEWS = ((1, 400), (16, 60))  # what a side is described by: parts of a segment,
 def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None, edge=1.0):
     """Return the sides of a recording: cosine coefficients of mean log spectra of consecutive segments.
 
+    Whole segments tell of ripples; their sixteenths, shorter than a syllable, of the balance of the band in speech and
+    in pauses. Of rounds 01-03 against 08 and 13 (rounds, devices left out, 40 and 20 segments) both together had a
+    Cllr_min of .015 and .040, whole segments alone .041 and .059.
+
     Parameters
     ----------
     y : np.ndarray [shape=(n_samples,)], real
-        Recording, full scale = 1, at the rate that all sides of a comparison share.
+        Recording, full scale = 1, at the rate that all sides of a comparison share. Other arrays, and one that is
+        shorter than a segment, raise ParameterError.
     segment_length : int
         [samples]; segments do not overlap.
     per : int
@@ -35,17 +40,6 @@ def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None, edge=1
         The first cosine coefficients of the mean of log(1 + m / m0), without the zeroth, the level: of whole segments,
         then of their sixteenths. m are the magnitudes after a Hann window, m0 what the rounding of 16 bit gives them,
         so that digital silence is 0.
-
-    Raises
-    ------
-    ParameterError
-        If the recording is shorter than a segment or not one channel of real numbers.
-
-    Notes
-    -----
-    Whole segments tell of ripples; their sixteenths, shorter than a syllable, of the balance of the band in speech and
-    in pauses. Of rounds 01-03 against 08 and 13 (rounds, devices left out, 40 and 20 segments) both together had a
-    Cllr_min of .015 and .040, whole segments alone .041 and .059.
 
     Examples
     --------
@@ -68,25 +62,14 @@ def _view(segments, cut, kept, edge):
     return scipy.fft.dct(x, norm="ortho")[1:kept] / np.sqrt(len(x))
 
 
-def corpus_sides(recordings, *, segment_length=SEGMENT_LENGTH, per=PER, most=12):
-    """Return the sides of all recordings of a corpus.
+def corpus_sides(recordings, *, most=12, **options):
+    """Return the `side_vectors` of a corpus [shape=(n_sides, d)], and a table with the row that each side is from.
 
-    Parameters
-    ----------
-    recordings : pandas.DataFrame
-        From `corpus.load_corpus`: path, device, recording, samplerate and whatever else is wanted of each side.
-    segment_length, per, most
-        As in `side_vectors`.
-
-    Returns
-    -------
-    vectors : np.ndarray [shape=(n_sides, d)], float32
-    table : pandas.DataFrame [n_sides rows]
-        The row of ``recordings`` that each side is from.
+    ``recordings`` is from `corpus.load_corpus`, or holds path, samplerate and whatever else is wanted of each side.
     """
     parts = []
     for row in progress(list(recordings.itertuples()), label="describing, recordings"):
         y, _ = load_recording(row.path, samplerate=row.samplerate)
-        parts.append(side_vectors(y, segment_length=segment_length, per=per, most=most))
+        parts.append(side_vectors(y, most=most, **options))
     rows = np.repeat(np.arange(len(recordings)), [len(part) for part in parts])
     return np.concatenate(parts), recordings.iloc[rows].reset_index(drop=True)

@@ -29,21 +29,10 @@ def device_vectors(references, samplerate, *, model):
 def device_strip(y, samplerate, *, model, vectors):
     """Return which of the known devices made each moment, by a mean over `WIDTH_S` and by the likeliest path.
 
-    Parameters
-    ----------
-    y, samplerate, model
-        As in `change_points`.
-    vectors : np.ndarray [shape=(devices, FACTORS)]
-        From `device_vectors`.
-
-    Returns
-    -------
-    times : np.ndarray [shape=(n,)]
-        Middles of blocks [s].
-    posterior : np.ndarray [shape=(n, devices)]
-        Of `WIDTH_S` about each block, all devices as likely beforehand and no other possible.
-    path : np.ndarray [shape=(n,)], int
-        The device of each block, pieces at least `SHORTEST_S` long.
+    ``y``, ``samplerate`` and ``model`` are as in `splices.change_points`, ``vectors`` from `device_vectors`. Returns
+    the middles of blocks [shape=(n,), s], the posterior of `WIDTH_S` about each [shape=(n, devices)], all devices as
+    likely beforehand and no other possible, and the device of each [shape=(n,), int], in pieces of at least
+    `SHORTEST_S`.
     """
     evidence, step = evidence_of(y, samplerate, model)
     n, u, _ = (INDEPENDENT * np.diff(sums, axis=0) for sums in evidence.sums)

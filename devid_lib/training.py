@@ -26,36 +26,23 @@ JUDGES = 3000  # segments of left-out recordings that choose the epoch, or fewer
 class Recipe:
     """How to fit one family of models.
 
-    Attributes
-    ----------
-    optimizer : {"adam", "rmsprop", "lbfgs"}
-    learning_rate : float
-    batch_size, epochs : int
-        Largest number of epochs (iterations for L-BFGS).
-    validate_every : int
-        Epochs from one validation to the next.
-    patience : int
-        Validations without improvement after which training stops.
-    select_on : {"validation", "test", "nothing"}
-        Which segments choose the epoch: those of a training recording of every device that is left out at first
-        (`dataset.held_out`, `JUDGES` of them), after which the model is fitted anew to all for as many epochs; or, as
-        the authors did and nobody should, the test segments.
-    shuffle : {"once", "epoch"}
-        Draw an order of the segments before the first epoch, as the authors did, or a new one every epoch.
-    whiten : float
-        Train on inputs whose common swings are taken out, those of more than this share of all variance, see
-        `whitening`; afterwards the map is folded into the first layer, and the model takes inputs as they are. 0 = not.
+    ``select_on`` says which segments choose the epoch: "validation", those of a training recording of every device that
+    is left out at first (`dataset.held_out`, `JUDGES` of them), after which the model is fitted anew to all for as many
+    epochs; "test", as the authors did and nobody should; or "nothing".
+
+    Inputs that are whitened have no common swings of more than this share of all variance, see `whitening`; afterwards
+    the map is folded into the first layer, and the model takes inputs as they are.
     """
 
-    optimizer: str
+    optimizer: str  # adam, rmsprop or lbfgs
     learning_rate: float
     batch_size: int
-    epochs: int
-    validate_every: int = 1
-    patience: int = 1000
+    epochs: int  # at most (iterations for L-BFGS)
+    validate_every: int = 1  # epochs from one validation to the next
+    patience: int = 1000  # validations without improvement after which training stops
     select_on: str = "validation"
-    shuffle: str = "epoch"
-    whiten: float = SHARES["none"]
+    shuffle: str = "epoch"  # a new order of the segments every epoch, or "once" before the first, as the authors did
+    whiten: float = SHARES["none"]  # 0 = not
 
 
 AS_PUBLISHED = {"validate_every": 5, "patience": 100, "select_on": "test", "shuffle": "once", "whiten": 0.0}
@@ -78,29 +65,13 @@ RECIPES = {
 }
 
 
-def model_options(recipe):
-    """Return the builder options that belong to a recipe.
-
-    Parameters
-    ----------
-    recipe : {"default", "published"}
-
-    Returns
-    -------
-    options : dict
-        ``dropout`` for `models.build`: half of the convolutional network's units as published, none by default.
-
-    Notes
-    -----
-    Notebook 05. Dropout is for networks that have learned too much; in the few epochs of the default recipe this one
-    has learned too little. 15 phones of ccnu_mobile, 100 segments of clip 1 each, 10 epochs of Adam at 3e-4: of clip 2
-    it names 49 % with and 68 % without; simulated recordings, seed 1000, session 1 for session 2: 17 and 21 %.
-    (A logarithm and batch normalisation after the maximum, in place of the tanh, fit faster: 97 % of the training
-    segments in place of 84. They name 63 % of clip 2, and 31 % of session 2: no clear gain, so it stays the published
-    network.)
-    """
-    check_name("recipe", recipe, RECIPES)
-    return {"dropout": 0.5 if recipe == "published" else 0.0}
+# Of the convolutional network (notebook 05). Dropout is for networks that have learned too much; in the few epochs of
+# the default recipe this one has learned too little. 15 phones of ccnu_mobile, 100 segments of clip 1 each, 10 epochs
+# of Adam at 3e-4: of clip 2 it names 49 % with and 68 % without; simulated recordings, seed 1000, session 1 for session
+# 2: 17 and 21 %. (A logarithm and batch normalisation after the maximum, in place of the tanh, fit faster: 97 % of the
+# training segments in place of 84. They name 63 % of clip 2, and 31 % of session 2: no clear gain, so it stays the
+# published one.)
+DROPOUT = {"published": 0.5, "default": 0.0}
 
 
 def feature_scale(recipe, segment_length):
@@ -134,25 +105,11 @@ def feature_scale(recipe, segment_length):
 
 
 def feature_window(recipe, noise):
-    """Return the window that a recipe puts on a segment before the FFT.
+    """Return the window that a recipe puts on a segment before the FFT: "none" as published.
 
-    Parameters
-    ----------
-    recipe : {"default", "published"}
-    noise : {"wavelet", "none"}
-        Noise extraction of `features.extract_features`.
+    By default it is what names more training recordings (tools/choose_features.py): "hann" on a spectrum, where
+    ``noise`` is "none", and "none" on extracted noise.
 
-    Returns
-    -------
-    window : {"none", "hann"}
-        None as published; by default what names more segments: a window on a spectrum, none on extracted noise.
-
-    Notes
-    -----
-    Notebook 05. Chosen on training recordings (tools/choose_features.py).
-
-    Examples
-    --------
     >>> feature_window("published", "none"), feature_window("default", "none"), feature_window("default", "wavelet")
     ('none', 'hann', 'none')
     """
@@ -161,7 +118,9 @@ def feature_window(recipe, noise):
 
 
 def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0):
-    """Compile and fit a model for as many epochs as serve segments best that it has not seen.
+    """Compile and fit a model for as many epochs as serve segments best that it has not seen. Notebooks 03 to 06.
+
+    Names that are not listed, and devices of too few training segments to hold some out, raise ParameterError.
 
     Parameters
     ----------
@@ -183,15 +142,6 @@ def fit(model, dataset, *, recipe="default", seed=0, epochs=0, batch_size=0):
         One row per epoch: epoch, loss, accuracy, val_loss, val_accuracy, seconds since the start. Losses are without
         weight decay; where a recording was left out, the epochs are those of the fit without it. ``attrs`` holds the
         recipe, what the epoch was selected on, the kept epoch and the seconds in all.
-
-    Raises
-    ------
-    ParameterError
-        If a name is not listed, a device has no training segments, or they are too few to hold some out.
-
-    Notes
-    -----
-    Notebooks 03 to 06.
 
     Examples
     --------

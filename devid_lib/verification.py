@@ -5,11 +5,8 @@ differ between devices and within one is learnt from background devices (`covari
 likelihood ratios by a line that was fitted on devices which the scorer had not seen. Notebooks 14 and 15.
 """
 
-import hashlib
-import json
 from dataclasses import astuple, dataclass
 from functools import cached_property, lru_cache
-from zipfile import BadZipFile
 
 import numpy as np
 from threadpoolctl import threadpool_limits
@@ -17,15 +14,14 @@ from threadpoolctl import threadpool_limits
 from . import likelihood
 from .corpus import natural_key
 from .covariances import fit_two_covariance
-from .errors import DevidError, ParameterError
-from .files import atomic_path, sealed
+from .errors import ParameterError
+from .files import atomic_path
 from .intervals import logit_t_interval
 from .sides import corpus_sides
 
 GROUPS = 8  # into which devices are put to be left out
 LEAST_DEVICES, LEAST_SAME = 6, 3  # to learn from; of them with two sessions
 DRAWS = 100  # of devices, for the interval of a likelihood ratio
-FORMAT = 4  # of a saved comparison; raise it when what is learnt from the same sides changes
 
 
 # --- devices left out ------------------------------------------------------------------------------------------------
@@ -33,36 +29,27 @@ FORMAT = 4  # of a saved comparison; raise it when what is learnt from the same 
 class Validation:
     """Every side asked about every device, by scorers and calibrations that knew neither device.
 
-    Attributes
-    ----------
-    scores, log10_lr : np.ndarray [shape=(n_sides, n_devices)]
-        Natural log likelihood ratios as the scorer has them, and what calibration makes of them, not bounded; NaN where
-        a device has no other session to be its reference.
-    questioned : np.ndarray [shape=(n_sides,)], str
-        True device of each side.
-    references : np.ndarray [shape=(n_devices,)], str
-        Devices asked about, sorted.
+    ``scores`` are natural log likelihood ratios as the scorer has them, ``log10_lr`` what calibration makes of them,
+    not bounded; NaN where a device has no other session to be its reference.
     """
 
-    scores: np.ndarray
-    log10_lr: np.ndarray
-    questioned: np.ndarray
-    references: np.ndarray
+    scores: np.ndarray  # [shape=(n_sides, n_devices)]
+    log10_lr: np.ndarray  # same shape
+    questioned: np.ndarray  # [shape=(n_sides,)], str, true device of each side
+    references: np.ndarray  # [shape=(n_devices,)], str, devices asked about, sorted
 
     def pairs(self, values="log10_lr"):
-        """Return the pairs of one device, those of two, and their devices, as `likelihood.bootstrap` asks for them.
+        """Return the pairs of one device [shape=(n,)], those of two [shape=(m,)], and their devices, a dict.
 
-        Parameters
-        ----------
-        values : {"log10_lr", "scores"}
-
-        Returns
-        -------
-        same, different : np.ndarray [shape=(n,)], [shape=(m,)]
-        devices : dict
-            same_devices [shape=(n,)]; different_devices [shape=(m, 2)], the questioned one first.
+        It holds same_devices [shape=(n,)] and different_devices [shape=(m, 2)], the questioned one first, as
+        `likelihood.bootstrap` asks for them. ``values`` is "log10_lr" or "scores".
         """
-        return _pairs(getattr(self, values), self.questioned, self.references)
+        table = getattr(self, values)
+        q, r = np.nonzero(np.isfinite(table))
+        one, two, values = self.questioned[q], self.references[r], table[q, r]
+        same = one == two
+        named = {"same_devices": one[same], "different_devices": np.stack([one, two], axis=1)[~same]}
+        return values[same], values[~same], named
 
 
 def of_one_model(devices, model):
@@ -75,15 +62,6 @@ def of_one_model(devices, model):
     """
     one, two = (np.array([model[name] for name in names]) for names in np.transpose(devices["different_devices"]))
     return (one == two) & (one != "")
-
-
-def _pairs(table, questioned, references, wanted=None):
-    """Return `Validation.pairs` of a table of scores, of all devices or of the wanted ones."""
-    q, r = np.nonzero(np.isfinite(table) if wanted is None else np.isfinite(table) & wanted)
-    one, two, values = questioned[q], references[r], table[q, r]
-    same = one == two
-    named = {"same_devices": one[same], "different_devices": np.stack([one, two], axis=1)[~same]}
-    return values[same], values[~same], named
 
 
 def _left_out(x, devices, sessions, *, copied, seed):
@@ -123,14 +101,15 @@ def _left_out(x, devices, sessions, *, copied, seed):
     return scores, names, group
 
 
-def _calibrated(scores, device, names, group):
+def _calibrated(scores, device, group):
     """Return scores as log10 likelihood ratios, each by a line from pairs of other groups than its two devices'."""
-    values = np.full_like(scores, np.nan)
+    values, told = np.full_like(scores, np.nan), np.isfinite(scores)
+    same = device[:, np.newaxis] == np.arange(len(group))
     of_side, of_reference = group[device][:, np.newaxis], group[np.newaxis]
     for a, b in zip(*np.triu_indices(group.max() + 1), strict=True):
-        wanted = ~(np.isin(of_side, [a, b]) | np.isin(of_reference, [a, b]))
-        line = likelihood.calibrate(*_pairs(scores, names[device], names, wanted)[:2])
-        here = (np.minimum(of_side, of_reference) == a) & (np.maximum(of_side, of_reference) == b) & np.isfinite(scores)
+        others = told & ~(np.isin(of_side, [a, b]) | np.isin(of_reference, [a, b]))
+        line = likelihood.calibrate(scores[others & same], scores[others & ~same])
+        here = told & (np.minimum(of_side, of_reference) == a) & (np.maximum(of_side, of_reference) == b)
         if here.any():
             values[here] = line(scores[here])
     return values
@@ -141,28 +120,16 @@ def _calibrated(scores, device, names, group):
 class Comparison:
     """A trained and calibrated comparison of sides, from `fit_comparison` or `load_comparison`.
 
-    Attributes
-    ----------
-    x, devices, sessions : np.ndarray [shape=(n, d)], [shape=(n,)], [shape=(n,)]
-        Sides that it was trained on, and the names of device and session of each.
-    lines : np.ndarray [shape=(1 + draws, 2)]
-        Slope and offset that make log10 likelihood ratios of scores; then those of draws of devices.
-    bounds : tuple (low, high)
-        Of every log10 likelihood ratio: what the validation bears out, `likelihood.elub`, and what the number of
-        devices allows, `likelihood.source_bounds`.
-    validation : Validation
-        What came out on devices left out.
-    settings : dict
-        What the caller wants to know when it is loaded again.
+    ``bounds`` hold every log10 likelihood ratio to what the validation bears out, `likelihood.elub`, and the number of
+    devices allows, `likelihood.source_bounds`.
     """
 
-    x: np.ndarray
-    devices: np.ndarray
-    sessions: np.ndarray
-    lines: np.ndarray
-    bounds: tuple
-    validation: Validation
-    settings: dict
+    x: np.ndarray  # [shape=(n, d)], the sides that it was trained on
+    devices: np.ndarray  # [shape=(n,)], their names
+    sessions: np.ndarray  # [shape=(n,)]
+    lines: np.ndarray  # [shape=(1 + draws, 2)], slope, offset from score to log10 ratio; then of draws
+    bounds: tuple  # (low, high)
+    validation: Validation  # what came out on devices left out
 
     @cached_property
     def model(self):
@@ -211,44 +178,32 @@ class Comparison:
         return vectors.mean(axis=0, dtype=np.float64, keepdims=True)
 
     def save(self, path):
-        """Write the comparison as one ``.npz`` file of plain arrays and a header with a checksum."""
-        arrays = {"x": self.x, "devices": self.devices, "sessions": self.sessions, "lines": self.lines}
-        arrays |= {"scores": self.validation.scores, "log10_lr": self.validation.log10_lr}
-        header = {"format": FORMAT, "bounds": self.bounds, "settings": self.settings, "sha256": _digest(arrays)}
-        with atomic_path(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, header=np.array(sealed(header)), **arrays)
-
-
-def _digest(arrays):
-    return {name: hashlib.sha256(np.ascontiguousarray(x).tobytes()).hexdigest() for name, x in arrays.items()}
+        """Write the comparison as one ``.npz`` file of plain arrays."""
+        arrays = {name: getattr(self, name) for name in ("x", "devices", "sessions", "lines", "bounds")}
+        with atomic_path(path) as temporary:
+            np.savez(temporary, **arrays, scores=self.validation.scores, log10_lr=self.validation.log10_lr)
 
 
 def load_comparison(path):
-    """Return the `Comparison` that `Comparison.save` wrote.
-
-    Raises
-    ------
-    DevidError
-        If it is anything else: damaged, edited, of another version. Names ``path``. Nothing is unpickled.
-    """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            arrays = {name: file[name] for name in file.files}
-        header = json.loads(str(arrays.pop("header")))
-        checksum = header.pop("checksum")
-        as_written = json.loads(sealed(header))["checksum"] == checksum and header["sha256"] == _digest(arrays)
-        if not as_written or header["format"] != FORMAT:
-            raise ValueError("not as it was written, or by another version")
-    except (OSError, ValueError, KeyError, TypeError, EOFError, BadZipFile) as error:
-        raise DevidError(f"{path}: is no saved comparison: {getattr(error, 'strerror', None) or error}") from None
-    devices = arrays["devices"]
+    """Return the `Comparison` that `Comparison.save` wrote; whether it is as it was written, a case checks before."""
+    with np.load(path, allow_pickle=False) as file:
+        arrays = dict(file)
+    devices, bounds = arrays["devices"], tuple(arrays.pop("bounds").tolist())
     validation = Validation(arrays.pop("scores"), arrays.pop("log10_lr"), devices, np.unique(devices))
-    return Comparison(**arrays, bounds=tuple(header["bounds"]), validation=validation, settings=header["settings"])
+    return Comparison(**arrays, bounds=bounds, validation=validation)
 
 
 @threadpool_limits.wrap(limits=1)
-def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=None):
+def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0):
     """Return the `Comparison` that sides of known devices teach: references, background or both.
+
+    Groups of devices are left out, two at a time: no pair is scored by what was trained, or calibrated, on one of its
+    devices. The questioned part of a pair is one side, the reference the mean of its device's other sessions without
+    the neighbours of the side's own in the order of their names (dates, rounds, numbers), as far as there are others.
+    What is questioned is mostly of another time than all references, and ratios calibrated on neighbours overstate: of
+    whole segments of rounds 01-03 asked about 08 and 13, Cllr is .09 without neighbours, .16 with them.
+
+    Fewer than 6 devices, or than 3 with two sessions, raise ParameterError.
 
     Parameters
     ----------
@@ -262,21 +217,6 @@ def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=
         ratios are then those of a copy against references that are as they were recorded.
     seed : int
         Of the groups that are left out, and of the draws for intervals.
-    settings : dict, optional
-        Kept with the comparison.
-
-    Raises
-    ------
-    ParameterError
-        If there are fewer than 6 devices, or fewer than 3 with two sessions.
-
-    Notes
-    -----
-    Groups of devices are left out, two at a time: no pair is scored by what was trained, or calibrated, on one of its
-    devices. The questioned part of a pair is one side, the reference the mean of its device's other sessions without
-    the neighbours of the side's own in the order of their names (dates, rounds, numbers), as far as there are others.
-    What is questioned is mostly of another time than all references, and ratios calibrated on neighbours overstate: of
-    whole segments of rounds 01-03 asked about 08 and 13, Cllr is .09 without neighbours, .16 with them.
 
     Examples
     --------
@@ -303,15 +243,15 @@ def fit_comparison(vectors, devices, *, sessions, copied=None, seed=0, settings=
     x = vectors.astype(np.float64)
     copied = np.zeros(len(x), bool) if copied is None else np.asarray(copied, bool)
     scores, names, group = _left_out(x, devices, sessions, copied=copied, seed=seed)
-    same, different, named = _pairs(scores, devices, names)
+    log10_lr = _calibrated(scores, np.searchsorted(names, devices), group)
+    validation = Validation(scores, log10_lr, devices, names)
+    same, different, named = validation.pairs("scores")
     draws = likelihood.device_draws(same, different, **named, n=DRAWS, seed=seed)
     lines = np.array([astuple(likelihood.calibrate(*pairs)) for pairs in [(same, different), *draws]])
-    log10_lr = _calibrated(scores, np.searchsorted(names, devices), names, group)
-    validation = Validation(scores, log10_lr, devices, names)
     same, different, _ = validation.pairs()
     bounds = np.array([likelihood.elub(same, different), likelihood.source_bounds(several, len(names) - 1)])
     bounds = float(bounds[:, 0].max()), float(bounds[:, 1].min())
-    return Comparison(x.astype(np.float32), devices, sessions, lines, bounds, validation, dict(settings or {}))
+    return Comparison(x.astype(np.float32), devices, sessions, lines, bounds, validation)
 
 
 def crossed(recordings):
@@ -350,8 +290,8 @@ def open_set_threshold(validation, *, n_references, false_naming=0.05):
     Returns
     -------
     rule : dict
-        threshold, at least 0, and for each of unknown_named, known_declined and known_misnamed the measured share of
-        sides as (value, low, high), 95 % over devices.
+        threshold, at least 0, n_references, and for each of unknown_named, known_declined and known_misnamed the
+        measured share of sides as (value, low, high), 95 % over devices.
     """
     table, truth, names = validation.log10_lr, validation.questioned, validation.references
     n_references = min(n_references, len(names) - 1)

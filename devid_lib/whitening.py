@@ -16,6 +16,11 @@ ANSWER = 0.2  # standard deviation of a filter's first answers, so that their ma
 def whitening(X, rows=None, *, share=SHARES["none"]):
     """Return the linear map that takes the common swings out of features.
 
+    More than half of the variance of log spectra is one component, the level of the segment. Left in, it drives every
+    hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997) of the
+    standardised features it is one direction among many. Directions of little variance are not blown up: that would
+    name a little more within a session, much less in another (tools/choose_features.py).
+
     Parameters
     ----------
     X : np.ndarray [shape=(n, n_features)]
@@ -31,13 +36,6 @@ def whitening(X, rows=None, *, share=SHARES["none"]):
     mean : np.ndarray [shape=(n_features,)], float32
     matrix : np.ndarray [shape=(n_features, n_features)], float32
         ``(x - mean) @ matrix`` has unit variance on average.
-
-    Notes
-    -----
-    More than half of the variance of log spectra is one component, the level of the segment. Left in, it drives every
-    hidden unit at random before training has begun. After zero-phase whitening (Bell & Sejnowski, 1997) of the
-    standardised features it is one direction among many. Directions of little variance are not blown up: that would
-    name a little more within a session, much less in another (tools/choose_features.py).
 
     Examples
     --------

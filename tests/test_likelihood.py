@@ -18,7 +18,6 @@ from devid_lib.likelihood import (
     elub,
     equal_error_rate,
     error_rates,
-    false_acceptance_at,
     pav,
     source_bounds,
     verbal,
@@ -111,11 +110,6 @@ def test_error_rates_by_hand():
     assert threshold.tolist() == [-INF, 0, 1, 2, INF, INF]
     assert accepted.tolist() == [1, 0.5, 0.5, 0, 0, 0]
     np.testing.assert_allclose(rejected, [0, 0, 1 / 3, 1 / 3, 2 / 3, 1])
-
-
-@pytest.mark.parametrize(("rejection", "acceptance"), [(0, 0.5), (0.33, 0.5), (0.34, 0), (1, 0)])
-def test_false_acceptance_by_hand(rejection, acceptance):
-    assert false_acceptance_at([0, 2, INF], [-INF, 1], false_rejection=rejection) == acceptance
 
 
 def test_rates_against_scikit_learn():
@@ -321,8 +315,6 @@ def test_bad_sides_are_refused_by_name(function, bad, message):
         (lambda: pav([1], [0])([np.nan]), "scores: .*nan"),
         (lambda: ece([1], [0], log10_odds=[0, INF]), "log10_odds: .*inf"),
         (lambda: ece([1], [0], log10_odds=0), "log10_odds"),
-        (lambda: false_acceptance_at([1], [0], false_rejection=5), "false_rejection .*5"),
-        (lambda: false_acceptance_at([1], [0], false_rejection=np.nan), "false_rejection .*nan"),
         (lambda: source_bounds(0, 3), "n_same=0"),
         (lambda: source_bounds(3, 2.5), "n_different=2.5"),
         (lambda: source_bounds(np.nan, 2), "n_same=nan"),

@@ -77,7 +77,7 @@ def test_published_recipes():
     model = tiny()
     training.compile_model(model, mlp)
     settings = model.optimizer.get_config()
-    assert training.model_options("published") == {"dropout": 0.5}
+    assert training.DROPOUT == {"published": 0.5, "default": 0.0}
     assert (settings["rho"], settings["momentum"], settings["epsilon"], settings["centered"]) == (0.95, 0.9, 1e-4, True)
     assert settings["learning_rate"] == pytest.approx(1e-4)
 
@@ -100,7 +100,6 @@ def test_every_system_has_a_recipe(system, recipe):
 
 @pytest.mark.parametrize("call", [
     lambda: training.recipe_for("mlp", "secret"),
-    lambda: training.model_options("secret"),
     lambda: training.feature_scale("secret", 4096),
     lambda: training.fit(tiny(), toy(), recipe="secret"),
 ])

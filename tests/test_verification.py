@@ -1,6 +1,5 @@
 """verification: sides, two covariances, calibration on devices left out, none of these, saved and read again."""
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +11,7 @@ from scipy.stats import multivariate_normal
 
 from devid_lib import likelihood, verification
 from devid_lib.covariances import fit_two_covariance
-from devid_lib.errors import DevidError, ParameterError
+from devid_lib.errors import ParameterError
 from devid_lib.sides import corpus_sides, side_vectors
 from devid_lib.verification import (
     Validation,
@@ -40,8 +39,7 @@ def comparison():
     """A comparison trained on all but the first two devices, and the sides of these."""
     vectors, devices, sessions = made_up(14)
     known = devices > "d01"
-    settings = {"samplerate": 16000, "name": "Prüfstück"}
-    trained = fit_comparison(vectors[known], devices[known], sessions=sessions[known], settings=settings)
+    trained = fit_comparison(vectors[known], devices[known], sessions=sessions[known])
     return SimpleNamespace(trained=trained, vectors=vectors, devices=devices, sessions=sessions)
 
 
@@ -227,7 +225,7 @@ def test_no_pair_was_scored_or_calibrated_by_its_own_devices():
     side = np.flatnonzero((devices == names[j]) & (sessions == "2"))[0]
     reference = x[(devices == names[i]) & (sessions == "1")].mean(axis=0, keepdims=True)
     np.testing.assert_allclose(scores[side, i], model.score(reference, x[side : side + 1])[0, 0], rtol=1e-6)
-    log10_lr = verification._calibrated(scores, np.searchsorted(names, devices), names, group)
+    log10_lr = verification._calibrated(scores, np.searchsorted(names, devices), group)
     rows, columns = ~np.isin(devices, names[[i, j]]), ~np.isin(np.arange(len(names)), [i, j])
     same = devices[:, np.newaxis] == names
     wanted = rows[:, np.newaxis] & columns
@@ -326,47 +324,11 @@ def test_saved_and_read_again_it_says_the_same(comparison, tmp_path):
     again = load_comparison(tmp_path / "new" / "comparison.npz")
     pair = comparison.vectors[:3], comparison.vectors[6:7]
     assert again.log10_lr(*pair) == comparison.trained.log10_lr(*pair)
-    assert again.settings == {"samplerate": 16000, "name": "Prüfstück"} and again.bounds == comparison.trained.bounds
+    assert again.bounds == comparison.trained.bounds
     for one, two in zip(again.validation.pairs()[:2], comparison.trained.validation.pairs()[:2], strict=True):
         np.testing.assert_array_equal(one, two)
     assert open_set_threshold(again.validation, n_references=4) == open_set_threshold(
         comparison.trained.validation, n_references=4)  # fmt: skip
-
-
-def rewritten(path, change):
-    """Write a saved comparison again with a change to its arrays."""
-    with np.load(path) as file:
-        arrays = {name: file[name] for name in file.files}
-    change(arrays)
-    np.savez(path, **arrays)
-
-
-def header(arrays, **changes):
-    content = json.loads(str(arrays["header"])) | changes
-    arrays["header"] = np.array(json.dumps(content))
-
-
-@pytest.mark.parametrize(
-    "damage",
-    [
-        lambda path: path.write_bytes(path.read_bytes()[:-2000]),
-        lambda path: path.write_bytes(b"no archive"),
-        lambda path: path.write_bytes(b""),
-        lambda path: path.unlink(),
-        lambda path: rewritten(path, lambda arrays: arrays["lines"].__imul__(2)),
-        lambda path: rewritten(path, lambda arrays: arrays.pop("x")),
-        lambda path: rewritten(path, lambda arrays: header(arrays, bounds=[-9, 9])),
-        lambda path: rewritten(path, lambda arrays: header(arrays, format=0)),
-        lambda path: rewritten(path, lambda arrays: arrays.update(devices=np.array([{}], object))),
-        lambda path: np.save(path.open("wb"), np.ones(3)),
-    ],
-)
-def test_what_is_not_as_it_was_written_is_refused(comparison, tmp_path, damage):
-    path = tmp_path / "comparison.npz"
-    comparison.trained.save(path)
-    damage(path)
-    with pytest.raises(DevidError, match="comparison.npz: is no saved comparison"):
-        load_comparison(path)
 
 
 # None of these.

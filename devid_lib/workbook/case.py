@@ -26,7 +26,7 @@ EDGE = 0.9  # share of the band that is compared where rates differ: resamplers 
 MOST_SEARCHED, SEARCHED_S = 30, 8.0  # known recordings that splices are learnt from, and seconds of each
 FALSE_NAMING = 0.05, 0.01  # share of unknown devices that may be named; in other conditions, which may be others still
 LEAST = 0.3  # least log10 ratio that may name a device: below, neither side is supported (ENFSI 2015)
-FORMAT = 3  # of a saved case; raise it when the files below hold something else
+FORMAT = 4  # of a saved case; raise it when its files hold something else, or something else is learnt from the same
 KNOWN = ["role", "device", "recording", "session", "model", "checksum", "sha256"]
 
 
@@ -229,8 +229,7 @@ def sides_of(y, settings, most):
 def train(case):
     """Train and calibrate the comparison on all known recordings, or say why that cannot be."""
     known, of = case.known, case.of
-    options = {"seed": case.settings["seed"], "settings": case.settings}
-    options["sessions"] = verification.crossed(known).to_numpy()[of]
+    options = {"seed": case.settings["seed"], "sessions": verification.crossed(known).to_numpy()[of]}
     asked = case.copied if case.copied.any() else ~case.copied
     try:
         options["copied"] = case.copied

@@ -266,8 +266,8 @@ class Session:
         with folder.locked(self.run, name):  # of several notebooks that want it, one fits it and the others wait
             if not folder.has_model(self.run, name, settings):
                 shape, n_devices = dataset.X.shape[1:], len(dataset.devices)
-                of_recipe = training.model_options(options["recipe"])
-                model = models.build(system, shape, n_devices, seed=options["seed"], **of_recipe)
+                dropout = training.DROPOUT[options["recipe"]]
+                model = models.build(system, shape, n_devices, dropout=dropout, seed=options["seed"])
                 history = training.fit(model, dataset, **options)
                 predictions = training.predict(model, dataset)
                 folder.save_model(self.run, self.notebook, name, model, history, predictions, settings)

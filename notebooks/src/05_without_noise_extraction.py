@@ -200,7 +200,7 @@ print(f"{places.size} of {a.size} answers move the filters")
 #
 # The filters start as sine waves, as published (`cnn-random` starts at random: exercise 3). The authors trained for up to
 # 3000 epochs. The default recipe stops after a few, so that the notebook ends, and in so short a time does without dropout
-# (`training.model_options`); set `epochs` to see how far it goes. How far the authors' own recipe goes in hours is written
+# (`training.DROPOUT`); set `epochs` to see how far it goes. How far the authors' own recipe goes in hours is written
 # down in `figures/published_recipe.csv` (`tools/published_recipe.py`, simulated corpus at the paper's size; notebook 90
 # tells more), and drawn below as far as it has come.
 

@@ -241,7 +241,19 @@ session.save_figure(ax, "pav", "PAV plot: log10 likelihood ratios, and what the 
 # ## ECE plot
 
 # %%
-ax = plots.ece(lr_same, lr_different)
+def draw_ece(same, different, ax):
+    """Draw what is unknown with likelihood ratios, with the best of their order, and without."""
+    odds, steps = np.linspace(-2.5, 2.5, 101), likelihood.pav(same, different)
+    sides = {"as they are": (same, different), "best calibration": (steps(same), steps(different)), "prior": ([0], [0])}
+    colors, dashes = (plots.BLUE, plots.GREEN, plots.DARK), ("-", "--", ":")
+    for (name, pair), color, style in zip(sides.items(), colors, dashes, strict=True):
+        ax.plot(odds, likelihood.ece(*pair, log10_odds=odds), style, color=color, lw=1.8, label=name)
+    ax.set(xlabel="log10 prior odds", ylabel="empirical cross-entropy [bit]", xlim=(-2.5, 2.5), ylim=(0, None))
+    ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=9)
+
+
+_, ax = plt.subplots(figsize=(7.5, 4))
+draw_ece(lr_same, lr_different, ax)
 session.save_figure(ax, "ece", "ECE plot: what is left unknown, in bits, for each prior odds.")
 
 # %% [markdown]
@@ -274,7 +286,7 @@ costs.style.format("{:.3f}").format("{:.1f}", subset="strongest that misleads")
 _, axes = plt.subplots(2, 3, figsize=(10, 6))
 for column, name in enumerate(("too bold", "too shy", "ten times too large")):
     plots.pav(*distorted[name], edge=edge, ax=axes[0, column])
-    plots.ece(*distorted[name], ax=axes[1, column])
+    draw_ece(*distorted[name], axes[1, column])
     axes[0, column].set(title=name, ylabel="after calibration" if column == 0 else "")
     axes[1, column].set(ylim=(0, 1.5), ylabel="ECE [bit]" if column == 0 else "")
     for row in (0, 1):
