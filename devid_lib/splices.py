@@ -35,7 +35,7 @@ SHORTEST_S, LONGEST_S = 1.75, 60.0  # shortest piece, longest before two are com
 SIDE_S = 2.0  # sound on either side of a cut, for the curve [s]
 NEAR = 8  # blocks by which a candidate may be off
 ABRUPT_S, ABRUPT = 0.75, -1.0  # sound on either side in which a change must show, and how: least log10 likelihood ratio
-LEAST = 5.0  # log10 likelihood ratio that every change must reach
+LEAST = 5.0  # log10 likelihood ratio that every change must reach, also without pauses
 GRID = np.geomspace(LEAST, 1e4, 70).round(2)  # thresholds that are tried
 PER_HOUR = 1.0  # false alarms expected in an hour of untouched sound
 COPIES, COPY_S = ("mp3-64",), 10.0  # what is learnt besides, since MP3 empties bands; seconds of each recording
@@ -128,15 +128,16 @@ class Evidence:
         x = (spectra - model.mean) @ model.axes
         r = _shares(x, model.weights, model.centres, model.variances)
         gain = np.einsum("p,kpq->kq", model.axes.sum(axis=0), model.whiten)  # what a gain does to whitened blocks
-        level = (model.means @ model.axes.T).mean(axis=1)
-        u, v, t = 0, 0, model.loadings
+        level = model.means @ model.axes.mean(axis=0)
+        loud = (x @ model.axes.mean(axis=0) > level.min() - GAIN_SD)[:, None]  # a closed gate leaves far less than a pause
+        u, v, t = 0, np.zeros((len(x), 1)), model.loadings
         for k in np.argsort(-level):
-            heard = u, v  # at last: all but the quietest kind
+            heard = r * (level > level.min()) * loud, u * loud, v * loud  # at last: all but the quietest kind
             white = r[:, k, None] * ((x - model.means[k]) @ model.whiten[k])
-            u, v = u + white @ t[k], v + white @ gain[k]
+            u, v = u + white @ t[k], v + white @ gain[k, :, None]
         self.sums, self.heard = (
-            [np.concatenate([np.zeros((1, a.shape[1])), np.cumsum(a, axis=0)]) for a in (share, u, v[:, None])]
-            for share, u, v in ((r, u, v), (r * (level > level.min()), *heard))
+            [np.concatenate([np.zeros((1, a.shape[1])), np.cumsum(a, axis=0)]) for a in sums]
+            for sums in ((r, u, v), heard)
         )
         pairs = [(t, t), (t, gain), (gain, gain)]
         self.parts = [np.stack([a.T @ b for a, b in zip(*pair, strict=True)]) for pair in pairs]
@@ -226,8 +227,8 @@ def change_points(y, samplerate, *, model, threshold=None):
     Peaks of `change_curve` are candidates; those are kept that split the recording into the pieces of the largest sum
     of log likelihoods when every cut costs ``threshold``. Each is then moved by up to half a second to where it says
     most, and dropped if one device with two gains explains both sides better; if it does not show within `ABRUPT_S`,
-    since a noise suppressor settles over seconds; or if kinds of sound other than the quietest speak against it: a
-    gate, a suppressor or a fan changes pauses, another device speech as well.
+    since a noise suppressor settles over seconds; or if what is louder than a pause does not reach `LEAST` by
+    itself: a gate, a suppressor or a fan changes pauses, another device speech as well.
     """
     return search(y, samplerate, model=model, threshold=threshold)[0]
 
@@ -290,7 +291,7 @@ def _changes(evidence, step, pieces, threshold):
         scores, free = (cut_score(evidence, a[:-2], a[1:-1], a[2:], gain_sd=sd) for sd in (0.0, GAIN_SD))
         near = cut_score(evidence, np.maximum(a[:-2], a[1:-1] - side), a[1:-1], np.minimum(a[2:], a[1:-1] + side))
         heard = cut_score(evidence, a[:-2], a[1:-1], a[2:], heard=True)
-        scores = np.where((free < 0) | (near < ABRUPT) | (heard < 0), -np.inf, scores)
+        scores = np.where((free < 0) | (near < ABRUPT) | (heard < LEAST), -np.inf, scores)
         if scores.min() >= threshold:
             return a[1:-1], scores
         del edges[int(np.argmin(scores)) + 1]

@@ -71,6 +71,15 @@ def test_what_fades_over_seconds_is_no_change(corpus, model, monkeypatch):
     assert len(splices.change_points(y, RATE, model=model)) == 1
 
 
+def test_a_gate_that_opens_is_no_change(corpus, model, monkeypatch):
+    y = corpus[1][24].copy()
+    y[: 4 * RATE] = 1e-4 * np.random.default_rng(0).standard_normal(4 * RATE)  # as good as nothing until then
+    assert splices.change_points(y, RATE, model=model).empty
+    of = splices.Evidence.of
+    monkeypatch.setattr(splices.Evidence, "of", lambda *a, heard=False, **options: of(*a, **options))
+    assert len(splices.change_points(y, RATE, model=model)) == 1
+
+
 def test_what_changes_in_pauses_alone_is_no_change(corpus, model, monkeypatch):
     y, rng = corpus[1][24].copy(), np.random.default_rng(0)
     power = np.repeat(np.square(y).reshape(-1, 500).mean(axis=1), 500)

@@ -110,8 +110,8 @@ if models:
 # each that went through MP3, since bands that a codec empties look like no sound that was learnt. `splices.change_points` takes the peaks
 # of the curve of ratios as candidates and keeps those between which the pieces say most in sum, when every cut costs the
 # threshold. It drops a cut that one device with two gains explains as well; or that does not show in the sound just before and
-# after it, as when a noise suppressor settles over seconds; or that the quietest kind of sound alone bears out, since a gate or a
-# fan changes pauses, and another device speech as well.
+# after it, as when a noise suppressor settles over seconds; or that what is louder than a pause does not bear out by itself, with
+# a score of 5, since a gate or a fan changes pauses, and another device speech as well.
 #
 # The threshold comes from the untouched training recordings, each searched by what *other* devices taught. Let $t_i$ be the
 # least threshold at which recording $i$ raises no alarm. What exceeds a floor of 5 is taken for exponential, and one excess of 5
