@@ -5,8 +5,6 @@ import hashlib
 import itertools
 import re
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -40,17 +38,6 @@ _PYAV = ("aac,ac3,aiff,amr,amrnb,amrwb,ape,asf,au,avi,caf,dss,flac,loas,matroska
 _DECLARED = {"mov": 0.25, "nistsphere": 0.0}
 
 
-@dataclass(frozen=True)
-class _Header:
-    samplerate: int
-    channels: int
-    frames: int  # as declared; 0 where the format declares none that can be relied on
-    format: str
-    subtype: str
-    read: Callable  # read(path) yields blocks [shape=(channels, frames)]
-    note: str = ""  # what a user should know, "" = nothing
-
-
 def load_recording(path, *, samplerate=None):
     """Return the samples of one recording, reduced to one channel.
 
@@ -74,8 +61,6 @@ def load_recording(path, *, samplerate=None):
     AudioError
         If the file is missing, empty, truncated, silent, not audio, in a codec that nobody knows, changes its rate or
         channels in mid-stream, has an implausible rate or samples that are not finite.
-    ParameterError
-        If ``samplerate`` is no plausible sample rate.
 
     Notes
     -----
@@ -91,21 +76,17 @@ def load_recording(path, *, samplerate=None):
     (array([ 0.5, -0.5], dtype=float32), 8000)
     """
     path, target = Path(path), check_samplerate(samplerate)
-    header = _read_header(path)
-    channel = _louder_channel(path, header)
-    blocks = (block[channel] for block in _checked_blocks(path, header))
-    target = target or header.samplerate
-    if target != header.samplerate:
-        blocks = _resampled(blocks, header.samplerate, target)
-    return _gathered(path, blocks), target
+    info, blocks = _opened(path)
+    rate = info["samplerate"]
+    channel = int(np.argmax(sum(map(_energies, blocks())))) if info["channels"] > 1 else 0
+    samples = (block[channel] for block in blocks())
+    if target not in (None, rate):
+        samples = _resampled(samples, rate, target)
+    return _gathered(path, samples), target or rate
 
 
 def inspect_recording(path):
-    """Return what one pass over a recording tells, without keeping its samples.
-
-    Parameters
-    ----------
-    path : str or Path
+    """Return what one pass over a recording tells, without keeping its samples; AudioError as `load_recording`.
 
     Returns
     -------
@@ -115,11 +96,6 @@ def inspect_recording(path):
         same audio has one checksum under every name and in every lossless container; ``note``, what should be known
         about the file ("" = nothing).
 
-    Raises
-    ------
-    AudioError
-        As `load_recording`.
-
     Examples
     --------
     >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
@@ -128,48 +104,28 @@ def inspect_recording(path):
     >>> info["frames"], info["peak"], info["subtype"]
     (2, 0.5, 'PCM_16')
     """
-    path = Path(path)
-    header = _read_header(path)
-    frames, energies, peaks = 0, np.zeros(header.channels), np.zeros(header.channels)
-    hashes = [hashlib.sha256() for _ in range(header.channels)]
-    for block in _checked_blocks(path, header):
+    info, blocks = _opened(Path(path))
+    frames, energies, peaks = 0, np.zeros(info["channels"]), np.zeros(info["channels"])
+    hashes = [hashlib.sha256() for _ in energies]
+    for block in blocks():
         frames += block.shape[1]
         energies += _energies(block)
         for c, samples in enumerate(block):
             hashes[c].update(samples)
             peaks[c] = max(peaks[c], samples.max(), -samples.min())
     loudest = int(np.argmax(energies))
-    return {
-        "samplerate": header.samplerate,
-        "channels": header.channels,
-        "frames": frames,
-        "duration_s": frames / header.samplerate,
-        "format": header.format,
-        "subtype": header.subtype,
-        "peak": float(peaks[loudest]),
-        "checksum": hashes[loudest].hexdigest(),
-        "note": header.note,
-    }
+    found = {"frames": frames, "duration_s": frames / info["samplerate"], "peak": float(peaks[loudest])}
+    return info | found | {"checksum": hashes[loudest].hexdigest()}
 
 
 def read_tags(path):
-    """Return what a recording says of itself and of its making. Anybody can write anything there.
-
-    Parameters
-    ----------
-    path : str or Path
-        A recording that `load_recording` reads.
+    """Return what a recording that `load_recording` reads says of its making. Anybody can write anything there.
 
     Returns
     -------
     told : dict
         ``container``, ``codec`` (text, in words); ``lossless`` (bool, whether the codec keeps samples as they are);
         ``bits_per_second`` (0 = not said); ``rate`` [Hz]; ``channels``; ``tags``, dict of str: encoder, times ...
-
-    Raises
-    ------
-    AudioError
-        If no recording can be read there.
 
     Examples
     --------
@@ -179,9 +135,10 @@ def read_tags(path):
     >>> told["codec"], told["lossless"]
     ('PCM mu-law / G.711 mu-law', False)
     """
-    header, path = _read_header(Path(path)), Path(path)
-    told = {"container": header.format, "codec": header.subtype, "lossless": False, "bits_per_second": 0}
-    told |= {"rate": header.samplerate, "channels": header.channels, "tags": {}}
+    path = Path(path)
+    info, _ = _opened(path)
+    told = {"container": info["format"], "codec": info["subtype"], "lossless": False, "bits_per_second": 0}
+    told |= {"rate": info["samplerate"], "channels": info["channels"], "tags": {}}
     try:
         with _pyav_open(path, _check_file(path)[1]) as container:
             stream = next(stream for stream in container.streams.audio if stream.codec_context)
@@ -190,22 +147,26 @@ def read_tags(path):
             told |= {"bits_per_second": int(container.bit_rate or 0)}
             told["tags"] = {str(k): str(v) for k, v in (container.metadata | stream.metadata).items()}
     except (av.FFmpegError, ValueError, StopIteration):  # only libsndfile reads it: samples stored as numbers
-        told["lossless"] = not re.match("ULAW|ALAW|NMS|G72", header.subtype)
+        told["lossless"] = not re.match("ULAW|ALAW|NMS|G72", info["subtype"])
     return told
 
 
-def _read_header(path):
-    """Return the header of a recording and the function that reads its blocks."""
+def _opened(path):
+    """Return what a recording's header says, as `inspect_recording` has it, and a function that yields its blocks.
+
+    ``frames`` are those declared, 0 where the format declares none that can be relied on.
+    """
     note, end = _check_file(path)
     try:
-        header = _soundfile_header(path) or _pyav_header(path, end)
+        info, read = _soundfile_header(path) or _pyav_header(path, end)
     except AudioError:
         raise
     except Exception as error:  # decoders of damaged files raise whatever their code runs into
         raise AudioError(f"{path}: not audio, or damaged beyond reading: {_reason(error)}") from error
-    if not RATES[0] <= header.samplerate <= RATES[1]:
-        raise AudioError(f"{path}: a sample rate of {header.samplerate} Hz is implausible")
-    return replace(header, note="; ".join(filter(None, [note, header.note])))
+    if not RATES[0] <= info["samplerate"] <= RATES[1]:
+        raise AudioError(f"{path}: a sample rate of {info['samplerate']} Hz is implausible")
+    info["note"] = "; ".join(filter(None, [note, info["note"]]))
+    return info, partial(_checked_blocks, path, info, read)
 
 
 def _reason(error):
@@ -237,14 +198,15 @@ def _check_file(path):
 
 
 def _soundfile_header(path):
-    """Return the header of what libsndfile should decode; ``None`` for everything else."""
+    """Return the header, and the blocks' reader, of what libsndfile should decode; ``None`` for everything else."""
     try:
         info = sf.info(path)
     except (sf.LibsndfileError, TypeError):  # unknown to it, or without a header
         return None
     if not re.fullmatch(_SOUNDFILE, f"{info.format} {info.subtype}") or not 0 < info.frames < 1 << 62:
         return None  # a FLAC that was streamed declares no length, and libsndfile cannot seek in it
-    return _Header(info.samplerate, info.channels, info.frames, info.format, info.subtype, _soundfile_blocks)
+    told = {name: getattr(info, name) for name in ("samplerate", "channels", "frames", "format", "subtype")}
+    return told | {"note": ""}, partial(_soundfile_blocks, path)
 
 
 def _soundfile_blocks(path):
@@ -254,7 +216,7 @@ def _soundfile_blocks(path):
 
 
 def _pyav_header(path, end):
-    """Return a header from the first decoded frame, since an AAC header may state half the real rate."""
+    """Return header and reader by the first decoded frame, since an AAC header may state half the real rate."""
     with _pyav_open(path, end) as container:
         streams = {stream.index: stream for stream in container.streams.audio}
         if not streams:
@@ -277,9 +239,9 @@ def _pyav_header(path, end):
     rate, channels = first.sample_rate, first.layout.nb_channels
     number = list(streams).index(track) + 1
     note = f"it has {len(streams)} tracks of sound, number {number} was read" if len(streams) > 1 else ""
-    declared = int(max(0, seconds) * rate)
-    read = partial(_pyav_blocks, end=end, track=track, rate=rate, channels=channels)
-    return _Header(rate, channels, declared, name, codec, read, note)
+    told = {"samplerate": rate, "channels": channels, "frames": int(max(0, seconds) * rate)}
+    told |= {"format": name, "subtype": codec, "note": note}
+    return told, partial(_pyav_blocks, path, end, track, rate, channels)
 
 
 def _pyav_open(path, end):
@@ -306,7 +268,7 @@ def _pyav_frames(path, end, track):
                     raise
 
 
-def _pyav_blocks(path, *, end, track, rate, channels):
+def _pyav_blocks(path, end, track, rate, channels):
     resampler = av.AudioResampler(format="fltp")  # full-scale floats, one row per channel; the rate stays
     parts, n = [], 0
     for frame in _pyav_frames(path, end, track):
@@ -323,24 +285,24 @@ def _pyav_blocks(path, *, end, track, rate, channels):
         yield np.concatenate(parts, axis=1)
 
 
-def _checked_blocks(path, header):
+def _checked_blocks(path, info, read):
     """Yield the blocks of a recording [shape=(channels, frames)], refusing what no device records."""
-    frames, low, high = 0, np.full(header.channels, np.inf), np.full(header.channels, -np.inf)
+    frames, low, high = 0, np.full(info["channels"], np.inf), np.full(info["channels"], -np.inf)
     try:
-        for block in header.read(path):
+        for block in read():
             low, high = np.minimum(low, block.min(axis=1)), np.maximum(high, block.max(axis=1))
             if not np.isfinite([low, high]).all():  # a NaN anywhere is both
-                raise AudioError(f"{path}: NaN or infinite samples near {frames / header.samplerate:.1f} s")
+                raise AudioError(f"{path}: NaN or infinite samples near {frames / info['samplerate']:.1f} s")
             frames += block.shape[1]
             yield block
     except AudioError:
         raise
-    except Exception as error:  # see _read_header
+    except Exception as error:  # see _opened
         raise AudioError(f"{path}: truncated or damaged: {_reason(error)}") from error
     if frames == 0:
         raise AudioError(f"{path}: empty, holds no samples")
-    if frames < header.frames:
-        raise AudioError(f"{path}: truncated, {frames} samples instead of the {header.frames} that its header promises")
+    if frames < (told := info["frames"]):
+        raise AudioError(f"{path}: truncated, {frames} samples instead of the {told} that its header promises")
     if (low == high).all():
         raise AudioError(f"{path}: digital silence, every sample is {low[0]:g}")
 
@@ -352,13 +314,6 @@ def level_db(power):
     [0.0, -20.0, -120.0]
     """
     return 10 * np.log10(np.maximum(power, 10 ** (SILENCE_DB / 10)))
-
-
-def _louder_channel(path, header):
-    """Return the index of the channel with the most energy about its mean over the whole recording."""
-    if header.channels == 1:
-        return 0
-    return int(np.argmax(sum(_energies(block) for block in _checked_blocks(path, header))))
 
 
 def _energies(block):
@@ -374,21 +329,18 @@ def _resampled(blocks, rate, target):
 
 
 def _gathered(path, blocks):
-    """Return blocks as one array: in memory, or in a temporary file when there are many."""
+    """Return blocks as one array: in memory, or as a memory map of an unnamed temporary file when there are many."""
     head, n = [], 0
     for block in blocks:
         head.append(block)
         n += len(block)
         if n > LONG_RECORDING:
-            return _spilled(path, itertools.chain(head, blocks))
-    return np.concatenate(head)
-
-
-def _spilled(path, blocks):
-    """Return blocks as a memory map of an unnamed temporary file."""
+            break
+    else:
+        return np.concatenate(head)
     try:
         with tempfile.TemporaryFile() as file:
-            for block in blocks:
+            for block in itertools.chain(head, blocks):
                 file.write(block.data)
             file.flush()
             return np.memmap(file, dtype=np.float32, mode="r+")

@@ -33,10 +33,7 @@ def promised_end(file):
         Position [bytes]: beyond the end of the file where it is truncated; 0 where its kind need not say; ``None``
         where it should and does not, as when it was written into a pipe.
 
-    Raises
-    ------
-    ValueError
-        If its header leads to no sound, or sound goes on after its declared end, or several recordings are chained.
+    ValueError says that its header leads to no sound, sound goes on after its declared end, or recordings are chained.
 
     >>> promised_end(io.BytesIO(b"RIFF" + bytes(4) + b"WAVEdata" + (1000).to_bytes(4, "little") + bytes(10)))
     1020

@@ -68,8 +68,6 @@ def load_corpus(source, *, samplerate=None, test_recordings="", test_sessions=""
         split or under two devices.
     AudioError
         If recordings are missing, damaged, silent or too short.
-    ParameterError
-        If a parameter has a value that is not allowed.
 
     Notes
     -----
@@ -99,23 +97,9 @@ def load_corpus(source, *, samplerate=None, test_recordings="", test_sessions=""
 def load_references(source, **options):
     """Return the table of recordings of known devices that questioned ones are compared with: all of them, no split.
 
-    Parameters
-    ----------
-    source : str or Path
-        As in `load_corpus`; one device with one recording is enough.
-    **options
-        Of `load_corpus`: samplerate, segment_length, on_error, seed, recording_minutes, data_dir.
-
-    Returns
-    -------
-    table : pandas.DataFrame [one row per recording]
-        As from `load_corpus`, the split "reference"; copies of the same audio under one device are left out, since they
-        would be taken for two recordings that are very much alike.
-
-    Raises
-    ------
-    CorpusError, AudioError, ParameterError
-        As `load_corpus`, but for what is said of splits.
+    The source, the options (samplerate, segment_length, on_error, seed, recording_minutes, data_dir), the table and the
+    errors are those of `load_corpus`, but one device with one recording is enough, and the split is "reference". Copies
+    of the same audio under one device are left out: they would be taken for two recordings that are very much alike.
     """
     table = _in_order(_checked(source, 1, **options).assign(split="reference"))
     table.attrs["notes"] += _check_copies(table) + _remarks(table)
@@ -144,20 +128,10 @@ def _checked(source, least, *, samplerate=None, segment_length=4096, on_error="r
 
 
 def corpus_checksum(table):
-    """Return a short hexadecimal name of what a corpus contains.
+    """Return a short hexadecimal name of what a corpus contains, for any order of its rows and any place of its files.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-        From `load_corpus`; at least device, recording, split, samplerate and checksum.
+    ``table`` is from `load_corpus`; of its columns those that say what is trained on and tested count.
 
-    Returns
-    -------
-    checksum : str
-        The same for any order of the rows and any place of the files.
-
-    Examples
-    --------
     >>> table = pd.DataFrame({"device": ["a", "b"], "recording": "1", "split": "test", "checksum": ["0f", "1e"]})
     >>> corpus_checksum(table) == corpus_checksum(table[::-1].assign(path="elsewhere"))
     True

@@ -41,11 +41,6 @@ def add_noise(y, samplerate, *, snr_db, kind="white", seed=0):
     -------
     noisy : np.ndarray [shape=(n,)], float32
 
-    Raises
-    ------
-    ParameterError
-        If ``y`` is no recording or ``kind`` is not listed.
-
     Examples
     --------
     >>> tone = np.sin(np.arange(8000))
@@ -75,21 +70,8 @@ def add_noise(y, samplerate, *, snr_db, kind="white", seed=0):
 def add_room(y, samplerate, *, rt60, seed=0):
     """Play a recording in a room: the direct sound, then as much noise that dies away. The level stays.
 
-    Parameters
-    ----------
-    y, samplerate
-        As in `add_noise`.
-    rt60 : float > 0
-        Time in which the reverberation falls by 60 dB [s].
-    seed : int or sequence of int
-        Of the room.
+    ``rt60`` is the time in which the reverberation falls by 60 dB [s]; ``seed`` is that of the room.
 
-    Returns
-    -------
-    reverberant : np.ndarray [shape=(n,)], float32
-
-    Examples
-    --------
     >>> int(add_room(np.eye(1, 8000)[0], 8000, rt60=0.3).argmax())  # the direct sound is not delayed
     0
     """
@@ -211,7 +193,7 @@ SEEDED = ("white", "babble", "traffic", "room")
 
 
 def degrade(y, samplerate, *, condition, seed=0):
-    """Do to a recording what a name says.
+    """Do to a recording what a name says; CodecError says that this machine lacks the encoder.
 
     Parameters
     ----------
@@ -223,13 +205,6 @@ def degrade(y, samplerate, *, condition, seed=0):
     Returns
     -------
     degraded : np.ndarray [shape=(n,)], float32
-
-    Raises
-    ------
-    ParameterError
-        If a name is not listed.
-    CodecError
-        If this machine lacks the encoder.
 
     Examples
     --------
@@ -247,20 +222,8 @@ def degrade(y, samplerate, *, condition, seed=0):
 
 
 def able(conditions):
-    """Return the conditions that this machine's encoders can do, and a sentence on each of the others.
+    """Return the conditions that this machine's encoders can do, a tuple, and a list of a sentence on each other one.
 
-    Parameters
-    ----------
-    conditions : sequence of str
-        As in `degrade`.
-
-    Returns
-    -------
-    possible : tuple of str
-    left_out : list of str
-
-    Examples
-    --------
     >>> able(["white-10", "mp3-64+mulaw"])
     (('white-10', 'mp3-64+mulaw'), [])
     """

@@ -70,8 +70,6 @@ def transcode(y, samplerate, *, codec, bit_rate=0):
     ------
     CodecError
         If this build of FFmpeg or libsndfile lacks the encoder or the decoder.
-    ParameterError
-        If ``codec`` is not listed or does not know the bit rate.
 
     Notes
     -----
@@ -115,14 +113,12 @@ def lacking(codec):
     if spec.soundfile:
         there = sf.check_format(spec.container, spec.encoder)
         return "" if there else f"{codec}: this machine's libsndfile has no encoder {spec.encoder!r}"
+    what, name = "encoder", spec.encoder
     try:
-        made = av.Codec(spec.encoder, "w").canonical_name
+        what, name = "decoder of", av.Codec(name, "w").canonical_name
+        av.Codec(name, "r")
     except av.codec.codec.UnknownCodecError:
-        return f"{codec}: this machine's FFmpeg has no encoder {spec.encoder!r}"
-    try:
-        av.Codec(made, "r")
-    except av.codec.codec.UnknownCodecError:
-        return f"{codec}: this machine's FFmpeg has no decoder of {made!r}"
+        return f"{codec}: this machine's FFmpeg has no {what} {name!r}"
     return ""
 
 

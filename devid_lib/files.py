@@ -29,28 +29,11 @@ NOT_UTF8 = "its name is not valid UTF-8 and has to be changed"
 def atomic_path(path):
     """Yield a temporary path beside ``path`` and rename it to ``path`` when the block ends well.
 
-    Parameters
-    ----------
-    path : str or Path
-        The file or folder to be. Missing parent folders are made.
+    The block writes a file, or makes a folder, under that path, which has the suffix of ``path``; missing parent
+    folders are made. DevidError names ``path`` if the operating system refuses to write. Whatever happens in the block
+    (an error, Ctrl-C), what is under the temporary path is removed; what a killed process leaves is for `sweep`. The
+    content is on the disk before the name is, so that a power cut leaves no empty file.
 
-    Yields
-    ------
-    temporary : Path
-        Same folder and same suffix as ``path``; the block writes a file or makes a folder there.
-
-    Raises
-    ------
-    DevidError
-        If the operating system refuses to write, for one because the disk is full. Names ``path``.
-
-    Notes
-    -----
-    Whatever happens in the block (an error, Ctrl-C), the temporary file or folder is removed; what a killed process
-    leaves is for `sweep`. The content is on the disk before the name is, so that a power cut leaves no empty file.
-
-    Examples
-    --------
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
     ...     with atomic_path(f"{folder}/new/table.csv") as temporary:

@@ -30,26 +30,26 @@ class Check:
 
     label: str
     unit: str
-    low: float | None  # added to the 5th percentile of the validated values; None = no lower limit
-    high: float | None  # added to the 95th
+    low: float  # added to the 5th percentile of the validated values; -inf = no lower limit
+    high: float  # added to the 95th
     obstacle: bool = True  # no answer beyond; else it is only said
 
 
 # How far beyond the middle 90 % of the validated recordings a file may lie. Chosen on clips 1 and 2 of ccnu_mobile and
 # rounds 01-03, 08 and 13 of rounds, as they are and degraded, and on sounds that no device made.
 CHECKS = {
-    "bandwidth_hz": Check("bandwidth", "Hz", -1000, None),
+    "bandwidth_hz": Check("bandwidth", "Hz", -1000, np.inf),
     "dynamics_db": Check("dynamics, loud to quiet frames", "dB", -3, 10),
-    "likeness_db": Check("distance to the nearest validated spectrum", "dB", None, 1.0),
+    "likeness_db": Check("distance to the nearest validated spectrum", "dB", -np.inf, 1.0),
     "floor_dbfs": Check("noise floor", "dBFS", -15, 10),
-    "clipped": Check("share of samples at the limit", "", None, 0.001),
-    "silent": Check("share of digitally silent frames", "", None, 0.1),
+    "clipped": Check("share of samples at the limit", "", -np.inf, 0.001),
+    "silent": Check("share of digitally silent frames", "", -np.inf, 0.1),
     "rms_dbfs": Check("level", "dBFS", -10, 10, obstacle=False),
 }
 
 
 def measure(y, samplerate):
-    """Return what the samples of a recording tell without any reference.
+    """Return what the samples of a recording, at least one frame of 20 ms, tell without any reference.
 
     Parameters
     ----------
@@ -64,11 +64,6 @@ def measure(y, samplerate):
         ``floor_dbfs`` and ``dynamics_db``, the 5th percentile of the frames' levels and how far the 95th lies above it;
         ``bandwidth_hz``, up to where the mean spectrum stands out of the rounding noise of 16 bit; ``bands_db``, levels
         in third-octave bands from 100 Hz on, np.ndarray [shape=(n_bands,)], as many as fit below half the rate.
-
-    Raises
-    ------
-    ParameterError
-        If there is not one frame of 20 ms.
 
     Examples
     --------
@@ -90,7 +85,10 @@ def measure(y, samplerate):
         frames = block[: len(block) // n * n].reshape(-1, n)
         silent += int((frames.min(axis=1) == frames.max(axis=1)).sum())
         levels.append(frames.var(axis=1))
-    clipped = sum(_at_limit(y[start : start + step + 1], peak) for start in range(0, len(y), step))
+    clipped = 0
+    for start in range(0, len(y), step):
+        limit = np.abs(y[start : start + step + 1]) >= 0.999 * peak
+        clipped += int(np.count_nonzero(limit[1:] & limit[:-1]))
     levels = level_db(np.concatenate(levels))
     floor, top = np.percentile(levels, [5, 95])
     spectrum = mean_spectrum(y)
@@ -105,12 +103,6 @@ def measure(y, samplerate):
         "bandwidth_hz": _bandwidth(spectrum, samplerate),
         "bands_db": _bands(spectrum, samplerate),
     }
-
-
-def _at_limit(y, peak):
-    """Return how many samples are at the largest magnitude together with the one before."""
-    at = np.abs(y) >= 0.999 * peak
-    return int(np.count_nonzero(at[1:] & at[:-1]))
 
 
 def mean_spectrum(y):
@@ -142,22 +134,11 @@ def _bands(spectrum, samplerate):
 
 
 def likeness(bands, others):
-    """Return how far a spectrum is from the nearest of others [dB].
+    """Return how far band levels of `measure`, [shape=(n,)], are from the nearest of others, [shape=(m,)] each [dB].
 
-    Parameters
-    ----------
-    bands : np.ndarray [shape=(n,)]
-        Band levels of `measure`.
-    others : sequence of np.ndarray [shape=(m,)]
-        Those of other recordings; the bands that both have are compared.
+    That is the root mean square of the differences of the levels in the bands that both have, without the mean
+    difference, which is a gain.
 
-    Returns
-    -------
-    distance : float
-        Root mean square of the differences of the levels, without the mean difference, which is a gain.
-
-    Examples
-    --------
     >>> likeness(np.array([0.0, 10]), [np.array([5.0, 15]), np.array([9.0, 3])])
     0.0
     """
@@ -172,10 +153,6 @@ def likeness(bands, others):
 def examine(path):
     """Return what a file is, what its header says and what its samples tell, with the samples.
 
-    Parameters
-    ----------
-    path : str or Path
-
     Returns
     -------
     facts : dict
@@ -183,12 +160,7 @@ def examine(path):
         the file states them), ``container``, ``codec``, ``rate`` [Hz], ``channels``, ``duration_s`` [s], ``coding``
         ("PCM" or the codec), and those of `measure`.
     y : np.ndarray [shape=(n,)], float32
-        Samples of the louder channel at the file's own rate, from `audio.load_recording`.
-
-    Raises
-    ------
-    AudioError
-        If the file cannot be read or is no recording.
+        Samples of the louder channel at the file's own rate, from `audio.load_recording`, whose errors are raised.
     """
     path = Path(path)
     y, samplerate = load_recording(path)
@@ -203,17 +175,8 @@ def examine(path):
 def validated_ranges(table, devices):
     """Return the measures of validated recordings with their distance to the nearest spectrum of another device.
 
-    Parameters
-    ----------
-    table : sequence of dict
-        From `examine`, one per recording of references and background.
-    devices : sequence of str
-        Who made each.
-
-    Returns
-    -------
-    table : pandas.DataFrame [one row per recording]
-        The `CHECKS`, ``coding``, ``rate``, ``device`` and ``bands_db``.
+    ``table`` holds the facts of `examine`, one dict per recording of references and background, ``devices`` who made
+    each. The pandas.DataFrame has a row each: the `CHECKS`, ``coding``, ``rate``, ``device`` and ``bands_db``.
     """
     table = pd.DataFrame(table).assign(device=list(devices))
     bands = list(table["bands_db"])
@@ -227,18 +190,9 @@ def validated_ranges(table, devices):
 def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrowed=False):
     """Return whether a file is within what a comparison was validated for.
 
-    Parameters
-    ----------
-    facts, validated : dict, pandas.DataFrame
-        From `examine` and `validated_ranges`.
-    samplerate : int
-        Rate of the comparison [Hz].
-    least_s : float
-        Least length that was validated [s].
-    resampled : bool
-        Whether the comparison leaves out the upper edge of the band, where every resampler is another.
-    narrowed : bool
-        Whether copies of a narrower band are among what was validated, so that a lower rate is no obstacle.
+    ``facts`` are from `examine`, ``validated`` from `validated_ranges`. The comparison is at ``samplerate`` [Hz], of
+    ``least_s`` [s] or more. If ``resampled``, it leaves out the upper edge of the band, where every resampler is
+    another; if ``narrowed``, copies of a narrower band were validated, too, so that a lower rate is no obstacle.
 
     Returns
     -------
@@ -253,12 +207,11 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrow
         value, known = facts[name], validated[name]
         if name == "bandwidth_hz":  # nothing is compared above half the common rate
             value, known = min(value, half), known.clip(upper=half)
-        least, largest = np.quantile(known, [0.05, 0.95])  # one odd recording among the validated does not make it wide
-        low = -np.inf if check.low is None else least + check.low
-        high = np.inf if check.high is None else largest + check.high
+        middle = np.quantile(known, [0.05, 0.95])  # one odd recording among the validated does not make it wide
+        low, high = middle + [check.low, check.high]
         beyond = "beyond" if check.obstacle else "noted"
         least, most = _number(low, check.unit), _number(high, check.unit)
-        limits = f"up to {most}" if check.low is None else f"{least} to {most}" if check.high else f"from {least} on"
+        limits = f"from {least} on" if high == np.inf else f"up to {most}" if low == -np.inf else f"{least} to {most}"
         rows.append([check.label, _number(value, check.unit), limits, "within" if low <= value <= high else beyond])
     seconds, verdict = facts["duration_s"], "within" if facts["duration_s"] >= least_s else "beyond"
     rows.append(["length", f"{seconds:.1f} s", f"from {least_s:.1f} s on", verdict])

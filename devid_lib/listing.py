@@ -45,15 +45,15 @@ def listed(source, *, data_dir, seed, minutes):
         raise CorpusError(f"{name or repr(name)}: no such folder or CSV, and not one of {', '.join(SIMULATED)}, "
                           "`devid corpora`")
     manifest = source / "manifest.csv" if source.is_dir() else source
-    if manifest.is_file() and manifest.suffix.lower() != ".csv":
+    if not manifest.is_file():
+        table, misplaced, notes = _folder_table(source)
+    elif manifest.suffix.lower() != ".csv":
         raise CorpusError(f"{source}: neither a folder nor a CSV")
-    if manifest.is_file():
+    else:
         table, misplaced, notes = _csv_table(manifest), {}, []
         there = map(os.path.normpath, filter(is_audio, files_in(source))) if source.is_dir() else []
         if unlisted := set(there) - set(table["path"]):
             notes.append(f"{len(unlisted)} audio files in the folder are not in its manifest.csv and were not used.")
-    else:
-        table, misplaced, notes = _folder_table(source)
     if name not in NAMED:
         whole = Path(os.path.abspath(manifest))
         name = whole.parent.name if whole.name == "manifest.csv" else whole.stem
@@ -90,18 +90,16 @@ def _folder_table(folder):
     for file in files:
         *folders, _ = file.relative_to(folder).parts
         match = re.fullmatch(r"(.*\S)\s*-\s*(\d+)", file.stem)
-        path = readable(file)
+        path, device, recording = readable(file), "", ""
         if path != str(file):
-            device = recording = ""
             misplaced[path] = NOT_UTF8
         elif len(folders) == 1:
             device, recording = folders[0], file.stem
         elif match and not folders:
             device, recording = match.groups()
         else:
-            device = recording = ""
             misplaced[path] = ("lies deeper than <device>/<recording>.<ext>; a CSV can list it where it is"
-                                    if folders else "its name is not <device>-<n>.<ext>, such as aigo-1.wav")
+                               if folders else "its name is not <device>-<n>.<ext>, such as aigo-1.wav")
         rows.append([path, composed(device), composed(recording), *[""] * (len(LISTED) - 3)])
     rows += [[readable(file), "", file.stem, QUESTIONED, *[""] * (len(LISTED) - 4)] for file in asked]
     return pd.DataFrame(rows, columns=LISTED), misplaced, notes

@@ -90,10 +90,6 @@ class Recorder:
     def model(self):
         return self.design.name
 
-    @property
-    def codec(self):
-        return self.design.codec
-
 
 def draw_model(design, *, rng):
     """Return a model, for `draw_unit`: the response [dB] and the port that all its units share."""
@@ -124,27 +120,10 @@ def draw_unit(name, model, *, rng):
 
 # --- What a recorder writes ------------------------------------------------------------------------------------------
 def record(clean, recorder, *, rng, gain_db=0.0):
-    """Return what a recorder makes of a sound field: capsule, self-noise, gain, processing, converter, codec.
+    """Return what a `Recorder` makes of a sound field: capsule, self-noise, gain, processing, converter, codec.
 
-    Parameters
-    ----------
-    clean : np.ndarray [shape=(n,)], float
-        Sound pressure at 44.1 kHz [Pa].
-    recorder : Recorder
-    rng : np.random.Generator
-        Draws self-noise, drift and dither.
-    gain_db : float
-        The user's setting of the input gain [dB].
-
-    Returns
-    -------
-    y : np.ndarray [shape=(n,)], int16
-        The recording at 44.1 kHz, not delayed.
-
-    Raises
-    ------
-    ParameterError
-        If ``clean`` is empty, has more than one axis or is not finite, or the codec is unknown.
+    ``clean`` is the sound pressure at 44.1 kHz [Pa], [shape=(n,)], ``gain_db`` the user's setting of the input gain
+    [dB]; ``rng`` draws self-noise, drift and dither. The recording, [shape=(n,)], int16, is at 44.1 kHz, not delayed.
     """
     clean, design = np.asarray(clean, np.float32), recorder.design
     if clean.ndim != 1 or not clean.size or not np.isfinite(clean).all():
@@ -238,30 +217,11 @@ CONTROL = "Birch"  # the recorder of which a control corpus has nine copies, or 
 
 @functools.lru_cache(maxsize=32)
 def device(model, unit, *, seed=0, name=""):
-    """Return a unit of one of the simulated models.
+    """Return a unit, of any number, of one of the simulated models, a key of `DESIGNS`: a `Recorder`.
 
-    Parameters
-    ----------
-    model : str
-        A key of ``DESIGNS``.
-    unit : int
-        Its number: any, so that there are as many units as are asked for.
-    seed : int >= 0
-        Of the corpus: with another seed all responses are others.
-    name : str
-        Of the device; model and number by default.
+    ``seed`` is that of the corpus: with another one all responses are others. The ``name`` of the device is that of the
+    model and the number by default.
 
-    Returns
-    -------
-    recorder : Recorder
-
-    Raises
-    ------
-    ParameterError
-        If there is no such model.
-
-    Examples
-    --------
     >>> device("phone A", 3).name
     'phone A 3'
     """
@@ -274,17 +234,10 @@ def device(model, unit, *, seed=0, name=""):
 def recorders(*, seed=0, share="nothing", responses=None):
     """Return the nine recorders of a simulated corpus, in alphabetical order.
 
-    Parameters
-    ----------
-    seed : int >= 0
-    share : {"nothing", "model", "unit", "session"}
-        What they have in common: all may be units of one model, or copies of one unit.
-    responses : dict of str: np.ndarray [shape=(2049,)], optional
-        Of microphones, from 0 Hz to 22.05 kHz [dB], as from `corpora.impulse_responses`: nine of them, by the seed,
-        take the place of the recorders' own, and their names that of the models'.
+    ``share`` is a key of `simulate.SHARED`: with "model" all are units of one model, with "unit" copies of one unit. Of
+    the ``responses`` of microphones, a dict of np.ndarray [shape=(2049,)] from 0 Hz to 22.05 kHz [dB] as from
+    `corpora.impulse_responses`, nine, by the seed, take the place of the recorders' own, and their names the models'.
 
-    Examples
-    --------
     >>> [recorder.name for recorder in recorders() if recorder.model == "phone A"]
     ['Alder', 'Maple']
     """

@@ -23,11 +23,8 @@ from . import soundfield as _soundfield
 from .errors import CorpusError, ParameterError, check_count, check_name
 from .files import atomic_path, locked, remove, sha256_of, stamp, sweep
 from .progress import progress
-from .recorders import DEVICES, RECORDERS, record, recorders
-from .soundfield import SAMPLERATE, VOICES, draw_place, draw_session, sound_field, speech
-
-__all__ = ["RECORDERS", "SAMPLERATE", "SHARED", "record", "recording", "simulate_corpus", "sound_field",
-           "speech"]  # fmt: skip
+from .recorders import DEVICES, record, recorders
+from .soundfield import SAMPLERATE, VOICES, draw_place, draw_session, sound_field
 
 VERSION = 3  # raise it when the code makes other samples of the same constants
 RECORDINGS = 3  # per device
@@ -39,8 +36,7 @@ SHARED = {  # what the devices or recordings of a corpus have in common, for con
     "session": "all recordings of a device on one day, in one place, and no other device there",
 }
 
-_MARKER = "simulation.json"  # its presence says that the corpus is complete
-_UNFINISHED = "simulation-unfinished.json"  # the same, while the corpus is being made
+_MARKER = "simulation.json"  # what a corpus is made with and, once it is complete, its files
 _STATEMENT = "Simulated: the constants are from datasheets or were chosen; no real device made these recordings."
 _WAV_HEADER = 44  # [bytes]
 _MINUTES = (0.02, 60.0)  # shorter has hardly a segment, longer does not fit into memory
@@ -53,9 +49,9 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
     Parameters
     ----------
     folder : str or Path
-        Where ``<device>/<n>.wav`` (44.1 kHz, 16 bit, mono), manifest.csv and, last, simulation.json go. It has to be
-        new, empty, or from an earlier call with the same settings, which is finished where it was left; what an older
-        version of this library made is made anew.
+        Where ``<device>/<n>.wav`` (44.1 kHz, 16 bit, mono), manifest.csv and simulation.json go, which lists them when
+        all are there. It has to be new, empty, or from an earlier call with the same settings, which is finished where
+        it was left; what an older version of this library made is made anew.
     seed : int >= 0
         The same seed gives the same samples, whatever ``n_jobs`` is; another one other devices, rooms and recordings.
     minutes : float
@@ -74,12 +70,8 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
 
     Raises
     ------
-    ParameterError
-        If a parameter has a value that is not allowed.
     CorpusError
         If the folder holds anything else: another simulated corpus, or files of yours. Nothing is overwritten.
-    DevidError
-        If a file cannot be written. Names the file.
 
     Notes
     -----
@@ -96,20 +88,21 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
     folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, share=share, responses=responses)
     n_jobs = check_count("n_jobs", n_jobs)
     with locked(folder.absolute().with_name(f".{folder.name}.lock")):  # of several, one makes it and the others wait
-        _claim(folder, settings)
-        for path in _changed(folder):
-            print(f"Note: {path}: is not as it was written: made again", flush=True)
-            remove(path)
+        files = _claim(folder, settings)
+        for path, (digest, old) in files.items():
+            if path.is_file() and stamp(path) != old and sha256_of(path) != digest:
+                print(f"Note: {path}: is not as it was written: made again", flush=True)
+                remove(path)
         tasks = [task for task in _tasks(settings, responses) if not _is_whole(folder, *task)]
-        if not tasks and (folder / _MARKER).is_file() and (folder / "manifest.csv").is_file():
+        if files and not tasks and (folder / "manifest.csv").is_file():
             return folder
         sweep(folder)
+        _write_json(folder / _MARKER, settings)
         _in_threads(functools.partial(_write_recording, folder, settings), tasks, n_jobs)
         _write_manifest(folder, settings, responses)
         made = [folder / "manifest.csv", *folder.glob("*/*.wav")]
         made = {path.relative_to(folder).as_posix(): [sha256_of(path), *stamp(path)] for path in made}
         _write_json(folder / _MARKER, settings | {"files": made})
-        remove(folder / _UNFINISHED)
     return folder
 
 
@@ -138,31 +131,34 @@ def _constants_checksum():
 
 
 def _claim(folder, settings):
-    """Make sure that the folder is, or may become, the corpus of these settings, and nothing else."""
+    """Refuse a folder that holds anything but the corpus of these settings; return its files if it is complete.
+
+    That is {path: (SHA-256, stamp)}. What an older version made of the same settings is removed.
+    """
     if folder.exists() and not folder.is_dir():
         raise CorpusError(f"{folder}: not a folder")
-    for name in (_MARKER, _UNFINISHED):
-        if (folder / name).exists():
-            found = _read_marker(folder, name)
-            if not _is_older(found, settings):
-                return _check_same(folder, found, settings)
-            print(f"Note: {folder}: simulated by an older version: made again", flush=True)
-            for recorder, number, *_ in _tasks(settings):
-                remove(_wav(folder, recorder, number))
-            remove(folder / "manifest.csv")
-            _write_json(folder / _UNFINISHED, settings)
-            return remove(folder / _MARKER)
-    if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
-        raise CorpusError(f"{folder}: holds files that are no simulated corpus; nothing was overwritten, "
-                          "choose an empty folder")
-    return _write_json(folder / _UNFINISHED, settings)
-
-
-def _read_marker(folder, name):
+    if not (folder / _MARKER).exists():
+        if folder.is_dir() and any(not path.name.startswith(".") for path in folder.iterdir()):
+            raise CorpusError(f"{folder}: holds files that are no simulated corpus; nothing was overwritten, "
+                              "choose an empty folder")
+        return {}
     try:
-        return dict(json.loads((folder / name).read_text()))
+        found = dict(json.loads((folder / _MARKER).read_text()))
+        files = {folder / name: (digest, old) for name, (digest, *old) in dict(found.get("files", {})).items()}
     except (OSError, TypeError, ValueError) as error:
-        raise CorpusError(f"{folder}: {name} cannot be read ({error}); nothing was overwritten") from None
+        raise CorpusError(f"{folder}: {_MARKER} cannot be read ({error}); nothing was overwritten") from None
+    if _is_older(found, settings):
+        print(f"Note: {folder}: simulated by an older version: made again", flush=True)
+        remove(folder / "manifest.csv")
+        for recorder, number, *_ in _tasks(settings):
+            remove(_wav(folder, recorder, number))
+        return {}
+    other = [f"{key}={found.get(key)!r} instead of {value!r}" for key, value in settings.items()
+             if key != "statement" and found.get(key) != value]
+    if other:
+        raise CorpusError(f"{folder}: holds a corpus simulated with {', '.join(other)}; nothing was overwritten, "
+                          "choose another folder or delete this one")
+    return files
 
 
 def _is_older(found, settings):
@@ -171,15 +167,6 @@ def _is_older(found, settings):
     share = found.get("share", {False: "nothing", True: "unit"}.get(found.get("identical")))  # as version 1 said it
     same = {"seed": found.get("seed"), "minutes": found.get("minutes"), "share": share}.items() <= settings.items()
     return isinstance(old, int) and old < VERSION and same
-
-
-def _check_same(folder, found, settings):
-    """Refuse a folder whose settings are other ones."""
-    other = [f"{key}={found.get(key)!r} instead of {value!r}" for key, value in settings.items()
-             if key != "statement" and found.get(key) != value]
-    if other:
-        raise CorpusError(f"{folder}: holds a corpus simulated with {', '.join(other)}; nothing was overwritten, "
-                          "choose another folder or delete this one")
 
 
 def _tasks(settings, responses=None):
@@ -217,16 +204,6 @@ def _is_whole(folder, recorder, number, n_samples, _):
     return path.is_file() and path.stat().st_size == _WAV_HEADER + 2 * n_samples
 
 
-def _changed(folder):
-    """Return the files of a complete corpus that are not as they were; only those with another stamp are read."""
-    try:
-        known = json.loads((folder / _MARKER).read_text())["files"].items()
-        there = [(folder / name, digest, old) for name, (digest, *old) in known if (folder / name).is_file()]
-    except (OSError, LookupError, TypeError, ValueError, AttributeError):  # not complete, damaged, or lists no files
-        return []
-    return [path for path, digest, old in there if stamp(path) != old and sha256_of(path) != digest]
-
-
 def _write_recording(folder, settings, recorder, number, n_samples, rng):
     scene, _ = _scene(settings, recorder.name, number)
     y = recording(recorder, n_samples=n_samples, rng=rng, **scene)
@@ -257,14 +234,9 @@ def _in_threads(work, tasks, n_jobs):
     as fast as processes here, and need neither the import in every child nor a guarded main module.
     """
     stop = threading.Event()
-
-    def stoppable(task):
-        _soundfield.stop_event.set(stop)
-        work(*task)
-
-    with ThreadPoolExecutor(n_jobs) as pool:
+    with ThreadPoolExecutor(n_jobs, initializer=_soundfield.stop_event.set, initargs=(stop,)) as pool:
         try:
-            futures = [pool.submit(stoppable, task) for task in tasks]
+            futures = [pool.submit(work, *task) for task in tasks]
             for future in progress(as_completed(futures), label="simulating, recordings", total=len(futures)):
                 future.result()
         except BaseException:
@@ -275,12 +247,12 @@ def _in_threads(work, tasks, n_jobs):
 
 # --- One recording ---------------------------------------------------------------------------------------------------
 def recording(recorder, *, n_samples, rng, session=None, place=None, side="train", voices=None):
-    """Return one recording: a new sound field, recorded.
+    """Return one recording: a new sound field, recorded (notebook 00).
 
     Parameters
     ----------
     recorder : Recorder
-        One of ``RECORDERS``, or your own.
+        One of `recorders.RECORDERS`, or your own.
     n_samples : int > 0
         Length wanted [samples].
     rng : np.random.Generator
@@ -294,15 +266,6 @@ def recording(recorder, *, n_samples, rng, session=None, place=None, side="train
     -------
     y : np.ndarray [shape=(n_samples,)], int16
         The recording at 44.1 kHz.
-
-    Raises
-    ------
-    ParameterError
-        If ``n_samples`` is not a positive integer, or the codec is unknown.
-
-    Notes
-    -----
-    Notebook 00.
     """
     session = session or draw_session(rng)
     place = place or draw_place(session, rng)

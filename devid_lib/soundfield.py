@@ -107,26 +107,13 @@ def draw_place(session, rng):
 
 
 # --- The field -------------------------------------------------------------------------------------------------------
-def sound_field(n_samples, *, rng, session=None, place=None, side="train", voices=None, said=None):
+def sound_field(n_samples, *, rng, session, place, side="train", voices=None, said=None):
     """Return what reaches the microphone: speech in a room, and background noise.
 
-    Parameters
-    ----------
-    n_samples, side, voices
-        As in `speech`.
-    rng : np.random.Generator
-        Draws everything that belongs to the recording, and what is not given.
-    session, place : Session, Place, optional
-    said : np.ndarray [shape=(n_samples,)], optional
-        What is said, from `speech`, when several devices are to hear the same.
-
-    Returns
-    -------
-    y : np.ndarray [shape=(n_samples,)], float32
-        Sound pressure at 44.1 kHz [Pa].
+    That is the sound pressure at 44.1 kHz [Pa], [shape=(n_samples,)], float32. ``rng`` draws everything that belongs to
+    the recording; ``side`` and ``voices`` are those of `speech`, whose ``said`` is given, [shape=(n_samples,)], when
+    several devices are to hear the same.
     """
-    session = session or draw_session(rng)
-    place = place or draw_place(session, rng)
     level = _pascal(rng.uniform(*SPEECH_SPL)) / _amplitude(_SPEECH_DBFS)
     said = speech(n_samples, rng=rng, side=side, voices=voices) if said is None else said
     room, turned = room_response(session, place), turned_response(rng=rng)
@@ -137,7 +124,7 @@ def sound_field(n_samples, *, rng, session=None, place=None, side="train", voice
 
 
 def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
-    """Return sentences in random order with random pauses.
+    """Return sentences, which are synthetic (assets/speech.txt), in random order with random pauses.
 
     Parameters
     ----------
@@ -154,15 +141,6 @@ def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
     -------
     y : np.ndarray [shape=(n_samples,)], float32
         Speech without any background, sentences at -26 dBFS RMS, give or take ``UTTERANCE_DB``.
-
-    Raises
-    ------
-    ParameterError
-        If a parameter has a value that is not allowed.
-
-    Notes
-    -----
-    The sentences are synthetic: see assets/speech.txt.
     """
     check_name("side", side, VOICES)
     voices = VOICES[side] if voices is None else voices
@@ -186,15 +164,9 @@ def room_response(session, place):
     """Return the impulse response from the talker to a place: direct sound, early reflections, a tail that dies away.
 
     The early part is that of image sources in a shoebox (Allen & Berkley 1979); the tail is noise, its decay that of
-    Eyring's formula and its level that of a diffuse field.
+    Eyring's formula and its level that of a diffuse field. The direct sound is the first sample of the response,
+    [shape=(taps,)], float32; at 1 m it is 1.
 
-    Returns
-    -------
-    response : np.ndarray [shape=(taps,)], float32
-        The direct sound is its first sample; at 1 m it is 1.
-
-    Examples
-    --------
     >>> rng = np.random.default_rng(0)
     >>> session = draw_session(rng)
     >>> place = draw_place(session, rng)
@@ -228,19 +200,12 @@ def room_response(session, place):
 
 
 def turned_response(*, rng):
-    """Return what becomes of speech by how talker and device are turned to each other.
+    """Return what becomes of speech by how talker and device are turned: a filter, [shape=(2048,)], float32.
 
     Heads and housings let low frequencies pass; what they take away of high ones, or reflect, depends on the angle.
     A simplification: the angle is one for a recording, and for what the walls send back, too. It is drawn, as it were,
-    as a smooth deviation above `TURNED_HZ`.
+    as a smooth deviation above `TURNED_HZ`, of minimum phase.
 
-    Returns
-    -------
-    response : np.ndarray [shape=(2048,)], float32
-        Of minimum phase.
-
-    Examples
-    --------
     >>> db = 20 * np.log10(abs(np.fft.rfft(turned_response(rng=np.random.default_rng(0)))))
     >>> bool(np.ptp(db[:100]) < 0.3 and np.ptp(db[500:]) > 5)  # up to 2 kHz, from 11 kHz on
     True

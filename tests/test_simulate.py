@@ -19,9 +19,9 @@ from scipy.signal import oaconvolve
 
 from devid_lib import recorders, simulate, soundfield
 from devid_lib.errors import CorpusError, DevidError, ParameterError
-from devid_lib.recorders import DESIGNS, DEVICES, record
-from devid_lib.simulate import RECORDERS, SAMPLERATE, recording, simulate_corpus
-from devid_lib.soundfield import VOICES, draw_place, draw_session, sound_field, speech
+from devid_lib.recorders import DESIGNS, DEVICES, RECORDERS, record
+from devid_lib.simulate import recording, simulate_corpus
+from devid_lib.soundfield import SAMPLERATE, VOICES, draw_place, draw_session, sound_field, speech
 
 SETTINGS = dict(seed=7, minutes=0.03)
 REPOSITORY = Path(__file__).resolve().parent.parent
@@ -64,6 +64,17 @@ def finished_recordings(folder):
     return sorted(folder.glob("[!.]*/[!.]*.wav"))
 
 
+def is_complete(folder):
+    return "files" in json.loads((folder / "simulation.json").read_text())
+
+
+def make_incomplete(folder):
+    """Leave the marker as it is while a corpus is being made."""
+    marker = json.loads((folder / "simulation.json").read_text())
+    del marker["files"]
+    (folder / "simulation.json").write_text(json.dumps(marker))
+
+
 # --- What is made ----------------------------------------------------------------------------------------------------
 def test_corpus_is_the_same_for_any_number_of_threads(corpus, tmp_path):
     assert digests(simulate_corpus(tmp_path / "again", n_jobs=3, **SETTINGS)) == digests(corpus)
@@ -93,7 +104,7 @@ def test_marker_tells_settings_and_that_it_is_simulated(corpus):
     marker = json.loads((corpus / "simulation.json").read_text())
     assert (marker["seed"], marker["minutes"], marker["share"]) == (7, 0.03, "nothing")
     assert "no real device" in marker["statement"]
-    assert not (corpus / "simulation-unfinished.json").exists()
+    assert {path.relative_to(corpus).as_posix() for path in finished_recordings(corpus)} < set(marker["files"])
 
 
 def test_all_files_have_one_format(corpus):
@@ -218,7 +229,8 @@ def test_several_devices_can_hear_the_same():
     said = np.zeros(SAMPLERATE, np.float32)
     session = replace(draw_session(np.random.default_rng(0)), levels=(-100.0, -100.0))
     said[1000] = 0.5
-    y = [sound_field(len(said), rng=np.random.default_rng(n), session=session, said=said) for n in (1, 2)]
+    place = draw_place(session, np.random.default_rng(0))
+    y = [sound_field(len(said), rng=np.random.default_rng(n), session=session, place=place, said=said) for n in (1, 2)]
     assert [int(np.argmax(abs(field))) for field in y] == [1000, 1000] and not np.allclose(*y)
 
 
@@ -240,7 +252,7 @@ def test_a_deleted_and_a_truncated_recording_are_made_again(cheap, tmp_path):
     before = digests(simulate_corpus(tmp_path, **SETTINGS))
     (tmp_path / "Elm" / "2.wav").unlink()
     (tmp_path / "Larch" / "3.wav").write_bytes((tmp_path / "Larch" / "3.wav").read_bytes()[:-100])
-    (tmp_path / "simulation.json").rename(tmp_path / "simulation-unfinished.json")
+    make_incomplete(tmp_path)
     cheap.clear()
     simulate_corpus(tmp_path, **SETTINGS)
     assert sorted(cheap) == ["Elm", "Larch"] and digests(tmp_path) == before
@@ -259,7 +271,7 @@ def test_what_a_finished_corpus_lost_is_made_again(cheap, tmp_path):
 def test_other_settings_are_refused(cheap, tmp_path, unfinished, other):
     simulate_corpus(tmp_path, **SETTINGS)
     if unfinished:
-        (tmp_path / "simulation.json").rename(tmp_path / "simulation-unfinished.json")
+        make_incomplete(tmp_path)
         (tmp_path / "Elm" / "2.wav").unlink()
     before = digests(tmp_path)
     with pytest.raises(CorpusError, match=f"{next(iter(other))}=") as error:
@@ -274,19 +286,20 @@ def test_other_constants_are_refused(cheap, tmp_path, monkeypatch):
         simulate_corpus(tmp_path, **SETTINGS)
 
 
-@pytest.mark.parametrize("marker", ["simulation.json", "simulation-unfinished.json"])
-def test_what_an_older_version_made_is_made_anew(cheap, tmp_path, capsys, marker):
+@pytest.mark.parametrize("unfinished", [False, True])
+def test_what_an_older_version_made_is_made_anew(cheap, tmp_path, capsys, unfinished):
     before = digests(simulate_corpus(tmp_path, **SETTINGS))
     old = json.loads((tmp_path / "simulation.json").read_text()) | {"version": 1, "constants": "0", "identical": False}
     del old["share"]  # version 1 had no such word
-    (tmp_path / "simulation.json").unlink()
-    (tmp_path / marker).write_text(json.dumps(old))
+    (tmp_path / "simulation.json").write_text(json.dumps(old))
+    if unfinished:
+        make_incomplete(tmp_path)
     (tmp_path / "Elm" / "2.wav").write_bytes(b"old")
     cheap.clear()
     simulate_corpus(tmp_path, **SETTINGS)
     assert len(cheap) == 27 and digests(tmp_path) == before
     assert capsys.readouterr().out == f"Note: {tmp_path}: simulated by an older version: made again\n"
-    assert not (tmp_path / "simulation-unfinished.json").exists()
+    assert is_complete(tmp_path)
 
 
 @pytest.mark.parametrize("other", [dict(version=1, identical=True), dict(version=1, seed=8), dict(version=99)])
@@ -312,7 +325,7 @@ def test_a_folder_with_other_files_is_refused(cheap, tmp_path):
         simulate_corpus(tmp_path / "Alder" / "1.wav", **SETTINGS)
 
 
-@pytest.mark.parametrize("content", ["", "{", "[1]", "3"])
+@pytest.mark.parametrize("content", ["", "{", "[1]", "3", '{"files": 3}', '{"files": {"Elm/2.wav": 3}}'])
 def test_an_unreadable_marker_is_refused(cheap, tmp_path, content):
     (tmp_path / "simulation.json").write_text(content)
     with pytest.raises(CorpusError, match="simulation.json"):
@@ -354,7 +367,7 @@ def test_a_copied_corpus_is_not_made_again(cheap, tmp_path):
 
 # --- Interrupted -----------------------------------------------------------------------------------------------------
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
-def test_an_error_leaves_whole_recordings_and_no_marker(cheap, tmp_path, monkeypatch, error):
+def test_an_error_leaves_whole_recordings_and_no_list_of_them(cheap, tmp_path, monkeypatch, error):
     write = simulate.wavfile.write
 
     def failing(path, rate, y):
@@ -367,21 +380,21 @@ def test_an_error_leaves_whole_recordings_and_no_marker(cheap, tmp_path, monkeyp
     with pytest.raises(error):
         simulate_corpus(tmp_path, **SETTINGS)
     assert not temporary_files(tmp_path) and 5 <= len(finished_recordings(tmp_path)) < 27
-    assert not (tmp_path / "simulation.json").exists() and not (tmp_path / "manifest.csv").exists()
+    assert not is_complete(tmp_path) and not (tmp_path / "manifest.csv").exists()
     monkeypatch.setattr(simulate.wavfile, "write", write)
     simulate_corpus(tmp_path, **SETTINGS)
-    assert len(finished_recordings(tmp_path)) == 27 and (tmp_path / "simulation.json").exists()
+    assert len(finished_recordings(tmp_path)) == 27 and is_complete(tmp_path)
     assert len(cheap) < 2 * 27  # the whole ones were kept
 
 
-def test_the_marker_comes_last(cheap, tmp_path, monkeypatch):
+def test_the_list_of_files_comes_last(cheap, tmp_path, monkeypatch):
     def failing(*_):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(simulate, "_write_manifest", failing)
     with pytest.raises(KeyboardInterrupt):
         simulate_corpus(tmp_path, **SETTINGS)
-    assert len(finished_recordings(tmp_path)) == 27 and not (tmp_path / "simulation.json").exists()
+    assert len(finished_recordings(tmp_path)) == 27 and not is_complete(tmp_path)
 
 
 def test_work_stops_at_the_next_filter_when_another_thread_has_failed():
@@ -416,7 +429,7 @@ def test_ctrl_c_leaves_nothing_half_made(tmp_path):
     process.send_signal(signal.SIGINT)
     _, errors = process.communicate(timeout=60)
     assert process.returncode != 0 and b"KeyboardInterrupt" in errors
-    assert not temporary_files(tmp_path) and not (tmp_path / "simulation.json").exists()
+    assert not temporary_files(tmp_path) and not is_complete(tmp_path)
     sizes = {(task[0].name, task[1]): task[2] for task in
              simulate._tasks(simulate._settings(seed=0, minutes=1.0, share="nothing"))}
     found = finished_recordings(tmp_path)
@@ -460,8 +473,7 @@ def test_record_refuses_an_unknown_codec():
 @pytest.mark.parametrize("n_samples", [0, -5, 2.0, True])
 def test_lengths_are_checked(n_samples):
     rng = np.random.default_rng(0)
-    for make in (lambda: speech(n_samples, rng=rng), lambda: sound_field(n_samples, rng=rng),
-                 lambda: recording(RECORDERS[0], n_samples=n_samples, rng=rng)):
+    for make in (lambda: speech(n_samples, rng=rng), lambda: recording(RECORDERS[0], n_samples=n_samples, rng=rng)):
         with pytest.raises(ParameterError, match="n_samples"):
             make()
 

@@ -10,7 +10,7 @@ from sklearn.base import clone
 from sklearn.mixture import GaussianMixture
 
 from devid_lib.errors import ParameterError
-from devid_lib.simulate import speech
+from devid_lib.soundfield import speech
 from devid_lib.systems import cepstra
 from devid_lib.systems.cepstra import AdaptedMixtures, CepstralStatistics, Mixture, RecordingMixture
 from devid_lib.systems.excerpts import Excerpt

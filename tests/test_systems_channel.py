@@ -5,7 +5,7 @@ import pytest
 from scipy import signal
 from test_systems_cepstra import check_system
 
-from devid_lib.simulate import speech
+from devid_lib.soundfield import speech
 from devid_lib.systems import channel
 from devid_lib.systems.channel import BlindChannel, clean_speech
 from devid_lib.systems.excerpts import Excerpt

@@ -46,10 +46,10 @@ from sklearn.preprocessing import StandardScaler
 
 from devid_lib.audio import load_recording
 from devid_lib.features import extract_features
-from devid_lib.recorders import DESIGNS, draw_model, draw_unit
+from devid_lib.recorders import DESIGNS, draw_model, draw_unit, record
 from devid_lib.segments import random_segments
-from devid_lib.simulate import SAMPLERATE, SHARED, record, recording, simulate_corpus, sound_field, speech
-from devid_lib.soundfield import VOICES, draw_place, draw_session
+from devid_lib.simulate import SHARED, recording, simulate_corpus
+from devid_lib.soundfield import SAMPLERATE, VOICES, draw_place, draw_session, sound_field, speech
 
 BOTTOM = 300  # of the band whose ripples are measured [Hz]
 PERIODS = (125, 250, 500, 1000, 2000, 5000, 8000)  # of a ripple, ends of the ranges [Hz]

@@ -86,7 +86,9 @@ def paper_tables(rows):
 
 def corpora_table():
     """Return what is known of public recordings."""
-    columns, *rows = corpora.overview()
+    columns = ["name", "what it is", "devices", "sessions", "rate", "size", "licence", "shows", "cannot show"]
+    rows = [[corpus.name, f"{corpus.title}: {corpus.what}", str(corpus.devices), corpus.sessions, corpus.rate,
+             corpora.sizes(corpus), corpus.licence, corpus.shows, corpus.cannot] for corpus in corpora.CORPORA.values()]
     return markdown(columns, rows)
 
 

@@ -9,29 +9,65 @@ import io
 import re
 import shutil
 import time
+from dataclasses import asdict, dataclass, field
+from importlib import resources
 from pathlib import Path, PurePosixPath
 from urllib.parse import urlsplit
 
 import numpy as np
 import soundfile as sf
 import soxr
+import yaml
 
 from ..errors import CorpusError, ParameterError
 from ..files import atomic_path, locked, read_json, remove, write_json
 from ..progress import progress
 from . import layouts
 from .download import contents, fetch, megabytes, unpack
-from .registry import CORPORA
 
 FORMAT = 1  # raise it when lists or joined recordings are made differently
-FACTS = ("title", "licence", "citation", "page", "shows", "cannot", "checked")
 FLAC = ("PCM_16", "PCM_24")  # codings that FLAC keeps to the bit
 SPARE = 1.05  # sizes in the registry are rounded
 RATE, TAPS = 44100, 4096  # of the simulator [Hz], and of a microphone's response there [samples]
 
 
+@dataclass(frozen=True)
+class Corpus:
+    """What is known of public recordings."""
+
+    name: str  # what `corpus.load_corpus` and ``devid corpora`` call it
+    title: str  # its own name
+    what: str  # what it is, in one line
+    devices: int  # number of devices that its loader finds; fewer in a folder mean that the folder is half there
+    units: str  # which devices they are
+    sessions: str  # what was recorded together
+    rate: str
+    shows: str  # what can be shown with it
+    cannot: str  # and what cannot: sessions, units of one model, speakers confounded with devices
+    licence: str
+    citation: str
+    page: str  # an address to read
+    checked: str  # in which source the facts were read, and what could not be checked
+    archives: dict = field(default_factory=dict)  # address behind `base`: checksum as pooch takes it, or "": `contents`
+    base: str = ""
+    by_hand: str = ""  # why there are no archives, and how to get the files
+    size: int | None = None  # at most so many bytes to download
+    unpacked: int | None = None  # at most so many bytes on disk afterwards
+    keep: str = ""  # regular expression of the members of the archives that are unpacked
+    strip: int = 0  # so many folders of their paths are left out before
+    contents: str = ""  # SHA-256 of what was unpacked, see `download.contents`; "" where the archives have checksums
+    files: int | None = None  # number of audio files that the loader finds, where that is known
+    left_out: str = ""  # what the loader leaves out
+    layout: str = ""  # the function in `layouts` that reads the folder; "" = impulse responses, not recordings
+    seconds: float | None = None  # clips of a recording are laid end to end up to this length [s]; none = all of them
+
+
+_TABLE = yaml.safe_load((resources.files(__package__) / "registry.yaml").read_text(encoding="utf-8"))
+CORPORA = {name: Corpus(name, **facts) for name, facts in _TABLE.items()}
+
+
 def known(name):
-    """Return what is known of a public corpus, a `registry.Corpus`; a ParameterError names those that there are.
+    """Return what is known of a public corpus, a `Corpus`; a ParameterError names those that there are.
 
     >>> known("dspspeech-20").licence
     'MIT'
@@ -49,14 +85,14 @@ def described(name):
     """
     corpus = known(name)
     facts = {"what": corpus.what, "devices": f"{corpus.devices}: {corpus.units}", "sessions": corpus.sessions,
-             "rate": corpus.rate, "size": _sizes(corpus), "licence": corpus.licence, "cite": corpus.citation,
+             "rate": corpus.rate, "size": sizes(corpus), "licence": corpus.licence, "cite": corpus.citation,
              "page": corpus.page, "shows": corpus.shows, "cannot": corpus.cannot, "checked": corpus.checked,
              "left out": corpus.left_out, "by hand": corpus.by_hand,
              "address": corpus.base or ", ".join(corpus.archives)}
     return "\n".join([f"{name}: {corpus.title}", *(f"  {key:10} {fact}" for key, fact in facts.items() if fact)])
 
 
-def _sizes(corpus):
+def sizes(corpus):
     """Return how large a corpus is, in words."""
     if corpus.by_hand:
         return "by hand"
@@ -64,24 +100,11 @@ def _sizes(corpus):
 
 
 def get(name, *, data_dir="data"):
-    """Download and unpack a public corpus, unless it is there already.
+    """Download and unpack a public corpus, a key of `CORPORA`, unless it is there already.
 
-    Parameters
-    ----------
-    name : str
-        A key of `CORPORA`.
-    data_dir : str or Path
-        It goes to ``<data_dir>/corpora/<name>/files``, whole or not at all.
-
-    Returns
-    -------
-    folder : Path
-
-    Raises
-    ------
-    CorpusError
-        If it can only be got by hand, the disk has no room, the download breaks off (a second call goes on from
-        there), or what arrived is not what it should be.
+    The folder that is returned is ``<data_dir>/corpora/<name>/files``, whole or not at all. CorpusError says that it
+    can only be got by hand, the disk has no room, the download broke off (a second call goes on from there), or what
+    arrived is not what it should be.
     """
     corpus = known(name)
     folder = Path(data_dir) / "corpora" / name
@@ -120,26 +143,16 @@ def _download(corpus, folder):
     except CorpusError:  # not what it should be, so that it is no use to keep it; a full disk is another error
         remove(archives)
         raise
-    told = {"name": corpus.name, "got": time.strftime("%Y-%m-%d"), "archives": corpus.archives}
-    write_json(folder / "source.json", told | {fact: getattr(corpus, fact) for fact in FACTS})
+    write_json(folder / "source.json", {"got": time.strftime("%Y-%m-%d")} | asdict(corpus))
     remove(archives)
 
 
 def listed(name, *, data_dir="data"):
     """Return the list of recordings of a public corpus that is in ``data_dir``, made if it is not there yet.
 
-    Returns
-    -------
-    manifest : Path
-        A CSV with path, device, recording, session, speaker.
-    notes : list of str
-        Licence and citation, and what a reader of any result on this corpus should know.
-
-    Raises
-    ------
-    CorpusError
-        If it is not there; the message says how large it is, under which licence, and how to get it. If it is half
-        there, or its files are not what they should be.
+    That is the path of a CSV with path, device, recording, session, speaker, and a list of sentences: licence and
+    citation, and what a reader of any result on this corpus should know. CorpusError says how to get what is not there,
+    how large it is and under which licence, or that it is half there or not what it should be.
     """
     corpus = known(name)
     folder = Path(data_dir) / "corpora" / name
@@ -148,7 +161,7 @@ def listed(name, *, data_dir="data"):
     if not (folder / "files").is_dir():
         how = f"  {corpus.by_hand}. Put them into {folder / 'files'}" if corpus.by_hand else (
             f"  nothing was downloaded. To get it: devid corpora get {name}, or corpora.get({name!r}, data_dir=...)")
-        raise CorpusError(f"{name}: is not in {folder}\n  {corpus.what}\n  {_sizes(corpus)}\n  "
+        raise CorpusError(f"{name}: is not in {folder}\n  {corpus.what}\n  {sizes(corpus)}\n  "
                           f"licence: {corpus.licence}\n{how}")
     prepared = folder / f"prepared-{FORMAT}"
     with locked(Path(data_dir) / "locks" / f"corpus-{name}.lock"):
@@ -219,32 +232,17 @@ def _join(clips, path, *, seconds):
 
 
 def impulse_responses(*, data_dir="data"):
-    """Return the measured responses of the microphones of MicIRP, for `simulate.simulate_corpus`.
+    """Return the measured responses of the microphones of MicIRP that ``get("micirp")`` put into ``data_dir``.
 
-    Parameters
-    ----------
-    data_dir : str or Path
-        Where ``get("micirp")`` put them.
-
-    Returns
-    -------
-    responses : dict of str: np.ndarray [shape=(2049,)]
-        By microphone, from 0 Hz to 22.05 kHz [dB], not below -60. The mean power response between 300 and 3400 Hz is
-        0 dB, so that a microphone changes the colour of speech and not its level.
-
-    Raises
-    ------
-    CorpusError
-        If they are not there, or half there.
-
-    Notes
-    -----
-    Of an impulse response 4096 samples at 44.1 kHz, from 1 ms before the largest, are used, the last of them faded out.
+    They are what `simulate.simulate_corpus` takes: a dict of np.ndarray [shape=(2049,)], from 0 Hz to 22.05 kHz [dB],
+    not below -60. The mean power response between 300 and 3400 Hz is 0 dB, so that a microphone changes the colour of
+    speech and not its level. Of an impulse response 4096 samples at 44.1 kHz, from 1 ms before the largest, are used,
+    the last of them faded out.
     """
     corpus, folder = known("micirp"), Path(data_dir) / "corpora" / "micirp" / "files"
     paths = sorted(path for path in folder.rglob("*.wav") if not path.name.startswith("."))
     if len(paths) != corpus.files:
-        raise CorpusError(f"{folder}: {len(paths)} of {corpus.files} impulse responses; {_sizes(corpus)}, licence: "
+        raise CorpusError(f"{folder}: {len(paths)} of {corpus.files} impulse responses; {sizes(corpus)}, licence: "
                           f"{corpus.licence}. To get them: devid corpora get micirp")
     responses, f = {}, np.fft.rfftfreq(TAPS, 1 / RATE)
     for path in paths:
@@ -256,11 +254,3 @@ def impulse_responses(*, data_dir="data"):
         power /= power[(f >= 300) & (f <= 3400)].mean()
         responses[path.stem.removeprefix("IR_")] = 10 * np.log10(np.maximum(power, 1e-6))
     return responses
-
-
-def overview():
-    """Return the public recordings as a table of words: names of columns, then a row a corpus."""
-    columns = ["name", "what it is", "devices", "sessions", "rate", "size", "licence", "shows", "cannot show"]
-    rows = [[corpus.name, f"{corpus.title}: {corpus.what}", str(corpus.devices), corpus.sessions, corpus.rate,
-             _sizes(corpus), corpus.licence, corpus.shows, corpus.cannot] for corpus in CORPORA.values()]
-    return [columns, *rows]

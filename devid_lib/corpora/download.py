@@ -30,19 +30,9 @@ NO_DISK = (None, errno.EINVAL)  # errors of the operating system that are none o
 def fetch(url, path, *, checksum="", limit):
     """Download a file; a second try goes on where the first broke off.
 
-    Parameters
-    ----------
-    url, path : str; str or Path
-        What has arrived so far is kept beside the file to be, with ``.part`` at its end.
-    checksum : str
-        As pooch takes it, for example ``md5:...``; empty = the file is not checked.
-    limit : int
-        More than this is not taken [bytes].
-
-    Raises
-    ------
-    CorpusError
-        If the server refuses, breaks off several times, sends too much or something else, or the disk is full.
+    What has arrived so far is kept beside the file to be, with ``.part`` at its end. ``checksum`` is as pooch takes it,
+    for example ``md5:...``; empty = the file is not checked. CorpusError says that the server refuses, breaks off
+    several times, sends more than ``limit`` [bytes] or something else, or that the disk is full.
     """
     import pooch  # these two take half a second to import
     import requests
@@ -122,26 +112,15 @@ def _append(answer, part, *, have, total, limit):
 def unpack(archive, folder, *, keep, strip=0, limit):
     """Unpack the wanted files of a ZIP or tar archive, after all its members have been looked at.
 
-    Parameters
-    ----------
-    archive, folder : str or Path
-        Both have to be there.
-    keep, strip : str, int
-        Regular expression of the members wanted, without their first ``strip`` folders; licence and README are
-        unpacked too.
-    limit : int
-        More than this is not unpacked [bytes].
-
-    Raises
-    ------
-    CorpusError
-        If the archive is damaged, or a member is a link or a device, has an absolute path or one that leads out of
-        the folder, or has the name of another; or if they are too many or too large. Nothing is written then.
+    ``keep`` is a regular expression of their paths without the first ``strip`` folders; licence and README are wanted
+    too. CorpusError says that the archive is damaged, or that a member is a link or a device, has an absolute path or
+    one that leads out of the folder, or the name of another, or that they are too many, or more than ``limit`` [bytes]:
+    nothing is written then.
     """
     try:
         with _opened(archive) as members:
             seen, wanted, total = set(), [], 0
-            for count, (name, kind, size, read) in enumerate(members()):
+            for count, (name, kind, size, read) in enumerate(members):
                 if reason := _harm(name, kind) or ("is there twice" if name in seen else ""):
                     raise CorpusError(f"{archive}: {ascii(name)} {reason}: nothing was unpacked")
                 seen.add(name)
@@ -164,13 +143,13 @@ def unpack(archive, folder, *, keep, strip=0, limit):
 
 @contextmanager
 def _opened(archive):
-    """Yield a function that yields the members of an archive: name, kind, size [bytes] and what opens it."""
+    """Yield the members of an archive, one after the other: name, kind, size [bytes] and what opens it."""
     if zipfile.is_zipfile(archive):
         with zipfile.ZipFile(archive) as file:
-            yield lambda: (_zip_member(file, info) for info in file.infolist())
+            yield (_zip_member(file, info) for info in file.infolist())
     else:
         with tarfile.open(archive) as file:
-            yield lambda: (_tar_member(file, info) for info in file)
+            yield (_tar_member(file, info) for info in file)
 
 
 def _zip_member(file, info):

@@ -9,7 +9,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
-from ..simulate import speech
+from ..soundfield import speech
 from .cepstra import Mixture, fit_background, posteriors
 from .excerpts import Excerpt
 from .frames import FRAME_S, HOP_S, cepstra, power_spectra, rasta_filter

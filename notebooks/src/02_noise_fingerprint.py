@@ -629,7 +629,7 @@ session.saw(
 # 1. Set the thresholding to `hard`. What does the noise look like then, and does a linear classifier notice?
 # 2. Set `rescale` to `mln`, a noise level for each level. What is clipped now, and does it help?
 # 3. Up to which frequency does the spectrum of each device reach? Of the simulated recorders the codec is known
-#    (`devid_lib.simulate.RECORDERS`): does it explain the ends?
+#    (`devid_lib.recorders.RECORDERS`): does it explain the ends?
 #
 # Worked answers: [solutions](solutions/02_noise_fingerprint.ipynb)
 #

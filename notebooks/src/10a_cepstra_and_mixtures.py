@@ -30,7 +30,7 @@ from scipy.stats import norm
 
 from devid_lib import plots
 from devid_lib.errors import DevidError
-from devid_lib.simulate import speech
+from devid_lib.soundfield import speech
 from devid_lib.systems import cepstra, channel, frames, spectra
 from devid_lib.systems.excerpts import Excerpt, cut_excerpts, whole_recordings
 from devid_lib.workbook import start

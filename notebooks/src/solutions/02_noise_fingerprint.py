@@ -21,8 +21,8 @@ from sklearn.preprocessing import StandardScaler
 from devid_lib import evaluation, plots
 from devid_lib.audio import load_recording
 from devid_lib.noise import wavelet_noise
+from devid_lib.recorders import RECORDERS
 from devid_lib.segments import regular_segments
-from devid_lib.simulate import RECORDERS
 from devid_lib.workbook import start
 
 session = start("02_noise_fingerprint-answers", globals())
@@ -117,7 +117,7 @@ for i, device in enumerate(dataset.devices):
     magnitudes = np.expm1(dataset.X[train & (dataset.y == i)]).mean(axis=0)
     db = pd.Series(20 * np.log10(magnitudes + 1e-6), frequency / 1000).rolling(9, center=True, min_periods=1).mean()
     ends[device] = db.index[db > db[5:15].median() - 20].max()
-codec = {recorder.name: recorder.codec for recorder in RECORDERS}
+codec = {recorder.name: recorder.design.codec for recorder in RECORDERS}
 table = pd.DataFrame({"reaches to [kHz]": ends, "codec": {device: codec.get(device, "not known") for device in ends}})
 table.sort_values("reaches to [kHz]").style.format(precision=1)
 
