@@ -129,7 +129,7 @@ class Evidence:
         r = _shares(x, model.weights, model.centres, model.variances)
         gain = np.einsum("p,kpq->kq", model.axes.sum(axis=0), model.whiten)  # what a gain does to whitened blocks
         level = model.means @ model.axes.mean(axis=0)
-        loud = (x @ model.axes.mean(axis=0) > level.min() - GAIN_SD)[:, None]  # a closed gate leaves far less than a pause
+        loud = (x @ model.axes.mean(axis=0) > level.min() - GAIN_SD)[:, None]  # a closed gate leaves less than pauses
         u, v, t = 0, np.zeros((len(x), 1)), model.loadings
         for k in np.argsort(-level):
             heard = r * (level > level.min()) * loud, u * loud, v * loud  # at last: all but the quietest kind

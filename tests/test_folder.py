@@ -17,7 +17,7 @@ CONTRACT = "notebook table system variant corpus unit metric value low high n pa
 
 @pytest.fixture
 def run(tmp_path):
-    return folder.open_run(tmp_path / "runs" / "today")
+    return tmp_path / "runs" / "today"
 
 
 def rows(*values, **more):
@@ -80,6 +80,7 @@ def test_missing_columns_are_empty(run):
 
 
 def test_half_written_tables_are_passed_by(run):
+    (run / "metrics").mkdir(parents=True)
     rows(0.9, 0.8).reindex(columns=folder.COLUMNS).to_csv(run / "metrics" / ".tmp1-04_mlp.csv", index=False)
     assert len(folder.save_metrics(run, "03_softmax", rows(0.87))) == 1
 
@@ -110,7 +111,7 @@ def test_predictions_read_back_equal(run):
 
 def test_writing_twice_gives_the_same_bytes(tmp_path):
     for name in ("one", "two"):
-        run = folder.open_run(tmp_path / name)
+        run = tmp_path / name
         folder.save_metrics(run, "04_mlp", rows(1 / 3, 0.92))
         folder.save_metrics(run, "03_softmax", rows(0.87))
         folder.save_predictions(run, "04_mlp", "mlp-3", predictions())
@@ -127,7 +128,7 @@ def test_figures_are_the_same_twice(tmp_path):
         with matplotlib.rc_context({"svg.hashsalt": "devid"}):
             figure = Figure()
             figure.subplots().plot([1, 3, 2])
-            folder.save_figure(folder.open_run(tmp_path / name), "04_mlp", "curve", figure)
+            folder.save_figure(tmp_path / name, "04_mlp", "curve", figure)
     saved = contents(tmp_path / "one")
     assert {"figures/04_mlp-curve.png", "figures/04_mlp-curve.svg"} <= set(saved)
     assert saved == contents(tmp_path / "two")
@@ -146,8 +147,10 @@ def test_missing_json_is_empty(tmp_path):
 
 def test_run_folder_that_cannot_be_made(tmp_path):
     (tmp_path / "runs").write_text("a file")
-    with pytest.raises(DevidError, match="runs.today: cannot make"):
-        folder.open_run(tmp_path / "runs" / "today")
+    with pytest.raises(DevidError, match="runs.today: cannot make"), folder.claimed(tmp_path / "runs" / "today"):
+        pass
+    with pytest.raises(DevidError, match="runs.today.run.json: cannot be written"):
+        folder.update_run(tmp_path / "runs" / "today", seed=0)
 
 
 def test_what_somebody_else_wrote_is_no_metric(run, capsys):
@@ -228,13 +231,6 @@ def test_a_folder_in_which_nothing_was_written_is_gone(tmp_path):
     with pytest.raises(DevidError, match="other recordings"), folder.claimed(tmp_path / "run"):
         raise DevidError("other recordings")
     assert not (tmp_path / "run").exists()
-
-
-def test_opening_a_run_again_keeps_what_is_there(run):
-    folder.save_metrics(run, "03_softmax", rows(0.87))
-    before = contents(run)
-    folder.open_run(run)
-    assert contents(run) == before
 
 
 def test_versions_name_what_makes_the_numbers():

@@ -75,7 +75,7 @@ def shown(html):
 
 def make_run(run, rows=None, **info):
     """Fill a run folder as the notebooks do."""
-    folder.open_run(run)
+    (run / "notebooks").mkdir(parents=True)
     rows = rows_of_a_run() if rows is None else rows
     for name, part in rows.groupby("notebook"):
         folder.save_metrics(run, name, part)

@@ -229,6 +229,7 @@ def test_a_damaged_made_case_is_made_again(tmp_path, monkeypatch, capsys, name, 
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(session.PROJECT), "TF_CPP_MIN_LOG_LEVEL": "3"}
 RACE = """
 import hashlib, random, sys, time
+from pathlib import Path
 from devid_lib import simulate
 from devid_lib.corpus import load_corpus
 from devid_lib.dataset import build_dataset
@@ -242,7 +243,7 @@ for seed in range(5):
     corpus = load_corpus("simulated", data_dir=data_dir, seed=seed, recording_minutes=0.02, segment_length=512)
     dataset = build_dataset(corpus, segment_length=512, train_segments=4, test_segments=4, level=4, data_dir=data_dir)
     print(seed, hashlib.sha256(dataset.X.tobytes()).hexdigest())
-    run = folder.open_run(run)
+    run = Path(run)
     folder.save_recordings(run, corpus)
     folder.save_metrics(run, f"{number}{seed}_race", dataset.segments.head(1).assign(value=float(seed)))
 """

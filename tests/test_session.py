@@ -161,9 +161,9 @@ def test_workspace_is_the_project_from_everywhere(monkeypatch, tmp_path):
     assert session.in_workspace("runs/lab") == session.PROJECT / "runs" / "lab"
     assert session.in_workspace("/elsewhere") == Path("/elsewhere")
     monkeypatch.setattr(session, "PROJECT", tmp_path / "site-packages")
-    assert session.workspace() == tmp_path  # installed without its notebooks: this folder
+    assert session.in_workspace("") == tmp_path  # installed without its notebooks: this folder
     monkeypatch.setenv("DEVID_HOME", str(tmp_path / "home"))
-    assert session.workspace() == tmp_path / "home"
+    assert session.in_workspace("") == tmp_path / "home"
 
 
 @pytest.mark.parametrize("name", ["phones", "simulated-phones"])

@@ -80,7 +80,6 @@ def test_a_point_gets_preset_common_and_own_parameters():
 # --- The results -----------------------------------------------------------------------------------------------------
 def ran(run_dir, seed, value):
     """Write what a run leaves."""
-    folder.open_run(run_dir)
     rows = pd.DataFrame({"system": ["softmax"], "metric": ["accuracy"], "value": [value], "seed": [seed]})
     folder.save_metrics(run_dir, "03_softmax", rows.assign(corpus="simulated"))
 

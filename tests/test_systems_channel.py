@@ -71,13 +71,14 @@ def test_gain_is_taken_out(model):
 
 def test_clean_speech_has_no_channel(model):
     """Speech like that of the model's comes out flat: within 3 dB over nearly all of the band."""
+    mixture, spectra = model
     y = speech(30 * RATE, rng=np.random.default_rng(7), samplerate=RATE)
     frames = channel.band_log_spectra(y, RATE)
     loud = np.log(np.exp(frames).sum(axis=1))
     active = loud > loud.max() - np.log(10) * channel.PAUSE_DB / 10
     x = channel.rasta_mfcc(Excerpt(y, RATE), n_coefficients=12)[active]
-    shares = channel.posteriors(model.mixture, model.mixture.standardised(x))
-    response = channel.channel(frames[active].mean(axis=0), shares.mean(axis=0), model.spectra)
+    shares = channel.posteriors(mixture, mixture.standardised(x))
+    response = channel.channel(frames[active].mean(axis=0), shares.mean(axis=0), spectra)
     assert np.mean(np.abs(response) * 10 / np.log(10) < 3) > 0.95
 
 

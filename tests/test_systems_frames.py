@@ -104,14 +104,6 @@ def test_rasta_takes_out_a_fixed_channel():
     assert np.all(frames.rasta_filter(np.full((20, 2), 7.0)) == 0)
 
 
-def test_deltas_are_regression_slopes():
-    ramp = np.arange(6.0)[:, None] * 3
-    with_slopes = frames.with_deltas(ramp)
-    assert with_slopes.shape == (6, 2)
-    np.testing.assert_allclose(with_slopes[2:4, 1], 3.0)
-    assert with_slopes[0, 1] == pytest.approx((1 * (3 - 0) + 2 * (6 - 0)) / 10)  # the first frame is repeated
-
-
 def test_asymmetric_lowpass_by_hand():
     x = np.array([[1.0], [2.0], [0.0], [0.5]])
     second = 0.999 * 0.9 + 0.001 * 2.0

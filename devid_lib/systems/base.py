@@ -12,10 +12,8 @@ from .excerpts import Excerpt
 
 # What the parameters of systems may be, by their names: whole numbers of at least so much; numbers above 0 of at most.
 LEAST = {"n_fft": 4, "n_coefficients": 1, "n_components": 1, "n_clusters": 1, "n_estimators": 1, "n_features": 1,
-         "n_nonzero": 1, "n_steps": 1, "frames_each": 1, "size": 3, "step": 1, "epochs": 0,
-         "random_state": 0}  # fmt: skip
-MOST = {"C": np.inf, "alpha": np.inf, "gamma": np.inf, "over": np.inf, "piece_s": np.inf, "above_db": np.inf, "nu": 1,
-        "share": 1}  # fmt: skip
+         "n_nonzero": 1, "n_steps": 1, "frames_each": 1, "step": 1, "epochs": 0, "random_state": 0}  # fmt: skip
+MOST = {"C": np.inf, "alpha": np.inf, "gamma": np.inf, "piece_s": np.inf, "above_db": np.inf, "nu": 1}
 
 
 class System(ClassifierMixin, BaseEstimator):
@@ -26,14 +24,9 @@ class System(ClassifierMixin, BaseEstimator):
     else, so that `sklearn.base.clone` works: ``@dataclass(eq=False, repr=False, kw_only=True)`` writes it. Whatever is
     random takes ``random_state``. Notebook 10 builds one in ten lines.
 
-    Attributes
-    ----------
-    classes_ : np.ndarray of str
-        Devices in the order of the columns of ``predict_proba``.
-    temperature_ : float
-        Scores are divided by it before they become probabilities; 1 until ``calibrate`` has been called.
-    samplerate_ : int
-        Of all excerpts [Hz].
+    Fitted, it has ``classes_``, the devices in the order of the columns of ``predict_proba``, ``samplerate_``, that of
+    all excerpts [Hz], and ``temperature_``, by which scores are divided before they become probabilities: 1 until
+    ``calibrate`` has been called.
     """
 
     def learns(self, unit):
@@ -92,22 +85,13 @@ class System(ClassifierMixin, BaseEstimator):
 
 
 def best_temperature(scores, codes, *, n):
-    """Return the temperature that makes the best probabilities of scores, float: least log-loss (Guo et al., 2017).
+    """Return the temperature that makes the best probabilities of scores [shape=(n, n_devices)]: least log-loss.
 
-    Parameters
-    ----------
-    scores : np.ndarray [shape=(n_excerpts, n_devices)]
-        Of excerpts that were not learned, whose class numbers ``codes`` are.
-    n : int
-        Recordings that they come from. The truth is taken to be the true device with (n + 1) / (n + 2) only (Laplace;
-        Platt, 1999): n recordings without an error do not show that there never is one, and T stays above 0.
+    The excerpts, whose class numbers ``codes`` are, were not learned, and come from ``n`` recordings. The truth is
+    taken to be the true device with (n + 1) / (n + 2) only (Laplace; Platt, 1999): n recordings without an error do not
+    show that there never is one, and T stays above 0. Notebook 10. Guo, Pleiss, Sun & Weinberger, "On calibration of
+    modern neural networks", ICML 2017.
 
-    Notes
-    -----
-    Notebook 10. Guo, Pleiss, Sun & Weinberger, "On calibration of modern neural networks", ICML 2017.
-
-    Examples
-    --------
     >>> scores, codes = np.array([[2.0, 0], [2, 0], [2, 0], [2, 0]]), np.array([0, 0, 0, 1])  # three of four are right
     >>> round(best_temperature(scores, codes, n=1000), 2), round(float(2 / np.log(3)), 2)
     (1.82, 1.82)

@@ -12,7 +12,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..errors import check_name
 from .base import System
-from .frames import HOP_S, N_COEFFICIENTS, cepstra
+from .frames import HOP_S, cepstra
 from .spectra import NearestOfClass, VectorSystem, evenly, pairwise_machine
 from .warnings import FewFramesWarning, SingularCovarianceWarning
 
@@ -40,21 +40,12 @@ class Mixture:
 
 
 def fit_background(frames, *, n_components, random_state):
-    """Fit the universal background model of Reynolds, Quatieri & Dunn (2000) to the frames of all training recordings.
+    """Return the universal background model of Reynolds, Quatieri & Dunn (2000), a `Mixture`, of training recordings.
 
-    Parameters
-    ----------
-    frames : sequence of np.ndarray [shape=(n_i, d)]
-        Of each recording; equal numbers are drawn from all, ``BACKGROUND_FRAMES`` in sum.
-    n_components : int
-        Components; fewer where there are fewer frames, with a `FewFramesWarning`.
-    random_state : int
-        Seed of the draw and of the mixture's start (k-means).
-
-    Returns
-    -------
-    mixture : Mixture
-        With variances of at least ``VARIANCE_FLOOR``; a `SingularCovarianceWarning` says when that was needed.
+    Equal numbers of ``frames`` [shape=(n_i, d)] are drawn from all recordings, ``BACKGROUND_FRAMES`` in sum. Where
+    there are fewer frames than components, there are fewer components, with a `FewFramesWarning`. Variances are at
+    least ``VARIANCE_FLOOR``; a `SingularCovarianceWarning` says when that was needed. ``random_state`` is the seed of
+    the draw and of the mixture's start (k-means).
     """
     rng, share = np.random.default_rng(random_state), max(1, BACKGROUND_FRAMES // len(frames))
     drawn = [x if len(x) <= share else x[np.sort(rng.choice(len(x), share, replace=False))] for x in frames]
@@ -101,15 +92,10 @@ def posteriors(mixture, x):
 
 
 def statistics(mixture, x):
-    """Return the sufficient statistics of standardised frames [shape=(n, d)].
+    """Return the sufficient statistics of standardised frames [shape=(n, d)]: counts, sums, sums of squares, float64.
 
-    Returns
-    -------
-    counts : np.ndarray [shape=(k,)], float64
-        Frames that belong to each component, shared by posterior probability.
-    first, second : np.ndarray [shape=(k, d)], float64
-        Sums of the frames and of their squares. Reynolds, Quatieri & Dunn (2000), equations (7) to (10), before the
-        division by the counts.
+    Counts [shape=(k,)] are the frames of each component, shared by posterior probability, sums [shape=(k, d)] those of
+    the frames. Reynolds, Quatieri & Dunn (2000), equations (7) to (10), before the division by the counts.
     """
     k, d = mixture.means.shape
     counts, first, second = np.zeros(k), np.zeros((k, d)), np.zeros((k, d))
@@ -123,24 +109,12 @@ def statistics(mixture, x):
 
 
 def map_adapt(mixture, counts, first, second=None, *, relevance=16.0):
-    """Adapt a background model to frames: maximum a posteriori estimate of means, or of all parameters.
+    """Return a background model adapted to frames: maximum a posteriori estimate of means, or of all parameters.
 
-    Parameters
-    ----------
-    mixture : Mixture
-        Background model.
-    counts, first, second : np.ndarray
-        From `statistics`. Without ``second`` only the means are adapted.
-    relevance : float >= 0
-        Frames that weigh as much as the background does. At 0 this is one step of expectation maximisation, but for
-        components without frames, which stay as they are.
+    ``counts``, ``first`` and ``second`` are from `statistics`; without ``second`` only the means are adapted.
+    ``relevance`` is how many frames weigh as much as the background does. At 0 this is one step of expectation
+    maximisation, but for components without frames, which stay as they are.
 
-    Returns
-    -------
-    adapted : Mixture
-
-    Notes
-    -----
     Reynolds, Quatieri & Dunn (2000), equations (11) to (14): a = n / (n + r), mean = a E[x] + (1 - a) mean, variance =
     a E[x^2] + (1 - a) (variance + mean^2) - new mean^2, and weights likewise, scaled to sum one.
     """
@@ -193,7 +167,6 @@ class RecordingMixture(VectorSystem):
     n_components: int = 8  # of the mixtures, at most
     frames_each: int = 100  # least number of frames of a training excerpt for each component
     n_steps: int = 2  # of expectation maximisation
-    kernel: str = "rbf"  # or "linear"
     C: float = 10.0  # cost of an error
     random_state: int = 0
 
@@ -209,7 +182,7 @@ class RecordingMixture(VectorSystem):
         return [template(self.background_, x, n_steps=self.n_steps) for x in frames]
 
     def _classifier(self):
-        return make_pipeline(StandardScaler(), pairwise_machine(kernel=self.kernel, C=self.C))
+        return make_pipeline(StandardScaler(), pairwise_machine(kernel="rbf", C=self.C))
 
 
 def refitted(background, x, *, n_steps):
@@ -246,7 +219,6 @@ class AdaptedMixtures(System):
     """
 
     feature: str = "mfcc"  # or "pncc", "lfcc", "gtcc", see `frames.cepstra`
-    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
     n_components: int = 64  # of the mixtures
     relevance: float = 16.0  # of the background [frames]
     random_state: int = 0
@@ -255,11 +227,8 @@ class AdaptedMixtures(System):
         """Return "recording": a device's frames are gathered from all of its excerpts, however long these are."""
         return "recording"
 
-    def _frames(self, excerpt):
-        return cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
-
     def _fit(self, excerpts, codes):
-        frames = [self._frames(excerpt) for excerpt in excerpts]
+        frames = [cepstra(excerpt, feature=self.feature) for excerpt in excerpts]
         background = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
         devices = [np.concatenate([frames[i] for i in np.flatnonzero(codes == k)]) for k in range(len(self.classes_))]
         warn_thin([len(x) for x in devices], len(background.weights))
@@ -268,29 +237,16 @@ class AdaptedMixtures(System):
         self.background_ = background
 
     def _scores(self, excerpts):
-        return np.stack([likelihood_ratios(self.background_, self.means_, self._frames(x)) for x in excerpts])
+        frames = (cepstra(excerpt, feature=self.feature) for excerpt in excerpts)
+        return np.stack([likelihood_ratios(self.background_, self.means_, x) for x in frames])
 
 
 def likelihood_ratios(background, means, x):
-    """Return the mean log-likelihood ratio of every device to the background.
+    """Return the mean log-likelihood ratio of every device to the background [shape=(n_devices,)]: ln, per frame.
 
-    Parameters
-    ----------
-    background : Mixture
-    means : np.ndarray [shape=(n_devices, k, d)]
-        Of the adapted mixtures, which share weights and variances with the background.
-    x : np.ndarray [shape=(n, d)]
-        Frames, not yet standardised.
-
-    Returns
-    -------
-    ratios : np.ndarray [shape=(n_devices,)]
-        Natural logarithm, per frame.
-
-    Notes
-    -----
-    Of each frame only the ``TOP`` components that are most probable in the background are counted, in both mixtures:
-    "fast scoring" of Reynolds, Quatieri & Dunn (2000), section 3.5.
+    Adapted mixtures have ``means`` [shape=(n_devices, k, d)], and weights and variances of the background; frames ``x``
+    [shape=(n, d)] are not standardised yet. Of each frame only the ``TOP`` components that are most probable in the
+    background are counted, in both mixtures: "fast scoring" of Reynolds, Quatieri & Dunn (2000), section 3.5.
     """
     k, d = background.means.shape
     x, top = background.standardised(x), min(TOP, k)
@@ -326,14 +282,13 @@ class CepstralStatistics(VectorSystem):
 
     feature: str = "gtcc"  # or "mfcc", "lfcc", "pncc", see `frames.cepstra`
     classifier: str = "svm"  # with RBF kernel, or "knn", the nearest neighbour
-    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
     piece_s: float = 0.25  # length of a piece [s]
     C: float = 10.0  # cost of an error
 
     def vectors(self, excerpts):
         vectors = []
         for excerpt in excerpts:
-            x = cepstra(excerpt, feature=self.feature, n_coefficients=self.n_coefficients)
+            x = cepstra(excerpt, feature=self.feature)
             cut = cut_pieces(x, length=max(1, round(self.piece_s / HOP_S[self.feature])))
             vectors.append(np.stack([np.append(part.mean(axis=0), part.std(axis=0)) for part in cut]))
         return vectors
@@ -355,29 +310,26 @@ class SupervectorSVM(VectorSystem):
     by maximum a posteriori, stacked and scaled by sqrt(weight) / sigma; a linear support vector machine. Above 90 % on
     8 handsets and on 8 microphones.
 
-    Adapted: 23 coefficients, 32 components and relevance factor 16, within the ranges (32 to 256, 5 to 20) that Jiang &
-    Leung found to work (IEEE TIFS 14(11):2875, 2019). The background's means are taken off and supervectors are brought
-    to length one, so that excerpts of all lengths can be compared.
+    Adapted: MFCC, 23 coefficients, 32 components and relevance factor 16, within the ranges (32 to 256, 5 to 20) that
+    Jiang & Leung found to work (IEEE TIFS 14(11):2875, 2019). The background's means are taken off and supervectors are
+    brought to length one, so that excerpts of all lengths can be compared.
     """
 
     feature: str = "mfcc"  # or "lfcc", "pncc", "gtcc", see `frames.cepstra`
-    n_coefficients: int = N_COEFFICIENTS  # without the zeroth
     n_components: int = 32  # of the background model
     relevance: float = 16.0  # of the background [frames]
     C: float = 10.0  # cost of an error
     random_state: int = 0
 
-    def _frames(self, excerpts):
-        return [cepstra(e, feature=self.feature, n_coefficients=self.n_coefficients) for e in excerpts]
-
     def _fit(self, excerpts, codes):
-        frames = self._frames(excerpts)
+        frames = [cepstra(excerpt, feature=self.feature) for excerpt in excerpts]
         self.background_ = fit_background(frames, n_components=self.n_components, random_state=self.random_state)
         warn_thin(list(map(len, frames)), len(self.background_.weights))
         super()._fit(excerpts, codes)
 
     def vectors(self, excerpts):
-        standard = map(self.background_.standardised, self._frames(excerpts))
+        frames = (cepstra(excerpt, feature=self.feature) for excerpt in excerpts)
+        standard = map(self.background_.standardised, frames)
         return [supervector(self.background_, x, relevance=self.relevance) for x in standard]
 
     def _classifier(self):

@@ -10,7 +10,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..errors import ParameterError
 from ..soundfield import speech
-from .cepstra import Mixture, fit_background, posteriors
+from .cepstra import fit_background, posteriors
 from .excerpts import Excerpt
 from .frames import FRAME_S, HOP_S, cepstra, power_spectra, rasta_filter
 from .spectra import VectorSystem, log_power, pairwise_machine
@@ -18,14 +18,6 @@ from .spectra import VectorSystem, log_power, pairwise_machine
 BAND_HZ = (50.0, 11000.0)  # where the shipped speech, made at 24 kHz, has a spectrum
 SPEECH_S = 150.0  # of clean speech [s]
 PAUSE_DB = 40.0  # frames this much below the loudest are pauses: synthetic ones are digitally silent
-
-
-@dataclass(frozen=True)
-class CleanSpeech:
-    """What is known of clean speech: a mixture of its RASTA-filtered MFCC, and a spectrum for each component."""
-
-    mixture: Mixture
-    spectra: np.ndarray  # [shape=(k, n_bins)], mean log power spectrum, each frame's mean over the band taken off
 
 
 def band_log_spectra(y, samplerate):
@@ -53,10 +45,11 @@ def rasta_mfcc(excerpt, *, n_coefficients):
 
 @functools.lru_cache(maxsize=4)
 def clean_speech(samplerate, *, n_components=64, n_coefficients=12, random_state=0):
-    """Return a `CleanSpeech`: a model of the speech that ships with the library, of its training voices alone.
+    """Return what is known of clean speech: that which ships with the library, of its training voices alone.
 
-    ``n_components`` are the mixture's, ``n_coefficients`` those of the MFCC that it models; ``random_state`` is the
-    seed of the order of the sentences and of the mixture.
+    That is a mixture of its RASTA-filtered MFCC (``n_coefficients`` of them) and for each component a mean log power
+    spectrum [shape=(k, n_bins)], every frame's mean over the band taken off. ``random_state`` is the seed of the order
+    of the sentences and of the mixture.
     """
     rng = np.random.default_rng(random_state)
     y = speech(round(SPEECH_S * samplerate), rng=rng, samplerate=samplerate, side="train")
@@ -67,7 +60,7 @@ def clean_speech(samplerate, *, n_components=64, n_coefficients=12, random_state
     mixture = fit_background([x], n_components=n_components, random_state=random_state)
     shares = posteriors(mixture, mixture.standardised(x))
     spectra = spectra[active] - spectra[active].mean(axis=1, keepdims=True)
-    return CleanSpeech(mixture, shares.T @ spectra / (shares.sum(axis=0)[:, None] + 1e-9))
+    return mixture, shares.T @ spectra / (shares.sum(axis=0)[:, None] + 1e-9)
 
 
 def channel(log_spectrum, shares, ideal):
@@ -105,10 +98,10 @@ class BlindChannel(VectorSystem):
 
     def channel(self, excerpt):
         """Return the estimated channel of an excerpt [shape=(n_bins,)]."""
-        mixture = self.speech_.mixture
+        mixture, spectra = self.speech_
         x = mixture.standardised(rasta_mfcc(excerpt, n_coefficients=self.n_coefficients))
         shares = posteriors(mixture, x).mean(axis=0)
-        return channel(excerpt.feature(mean_band_log_spectrum), shares, self.speech_.spectra)
+        return channel(excerpt.feature(mean_band_log_spectrum), shares, spectra)
 
     def _fit(self, excerpts, codes):
         options = {name: getattr(self, name) for name in ("n_components", "n_coefficients", "random_state")}

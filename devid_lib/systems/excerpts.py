@@ -1,12 +1,11 @@
 """Excerpts: whole recordings or parts of them, with a place to keep features that several systems share."""
 
 from dataclasses import dataclass, field, replace
-from numbers import Integral
 
 import numpy as np
 
 from ..audio import load_recording
-from ..errors import ParameterError, check_positive
+from ..errors import ParameterError, check_count, check_positive
 
 LARGEST = 1e6  # full scale = 1: anything larger is no recording, and its power would overflow
 MOST_KEPT = 3  # features of an excerpt: systems that share one come near each other in the registry
@@ -17,34 +16,19 @@ class Excerpt:
     """A part of a recording, or all of it.
 
     What is not one channel of finite floats, or has a ``samplerate`` that is not a positive whole number, raises
-    ParameterError.
+    ParameterError. One shorter than a frame, even an empty one, is filled up with zeros by whoever cuts frames, with a
+    `ShortExcerptWarning`.
 
-    Attributes
-    ----------
-    y : np.ndarray [shape=(n,)], float32
-        Samples, full scale = 1. One shorter than a frame, even an empty one, is filled up with zeros by whoever cuts
-        frames, with a `ShortExcerptWarning`.
-    samplerate : int
-        [Hz]
-    device, recording : str
-        Where it comes from; empty where unknown. Systems never look at these.
-    start : int
-        First sample within the recording.
-    kept : dict
-        The features that were asked for last, see `feature`.
-
-    Examples
-    --------
     >>> Excerpt(np.array([0.5, -0.5]), 8000).feature(lambda y, samplerate: len(y) / samplerate)
     0.00025
     """
 
-    y: np.ndarray
-    samplerate: int
-    device: str = ""
+    y: np.ndarray  # [shape=(n,)], samples, full scale = 1
+    samplerate: int  # [Hz]
+    device: str = ""  # empty where unknown; systems never look at this, nor at the recording
     recording: str = ""
-    start: int = 0
-    kept: dict = field(default_factory=dict, repr=False)
+    start: int = 0  # first sample within the recording
+    kept: dict = field(default_factory=dict, repr=False)  # the features that were asked for last, see `feature`
 
     @property
     def name(self):
@@ -57,16 +41,12 @@ class Excerpt:
             raise ParameterError(f"{name}: samples must be one channel of floats, not {y.dtype} of shape {y.shape}")
         if not np.abs(y).max(initial=0) < LARGEST:  # also true of NaN
             raise ParameterError(f"{name}: not all of its {len(y)} samples are finite and below {LARGEST:g}")
-        if isinstance(self.samplerate, bool) or not isinstance(self.samplerate, Integral) or self.samplerate < 1:
-            raise ParameterError(f"{name}: samplerate={self.samplerate!r} is not a positive whole number of Hz")
+        check_count(f"{name}: samplerate", self.samplerate)
 
-    def shared(self, start, stop):
-        """Return the excerpt from sample ``start`` to before ``stop`` of this one, whose samples it shares."""
-        return replace(self, y=self.y[start:stop], start=self.start + start, kept={})
-
-    def part(self, start, stop):
-        """Return the same as a copy, so that this one can go."""
-        return replace(self, y=np.array(self.y[start:stop]), start=self.start + start, kept={})
+    def part(self, start, stop, *, copy=True):
+        """Return the excerpt from sample ``start`` to before ``stop``: a copy, so that this can go, or its samples."""
+        y = self.y[start:stop]
+        return replace(self, y=np.array(y) if copy else y, start=self.start + start, kept={})
 
     def feature(self, function, **params):
         """Return ``function(y, samplerate, **params)``, computed once for systems that ask for it in turn."""
@@ -102,9 +82,9 @@ def cut_excerpts(recordings, *, seconds, n, seed=0):
         if length >= len(whole.y):
             excerpts.append(whole)
             continue
-        part = whole.shared if n * length > len(whole.y) else whole.part
+        small = n * length <= len(whole.y)
         for start in np.sort(rng.integers(len(whole.y) - length + 1, size=n)):
-            excerpts.append(part(int(start), int(start) + length))
+            excerpts.append(whole.part(int(start), int(start) + length, copy=small))
     return excerpts
 
 
@@ -117,4 +97,4 @@ def pieces(whole, *, seconds):
     [(8000, 0), (8000, 8000)]
     """
     length = round(seconds * whole.samplerate)
-    return [whole.shared(i, i + length) for i in range(0, len(whole.y) - length + 1, length)] or [whole]
+    return [whole.part(i, i + length, copy=False) for i in range(0, len(whole.y) - length + 1, length)] or [whole]

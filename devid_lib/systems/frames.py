@@ -16,7 +16,7 @@ from scipy import ndimage, signal
 from ..errors import ParameterError, check_name
 from .spectra import POWER_FLOOR, framed, log_power, power, spectra_in_chunks
 
-N_COEFFICIENTS = 23  # more than most systems take: they share them, and cut
+N_COEFFICIENTS = 23
 FRAME_S = {"mfcc": 0.02, "lfcc": 0.02, "gtcc": 0.03, "pncc": 0.0256}  # [s]
 HOP_S = {"mfcc": 0.01, "lfcc": 0.01, "gtcc": 0.015, "pncc": 0.01}  # distance of frames [s]
 RASTA_POLE = 0.98  # of the publication; 0.94 is often seen too
@@ -24,23 +24,11 @@ RASTA_POLE = 0.98  # of the publication; 0.94 is often seen too
 
 # --- Frames ----------------------------------------------------------------------------------------------------------
 def power_spectra(y, samplerate, *, frame_s, hop_s, preemphasis=True, filters=None):
-    """Return the short-time power spectra of a signal, or its energies in the bands of a filter bank.
+    """Return the power spectra of the frames of a signal [shape=(n_frames, n_bins)], float32.
 
-    Parameters
-    ----------
-    y, samplerate
-        As in `mfcc`.
-    frame_s, hop_s : float > 0
-        Length and distance of the Hamming windows [s].
-    preemphasis : bool
-        Filter with y[n] - 0.97 y[n - 1] first.
-    filters : np.ndarray [shape=(n_filters, n_bins)] or None
-        Weights of the power spectrum's bins.
-
-    Returns
-    -------
-    power : np.ndarray [shape=(n_frames, n_bins or n_filters)], float32
-        White noise of variance v has v in every bin.
+    Or its energies in the bands of a filter bank [shape=(n_frames, n_filters)]: ``filters`` [shape=(n_filters, n_bins)]
+    weigh the bins. White noise of variance v has v in every bin. ``frame_s`` and ``hop_s`` are length and distance of
+    the Hamming windows [s]; ``preemphasis`` filters with y[n] - 0.97 y[n - 1] first.
     """
     length, hop, n_fft = frame_sizes(samplerate, frame_s=frame_s, hop_s=hop_s)
     y = np.asarray(y, np.float32)
@@ -63,25 +51,11 @@ def frame_sizes(samplerate, *, frame_s, hop_s):
 
 # --- Cepstra ---------------------------------------------------------------------------------------------------------
 def mfcc(y, samplerate, *, spacing="mel"):
-    """Return mel frequency cepstral coefficients, or linear-frequency ones.
+    """Return mel frequency cepstral coefficients [shape=(n_frames, 23)], float32, without the zeroth, the level.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], float
-        Samples, full scale = 1.
-    samplerate : int
-        [Hz]
-    spacing : {"mel", "linear"}
-        Scale on which the 40 filters have equal widths.
-
-    Returns
-    -------
-    coefficients : np.ndarray [shape=(n_frames, 23)], float32
-        Without the zeroth, the level. Hamming windows of 20 ms every 10 ms.
-
-    Notes
-    -----
-    Davis & Mermelstein (1980) with HTK's filters and pre-emphasis 0.97.
+    Samples ``y`` [shape=(n,)] have full scale = 1, ``samplerate`` is in Hz. Davis & Mermelstein (1980) with 40 filters,
+    HTK's, and pre-emphasis 0.97; Hamming windows of 20 ms every 10 ms. With ``spacing="linear"`` the filters have equal
+    widths in frequency, not on the mel scale.
     """
     options = {"frame_s": FRAME_S["mfcc"], "hop_s": HOP_S["mfcc"]}
     filters = triangular_filters(samplerate, n_fft=frame_sizes(samplerate, **options)[2], n_filters=40, spacing=spacing)
@@ -119,19 +93,10 @@ FEATURES = {"mfcc": (mfcc, {}), "lfcc": (mfcc, {"spacing": "linear"}), "pncc": (
 
 
 def cepstra(excerpt, *, feature="mfcc", n_coefficients=N_COEFFICIENTS):
-    """Return the cepstra of an excerpt's frames, computed once for all systems.
+    """Return the cepstra of an excerpt's frames, computed once for all systems [shape=(n_frames, n_coefficients)].
 
-    Parameters
-    ----------
-    excerpt : Excerpt
-    feature : {"mfcc", "lfcc", "pncc", "gtcc"}
-        `mfcc`, the same with linear-frequency filters, `pncc`, `gtcc`.
-    n_coefficients : int
-        Coefficients kept, up to 23.
-
-    Returns
-    -------
-    x : np.ndarray [shape=(n_frames, n_coefficients)], float32
+    ``feature`` is "mfcc", "lfcc" (the same with linear-frequency filters), "pncc" or "gtcc", see there; of the 23
+    coefficients the first ones are taken.
     """
     check_name("feature", feature, FEATURES)
     if not 1 <= n_coefficients <= N_COEFFICIENTS:
@@ -144,11 +109,6 @@ def cepstrum(log_energies, *, n_coefficients):
     """Return coefficients 1 to ``n_coefficients`` of the orthonormal type 2 cosine transform along the last axis."""
     transform = scipy.fft.dct(log_energies, type=2, norm="ortho", axis=1)
     return transform[:, 1 : n_coefficients + 1].astype(np.float32)
-
-
-def with_deltas(x):
-    """Return features [shape=(n_frames, n)] with their regression slopes over five frames; end frames are repeated."""
-    return np.hstack([x, librosa.feature.delta(x, width=5, axis=0, mode="nearest")])
 
 
 def rasta_filter(x):

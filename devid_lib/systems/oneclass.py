@@ -11,30 +11,17 @@ from .base import System
 from .spectra import framed, log_power, one_second_pieces, pooled, power, spectra_in_chunks
 
 
-def noise_spectra(y, samplerate, *, n_fft=1024, share=0.5):
-    """Return the spectrum of the background noise in every second of a recording.
+def noise_spectra(y, samplerate):
+    """Return the spectrum of the background noise in every second [shape=(n_pieces, 513)], float32.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1; its pieces are those of `spectra.one_second_pieces`.
-    samplerate : int
-        [Hz]
-    n_fft : int
-        Frame [samples], Hann window, hop a half.
-    share : float in (0, 1]
-        Share of the frames of each second, those of least energy, that are averaged.
-
-    Returns
-    -------
-    spectra : np.ndarray [shape=(n_pieces, n_fft // 2 + 1)], float32
-        Mean natural logarithm of the power.
+    It is the mean natural logarithm of the power of the half of the frames that has least energy. Samples ``y``
+    [shape=(n,)] are cut as in `spectra.one_second_pieces`; frames have 1024 samples, Hann window, hop a half.
     """
     spectra = []
     for piece in one_second_pieces(y, samplerate):
-        frames = framed(piece, length=n_fft, hop=n_fft // 2)
+        frames = framed(piece, length=1024, hop=512)
         x = np.concatenate([power(chunk) for chunk in spectra_in_chunks(frames)])
-        quiet = np.argsort(x.sum(axis=1), kind="stable")[: max(1, round(share * len(x)))]
+        quiet = np.argsort(x.sum(axis=1), kind="stable")[: max(1, round(len(x) / 2))]
         spectra.append(log_power(x[quiet]).mean(axis=0))
     return np.array(spectra, np.float32)
 
@@ -69,12 +56,10 @@ class RepresentativeOneClass(System):
     n_clusters: int = 8  # representatives of a device
     nu: float = 0.1  # share of the representatives that a machine may reject
     gamma: float = 10.0  # kernel exp(-gamma d^2), d^2 being the squared distance divided by the number of features
-    n_fft: int = 1024  # as in `noise_spectra`
-    share: float = 0.5  # as in `noise_spectra`
     random_state: int = 0  # seed of k-means
 
     def _instances(self, excerpts):
-        return [excerpt.feature(noise_spectra, n_fft=self.n_fft, share=self.share) for excerpt in excerpts]
+        return [excerpt.feature(noise_spectra) for excerpt in excerpts]
 
     def _fit(self, excerpts, codes):
         instances = self._instances(excerpts)

@@ -39,26 +39,13 @@ class Material:
 
 
 def protocol_material(corpus, *, segment_length, test_segments, learned_s=30.0, seed=0):
-    """Cut a corpus into what every system learns from and what it is asked.
+    """Return the `Material` of a `corpus.load_corpus`: what every system learns from, and what it is asked.
 
-    Parameters
-    ----------
-    corpus : pandas.DataFrame
-        From `corpus.load_corpus`. A test device without a training recording raises ParameterError.
-    segment_length, test_segments : int
-        Length of a segment [samples]; segments per test recording, of which a few are asked here.
-    learned_s : float
-        What is learned of every training recording [s]; a shorter one is learned whole.
-    seed : int
-        Seed of the test excerpts' places.
-
-    Returns
-    -------
-    material : Material
-        What is learned of a training recording comes from all over its first four fifths, see `thinned`. Held out is a
-        device's last training session, or its last recording where it has one session, see `dataset.of_last_session`;
-        of a single recording the second half. A test recording is asked for as a whole by as many seconds as are
-        learned of one.
+    Of every training recording ``learned_s`` seconds are learned, all of a shorter one, from all over its first four
+    fifths, see `thinned`. Held out is a device's last training session, or its last recording where it has one session,
+    see `dataset.of_last_session`; of a single recording the second half. A test recording is asked for as a whole by as
+    many seconds as are learned of one, and by a few of its ``test_segments`` of ``segment_length`` [samples], at places
+    that ``seed`` decides. A test device without a training recording raises ParameterError.
     """
     rows = corpus[corpus["split"] == "train"]
     if len(strange := np.setdiff1d(corpus.loc[corpus["split"] == "test", "device"], rows["device"])):
@@ -118,13 +105,7 @@ def calibrated(system, material):
 
 
 def judge(system, material):
-    """Fit one system, calibrate it, and judge it on test excerpts of every length.
-
-    Parameters
-    ----------
-    system : System
-        Cloned before fitting.
-    material : Material
+    """Fit a clone of a system, calibrate it, and judge it on test excerpts of every length.
 
     Returns
     -------
@@ -186,18 +167,10 @@ def multiclass_cllr(proba, codes):
 
 
 def leaderboard(rows):
-    """Return one line per system, best first.
+    """Return one line per system, best first, of rows from `judge` with a column ``system``.
 
-    Parameters
-    ----------
-    rows : pandas.DataFrame
-        From `judge`, with a column ``system``.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        Accuracy per unit; macro F1, log-loss and Cllr of three seconds, where there are errors to measure; seconds to
-        fit for all lengths, seconds to identify three seconds.
+    Accuracy per unit; macro F1, log-loss and Cllr of three seconds, where there are errors to measure; seconds to fit
+    for all lengths, seconds to identify three seconds.
     """
     units = ["segment", "1 s", "3 s", "recording"]
     board = rows[rows["metric"] == "accuracy"].pivot_table("value", "system", "unit", sort=False)[units]

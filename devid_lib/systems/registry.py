@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 
 import numpy as np
-import pandas as pd
 
 from .base import System
 from .cepstra import AdaptedMixtures, CepstralStatistics, RecordingMixture, SupervectorSVM
@@ -82,9 +81,3 @@ def published_accuracy(name):
     (0.976, nan)
     """
     return PUBLISHED.get(name, PUBLISHED.get(name.split()[0], np.nan))
-
-
-def registry_table():
-    """Return the registry for the eye: number, citation, year, reported, variants."""
-    rows = [(e.number, e.citation, e.year or "", e.reported, "; ".join(e.variants)) for e in registry()]
-    return pd.DataFrame(rows, columns=["", "citation", "year", "reported", "variants"])

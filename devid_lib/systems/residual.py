@@ -3,6 +3,7 @@
 import warnings
 from dataclasses import dataclass
 
+import librosa
 import numpy as np
 import scipy.fft
 from scipy.cluster.vq import kmeans2
@@ -13,7 +14,7 @@ from sklearn.preprocessing import StandardScaler
 
 from ..errors import check_name
 from .base import System
-from .frames import cepstrum, frame_sizes, triangular_filters, with_deltas
+from .frames import cepstrum, frame_sizes, triangular_filters
 from .spectra import (
     N_FFT,
     POWER_FLOOR,
@@ -111,21 +112,9 @@ def on_harmonics(f0, samplerate, *, n_fft):
 def residual_spectrum(y, samplerate, *, n_fft=N_FFT, over=2.0, periodicity=0.5):
     """Return the mean spectrum of the noise that spectral subtraction removes, without the speech that leaked into it.
 
-    Parameters
-    ----------
-    y, samplerate
-        As in `noise_mfcc`.
-    n_fft : int
-        Frame [samples], Hann window, hop a half.
-    over : float
-        Over-subtraction factor.
-    periodicity : float
-        Frames that are more periodic than this are voiced; the bins around their harmonics are left out.
-
-    Returns
-    -------
-    spectrum : np.ndarray [shape=(n_fft // 2 + 1,)], float32
-        Natural logarithm of the residual's power, averaged over the frames.
+    That is the natural logarithm of the residual's power, averaged over frames of ``n_fft`` samples, Hann window, hop a
+    half [shape=(n_fft // 2 + 1,)], float32. ``over`` is the factor of over-subtraction. Frames more periodic than
+    ``periodicity`` are voiced: the bins around their harmonics are left out.
     """
     frames = framed(y, length=n_fft, hop=n_fft // 2)
     noise = noise_power(frames)
@@ -151,7 +140,6 @@ def correlations(x, templates):
     return unit(np.asarray(x, np.float64)) @ unit(np.asarray(templates, np.float64)).T
 
 
-@dataclass(eq=False, repr=False, kw_only=True)
 class LeakageResidual(System):
     """[9] Spectral subtraction residual without leaked speech, correlated with the noise spectrum of each device.
 
@@ -163,24 +151,17 @@ class LeakageResidual(System):
 
     Adapted: from a description of the method, not from its text, so that all parameters are ours. The noise
     spectrum that is subtracted is the mean over the quietest tenth of the frames. A frame is voiced where the
-    normalised autocorrelation exceeds ``periodicity``; the bins around its harmonics up to 4 kHz are left out of the
+    normalised autocorrelation exceeds 0.5; the bins around its harmonics up to 4 kHz are left out of the
     average. The classifier is ours too: the correlation coefficient of logarithmic noise spectra, a device's
     being the mean over its training recordings.
     """
 
-    n_fft: int = N_FFT  # all as in `residual_spectrum`
-    over: float = 2.0
-    periodicity: float = 0.5
-
-    def _features(self, excerpts):
-        return feature_matrix(excerpts, residual_spectrum, **self.get_params())
-
     def _fit(self, excerpts, codes):
-        x = self._features(excerpts)
+        x = feature_matrix(excerpts, residual_spectrum)
         self.templates_ = np.stack([x[codes == k].mean(axis=0) for k in range(len(self.classes_))])
 
     def _scores(self, excerpts):
-        return correlations(self._features(excerpts), self.templates_)
+        return correlations(feature_matrix(excerpts, residual_spectrum), self.templates_)
 
 
 # --- [11] ------------------------------------------------------------------------------------------------------------
@@ -202,12 +183,9 @@ def wiener_noise(y, *, size=15):
 def spectral_descriptors(magnitudes, samplerate):
     """Return numbers that describe the shape of consecutive magnitude spectra [shape=(n_frames, n_bins)].
 
-    Returns
-    -------
-    descriptors : np.ndarray [shape=(n_frames, 10)], float64
-        Columns `DESCRIPTORS`: centroid, spread and 85 % roll-off [Hz]; skewness; kurtosis; logarithm of the flatness;
-        entropy, 1 for a flat spectrum; brightness, the share above 1500 Hz; irregularity (Jensen 1999); flux. None
-        depends on the level. A frame of zeros has the descriptors of a flat one.
+    They are [shape=(n_frames, 10)], float64, in the order of `DESCRIPTORS`: centroid, spread and 85 % roll-off [Hz];
+    skewness; kurtosis; logarithm of the flatness; entropy, 1 for a flat spectrum; brightness, the share above 1500 Hz;
+    irregularity (Jensen 1999); flux. None depends on the level. A frame of zeros has the descriptors of a flat one.
     """
     a = np.asarray(magnitudes, np.float64) + 1e-9
     log_a, total = np.log(a), a.sum(axis=1, keepdims=True)
@@ -230,26 +208,17 @@ def spectral_descriptors(magnitudes, samplerate):
     ], axis=1)  # fmt: skip
 
 
-def wiener_descriptors(y, samplerate, *, size=15, n_fft=1024):
-    """Return means and standard deviations of the descriptors of Wiener-filter noise, over texture windows of 1 s.
+def wiener_descriptors(y, samplerate):
+    """Return what describes Wiener-filter noise in texture windows of 1 s [shape=(n_pieces, 46)], float32.
 
-    Parameters
-    ----------
-    y, samplerate
-        As in `noise_mfcc`; the windows are `spectra.one_second_pieces`.
-    size, n_fft : int
-        As in `wiener_noise`; frame [samples], Hann window, hop a half.
-
-    Returns
-    -------
-    pieces : np.ndarray [shape=(n_pieces, 46)], float32
-        Columns `TEXTURE_NAMES`: means of `spectral_descriptors` and of 13 mel frequency cepstral coefficients, and then
-        their standard deviations.
+    Columns are `TEXTURE_NAMES`: means of `spectral_descriptors` and of 13 mel frequency cepstral coefficients, and then
+    their standard deviations. The windows are `spectra.one_second_pieces`; frames have 1024 samples, Hann window, hop a
+    half.
     """
-    filters = triangular_filters(samplerate, n_fft=n_fft, n_filters=40).T
+    filters = triangular_filters(samplerate, n_fft=1024, n_filters=40).T
     rows = []
     for piece in one_second_pieces(y if len(y) else np.zeros(1, np.float32), samplerate):
-        frames = framed(wiener_noise(piece, size=size), length=n_fft, hop=n_fft // 2)
+        frames = framed(wiener_noise(piece), length=1024, hop=512)
         x = np.concatenate([power(chunk) for chunk in spectra_in_chunks(frames)])
         cepstra = cepstrum(log_power(x @ filters), n_coefficients=13)
         row = np.hstack([spectral_descriptors(np.sqrt(x), samplerate), cepstra])
@@ -275,12 +244,10 @@ class WienerDescriptors(VectorSystem):
     """
 
     n_features: int = 30  # kept, of 46
-    size: int = 15  # as in `wiener_noise`
-    n_fft: int = 1024  # as in `wiener_descriptors`
     C: float = 10.0  # cost of an error; Gaussian kernel on standardised features
 
     def vectors(self, excerpts):
-        return [excerpt.feature(wiener_descriptors, size=self.size, n_fft=self.n_fft) for excerpt in excerpts]
+        return [excerpt.feature(wiener_descriptors) for excerpt in excerpts]
 
     def _classifier(self):
         most = SelectKBest(distinctiveness, k=min(self.n_features, len(TEXTURE_NAMES)))
@@ -301,22 +268,12 @@ def distinctiveness(x, codes):
 
 # --- [12] ------------------------------------------------------------------------------------------------------------
 def noise_mfcc(y, samplerate, *, source="noise"):
-    """Return the mel frequency cepstral coefficients of a recording, or of its noise, and their deltas.
+    """Return 12 mel frequency cepstral coefficients, of 26 filters, and their slopes [shape=(n_frames, 24)], float32.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1.
-    samplerate : int
-        [Hz]
-    source : {"noise", "raw"}
-        "noise": recording minus what multi-band spectral subtraction makes of it. It is taken from the spectra, the
-        phase being the recording's, without going through the waveform.
-
-    Returns
-    -------
-    coefficients : np.ndarray [shape=(n_frames, 24)], float32
-        12 coefficients of 26 triangular filters and their slopes; frames of 25 ms, Hamming window, 10 ms apart.
+    They are those of a recording ``y`` [shape=(n,)], if ``source`` is "raw", or of its "noise", the recording minus
+    what multi-band spectral subtraction makes of it: this is taken from the spectra, the phase being the recording's,
+    without going through the waveform. Frames have 25 ms, Hamming window, and are 10 ms apart; slopes are those of a
+    regression over five of them, end frames repeated.
     """
     check_name("source", source, ("noise", "raw"))
     length, hop, n_fft = frame_sizes(samplerate, frame_s=0.025, hop_s=0.01)
@@ -329,7 +286,8 @@ def noise_mfcc(y, samplerate, *, source="noise"):
         if source == "noise":
             x *= 1 - multiband_gain(x, noise, samplerate) ** 2
         energies.append(x @ filters)
-    return with_deltas(cepstrum(log_power(np.concatenate(energies)), n_coefficients=12))
+    x = cepstrum(log_power(np.concatenate(energies)), n_coefficients=12)
+    return np.hstack([x, librosa.feature.delta(x, width=5, axis=0, mode="nearest")])
 
 
 def noise_centroids(y, samplerate, *, source="noise", n_clusters=32, frames_each=10):

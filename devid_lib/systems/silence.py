@@ -23,22 +23,11 @@ def window_peaks(frames):
 
 
 def near_silent(frames, *, above_db=ABOVE_DB, threshold=None):
-    """Return which windows are near-silent.
+    """Return which windows [shape=(n_frames, length)] are near-silent [shape=(n_frames,)], bool; at least one is.
 
-    Parameters
-    ----------
-    frames : np.ndarray [shape=(n_frames, length)], real
-    above_db : float > 0
-        How far the largest amplitude of a near-silent window may lie above the recording's own floor, the amplitude
-        that a twentieth of its windows do not exceed [dB].
-    threshold : float or None
-        In place of that, the largest amplitude itself, full scale = 1. Where no window stays below, the quietest is
-        taken, with a `NearSilenceWarning`.
-
-    Returns
-    -------
-    quiet : np.ndarray [shape=(n_frames,)], bool
-        At least one is true.
+    Their largest amplitude lies at most ``above_db`` over the recording's own floor, the amplitude that a twentieth of
+    its windows do not exceed [dB]; or under a ``threshold``, full scale = 1. Where no window stays below that, the
+    quietest is taken, with a `NearSilenceWarning`.
     """
     peaks = window_peaks(frames)
     if threshold is None:
@@ -52,24 +41,12 @@ def near_silent(frames, *, above_db=ABOVE_DB, threshold=None):
 
 
 def silence_histogram(y, samplerate, *, n_coefficients=2048, above_db=ABOVE_DB, threshold=None):
-    """Return the Fourier coefficient histogram of the near-silent windows of a recording.
+    """Return the Fourier coefficient histogram of a recording [shape=(n_coefficients,)], float32, from 0 Hz on.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1. One shorter than a window is filled up with zeros, with a `ShortExcerptWarning`.
-    samplerate : int
-        Not used: windows are counted in samples.
-    n_coefficients : int >= 1
-        Coefficients from 0 Hz on; a window has twice as many samples, and windows do not overlap.
-    above_db, threshold
-        As in `near_silent`.
-
-    Returns
-    -------
-    histogram : np.ndarray [shape=(n_coefficients,)], float32
-        Sum of the FFT magnitudes of the near-silent windows, divided by their number: the sum alone would tell how
-        long the recording is.
+    It is the sum of the FFT magnitudes of the windows of samples ``y`` [shape=(n,)] that are `near_silent`, divided by
+    their number: the sum alone would tell how long the recording is. Whatever the sample rate, a window has twice as
+    many samples as there are coefficients, and windows do not overlap. What is shorter than a window is filled up with
+    zeros, with a `ShortExcerptWarning`.
     """
     frames = framed(y, length=2 * n_coefficients, hop=2 * n_coefficients)
     quiet = frames[near_silent(frames, above_db=above_db, threshold=threshold)]

@@ -22,26 +22,13 @@ from .spectra import (
 
 
 def src_residuals(train, codes, test, *, n_nonzero=5):
-    """Return how badly each class represents each vector by sparse representation.
+    """Return how badly each class represents each vector by sparse representation [shape=(n, n_classes)], float64.
 
-    Parameters
-    ----------
-    train : np.ndarray [shape=(n_train, n_features)], real
-        Training vectors: the columns of the dictionary, once they are made unit vectors.
-    codes : np.ndarray [shape=(n_train,)], int
-        Their classes, 0 to n_classes - 1.
-    test : np.ndarray [shape=(n, n_features)], real
-    n_nonzero : int >= 1
-        Training vectors that represent a test vector.
+    Training vectors [shape=(n_train, n_features)] of classes ``codes`` [shape=(n_train,)], 0 to n_classes - 1, are the
+    columns of the dictionary, once they are made unit vectors; ``n_nonzero`` of them represent a test vector. A
+    residual is the length of what is left of the unit test vector [shape=(n, n_features)] when only the coefficients of
+    one class are kept: 1 where it has none. All are 0 for a vector of zeros.
 
-    Returns
-    -------
-    residuals : np.ndarray [shape=(n, n_classes)], float64
-        Length of what is left of the unit test vector when only the coefficients of one class are kept: 1 where it
-        has none. All are 0 for a vector of zeros.
-
-    Notes
-    -----
     Wright, Yang, Ganesh, Sastry & Ma, "Robust face recognition via sparse representation", IEEE TPAMI 31(2), 210-227,
     2009; their minimum of the l1 norm is approximated by orthogonal matching pursuit.
     """

@@ -43,20 +43,11 @@ def framed(y, *, length, hop):
 
 
 def spectra_in_chunks(frames, *, window="hann", n_fft=None):
-    """Yield the spectra of frames, some hundreds at a time, so that a long recording costs little memory.
+    """Yield the spectra of frames [shape=(n_frames, length)], float32, some hundreds at a time, which saves memory.
 
-    Parameters
-    ----------
-    frames : np.ndarray [shape=(n_frames, length)], float32
-    window : str
-        Any name that `scipy.signal.get_window` knows.
-    n_fft : int or None
-        Length of the transform [samples]; ``None`` = ``length``.
-
-    Yields
-    ------
-    spectra : np.ndarray [shape=(<=512, n_fft // 2 + 1)], complex64
-        Scaled so that the mean square of white noise is its power in every bin.
+    They are [shape=(<=512, n_fft // 2 + 1)], complex64, and scaled so that the mean square of white noise is its power
+    in every bin. ``window`` is one of `scipy.signal.get_window`; ``n_fft`` [samples], if not ``length``, the
+    transform's.
     """
     weights = unit_window(window, frames.shape[1])
     for start in range(0, len(frames), CHUNK):
@@ -81,20 +72,10 @@ def log_power(power):
 
 
 def mean_spectrum(y, samplerate, *, n_fft=N_FFT):
-    """Return the magnitude spectrum averaged over time: the mean spectrogram of Kotropoulos (2013).
+    """Return the magnitude spectrum of samples [shape=(n,)] averaged over time [shape=(n_fft // 2 + 1,)], float32.
 
-    Parameters
-    ----------
-    y : np.ndarray [shape=(n,)], real
-        Excerpt, full scale = 1.
-    samplerate : int
-        Not used: bins are counted in samples.
-    n_fft : int
-        Length of a frame [samples], Hann window, hop a half.
-
-    Returns
-    -------
-    spectrum : np.ndarray [shape=(n_fft // 2 + 1,)], float32
+    This is the mean spectrogram of Kotropoulos (2013). Frames have ``n_fft`` samples, Hann window, hop a half, whatever
+    the sample rate is.
     """
     return _mean_over_frames(np.abs, y, n_fft)
 
@@ -132,22 +113,11 @@ def feature_matrix(excerpts, function, **params):
 
 
 def separation(vectors, devices):
-    """Return how far apart devices are, in units of the distance between recordings of one device.
+    """Return how far apart devices are, in units of the distance between recordings of one device, float.
 
-    Parameters
-    ----------
-    vectors : array_like [shape=(n, n_features)]
-        One per recording.
-    devices : sequence of str
+    That is the mean distance between ``vectors`` [shape=(n, n_features)], one per recording, of different devices over
+    that of the same device: 1 where they do not know the device, NaN where no device has two recordings.
 
-    Returns
-    -------
-    ratio : float
-        Mean distance between recordings of different devices over that between recordings of the same one; 1 where
-        the vectors do not know the device, NaN where no device has two recordings.
-
-    Examples
-    --------
     >>> separation([[0.0], [1.0], [10.0], [11.0]], ["a", "a", "b", "b"])
     10.0
     """

@@ -34,44 +34,23 @@ KNOWN = ["role", "device", "recording", "session", "model", "checksum", "sha256"
 class Case:
     """Known recordings and the comparison trained and calibrated on them.
 
-    Attributes
-    ----------
-    settings : dict
-        ``samplerate`` [Hz], ``segment_length`` [samples], ``per`` (segments a side), ``seed``, ``edge`` (share of the
-        band that is compared).
-    known : pandas.DataFrame [one row per recording]
-        ``role`` (reference or background), device, recording, session, model, ``checksum``, ``sha256``.
-    validated : pandas.DataFrame [one row per recording]
-        From `intake.validated_ranges`.
-    vectors : np.ndarray [shape=(n_sides, d)], float32
-        From `sides.side_vectors`; ``of`` [shape=(n_sides,)] holds the row of ``known`` of each, ``copied``
-        [shape=(n_sides,)] which are copies of known recordings in other conditions.
-    comparison : verification.Comparison or None
-        ``None`` where there are too few devices; ``reason`` then says so.
-    rule : dict
-        From `verification.open_set_threshold`: when a device is named, and how often that was wrong.
-    matrix : pandas.DataFrame
-        From `validation.matrix`.
-    copies : Case or None
-        The same learnt, calibrated and validated on copies in other conditions beside the recordings as they are, for
-        questioned recordings in such conditions; `ready` trains it when it is needed.
-    splices : splices.SpliceModel or None
-        What finds where something else begins.
+    ``copies`` is the same learnt, calibrated and validated on copies in other conditions beside the recordings as they
+    are, for questioned recordings in such conditions; `ready` trains it when it is needed.
     """
 
-    settings: dict
-    known: pd.DataFrame
-    validated: pd.DataFrame
-    vectors: np.ndarray
-    of: np.ndarray
-    copied: np.ndarray
-    comparison: object = None
-    rule: dict = field(default_factory=dict)
-    reason: str = ""
-    matrix: pd.DataFrame = field(default_factory=pd.DataFrame)
+    settings: dict  # samplerate [Hz], segment_length [samples], per (segments a side), seed, edge (share of the band)
+    known: pd.DataFrame  # one row per recording, columns `KNOWN`; the role is reference or background
+    validated: pd.DataFrame  # one row per recording, from `intake.validated_ranges`
+    vectors: np.ndarray  # [shape=(n_sides, d)], float32, from `sides.side_vectors`
+    of: np.ndarray  # [shape=(n_sides,)], the row of ``known`` of each side
+    copied: np.ndarray  # [shape=(n_sides,)], which are copies of known recordings in other conditions
+    comparison: verification.Comparison | None = None  # ``None`` where there are too few devices
+    rule: dict = field(default_factory=dict)  # when a device is named, from `verification.open_set_threshold`
+    reason: str = ""  # why there is no comparison
+    matrix: pd.DataFrame = field(default_factory=pd.DataFrame)  # from `validation.matrix`
     notes: list = field(default_factory=list)
-    copies: object = None
-    splices: object = None
+    copies: object = None  # a Case, see above
+    splices: object = None  # a `splices.SpliceModel`: what finds where something else begins
 
     @property
     def devices(self):
@@ -98,17 +77,10 @@ class Case:
 def open_case(tables, *, segment_length=4096, seed=0, rates=()):
     """Return a Case of known recordings: they are measured, and a comparison is trained on them and validated.
 
-    Parameters
-    ----------
-    tables : sequence of pandas.DataFrame
-        From `corpus.load_references`: the references, then corpora of other devices, the background, which show how
-        alike recordings of different devices are.
-    segment_length : int
-        [samples]
-    seed : int
-    rates : sequence of int
-        Rates of what will be asked about [Hz]. If one of these or of those of the known recordings is above the common
-        rate, the upper edge of the band is left out of the comparison.
+    ``tables`` are from `corpus.load_references`: the references, then corpora of other devices, the background, which
+    show how alike recordings of different devices are. ``segment_length`` is in samples; ``rates`` are those of what
+    will be asked about [Hz]: if one of these or of those of the known recordings is above the common rate, the upper
+    edge of the band is left out of the comparison.
     """
     known, notes = _merged(tables)
     samplerate = int(known["samplerate"].min())
@@ -276,13 +248,13 @@ def save_case(case, folder):
     """Write a case into a folder: ``case.json``, ``vectors.npz``; of comparison, splices and copies what there is."""
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with atomic_path(folder / "vectors.npz") as temporary:
-        np.savez(temporary, vectors=case.vectors, of=case.of, copied=case.copied)
-    files = ["vectors.npz"]
+    arrays = {"vectors.npz": {"vectors": case.vectors, "of": case.of, "copied": case.copied}}
     if case.splices is not None:
-        with atomic_path(folder / "splices.npz") as temporary, open(temporary, "wb") as file:
-            np.savez(file, **asdict(case.splices))
-        files.append("splices.npz")
+        arrays["splices.npz"] = asdict(case.splices)
+    for name, content in arrays.items():
+        with atomic_path(folder / name) as temporary:
+            np.savez(temporary, **content)
+    files = list(arrays)
     if case.copies is not None:
         save_case(case.copies, folder / "copies")
         files.append("copies/case.json")
@@ -299,10 +271,7 @@ def save_case(case, folder):
 def load_case(folder):
     """Return a case that `save_case` wrote, everything checked; nothing in it is run.
 
-    Raises
-    ------
-    DevidError
-        If there is none, or it is not as it was written, or by another version. Names the file.
+    Where there is none, or one that is not as it was written, or by another version, DevidError names the file.
     """
     folder = Path(folder)
     told = read_json(folder / "case.json")

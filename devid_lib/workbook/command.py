@@ -20,40 +20,22 @@ from .execution import execute_all, warm_up
 from .lab import open_lab
 from .parameters import PARAMETERS, check_params, described, differing, parsed
 from .questions import REFERENCES
-from .session import CORPUS, PROJECT, in_workspace, out_of_proportion, source_path
+from .session import CASE, CORPUS, PROJECT, REPORT, in_workspace, out_of_proportion, source_path
 
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
-CASE = "20_questioned_recording"
-REPORT = "99_report"  # runs when all others are done
 PRESETS = PROJECT / "presets"
 NOTEBOOKS = PROJECT / "notebooks"
 
 
 def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=None):
-    """Execute the notebooks and write the report; a notebook that fails is kept as far as it came.
+    """Execute the notebooks and write the report; return {notebook: reason} of those that failed.
 
-    Parameters
-    ----------
-    preset : str
-        Name of a file in ``presets`` without suffix; ``corpus`` and ``parameters`` replace what it says.
-    only : sequence of str
-        Numbers or names of the notebooks wanted ("04" or "04_mlp"); none = all.
-    out : str or Path, optional
-        Run folder; none = ``runs/<time>-<preset>``. Notebooks that are already finished there, with the same
-        parameters, are not run again.
-    jobs : int
-        Notebooks that run side by side, 0 for as many as there are cores. The results do not depend on it.
+    Such a one is kept as far as it came. ``preset`` names a file in ``presets``; ``corpus`` and ``parameters`` replace
+    what it says. ``only`` holds numbers or names of the notebooks wanted ("04" or "04_mlp"), none = all; ``jobs`` of
+    them run side by side, 0 for as many as there are cores: the results do not depend on it.
 
-    Returns
-    -------
-    failed : dict
-        Notebook: reason, for the notebooks that failed.
-
-    Raises
-    ------
-    DevidError
-        If a name or value is not allowed, the corpus cannot be used, the run folder holds another run or another
-        ``devid run`` is at work in it.
+    What is finished in the run folder ``out``, none = ``runs/<time>-<preset>``, is not run again. A folder that holds
+    another run, or in which another ``devid run`` is at work, is refused.
     """
     started = time.perf_counter()
     params = merged_parameters(preset, corpus, parameters or {})
@@ -82,13 +64,12 @@ def run(*, preset="paper", corpus=None, only=(), out=None, jobs=0, parameters=No
 def prepare(folder, params, *, preset, started):
     """Load the corpus once, before all notebooks: simulate it, look into every file, say what is left out."""
     progress.STYLE = "bar" if sys.stderr.isatty() else "lines"
-    for place in (in_workspace("runs"), params["data_dir"]):
+    for place in (in_workspace("runs"), params["data_dir"], folder):
         sweep(place)
     recordings = load_corpus(params["corpus"], data_dir=params["data_dir"], **{name: params[name] for name in CORPUS})
     checksum = corpus_checksum(recordings)
     if read_json(folder / "run.json").get("corpus", {}).get("checksum", checksum) != checksum:
         raise ParameterError(f"{folder} holds a run on other recordings: choose another --out")
-    run_folder.open_run(folder)
     run_folder.save_recordings(folder, recordings)
     seconds, skipped = time.perf_counter() - started, recordings.attrs["skipped"]
     devices = recordings["device"].nunique()
@@ -153,18 +134,10 @@ def finish(folder, seconds, failed):
 def identify(questioned=(), *, references="", background=(), comparison="", out=None, parameters=None, asks=True):
     """Execute the notebook of a case and write its page; return its folder and {notebook: reason} if that failed.
 
-    Parameters
-    ----------
-    questioned : sequence of str
-        Files or folders; none = what the references mark as questioned, if anything.
-    references, background
-        Corpora of the devices in question and, a sequence, of others; ``simulated`` is a made case.
-    comparison : str
-        Folder of an earlier case, in place of references and background.
-    out : str or Path, optional
-        Folder of the case; none = ``runs/<time>-case``.
-    asks : bool
-        Refuse to work where nothing is asked: else the page holds the validation.
+    ``questioned`` are files or folders, none = what the references mark as questioned, if anything. ``references`` is a
+    corpus of the devices in question, ``simulated`` a made case, and ``background`` names those of others; in place of
+    both, ``comparison`` is the folder of an earlier case. That of this one is ``out``, none = ``runs/<time>-case``.
+    Where nothing is asked, it is refused if it ``asks``; else the page holds the validation.
     """
     if bool(references) == bool(comparison):
         raise ParameterError("give either references or the folder of an earlier case (--references or --run)")
@@ -188,7 +161,7 @@ def identify(questioned=(), *, references="", background=(), comparison="", out=
         raise ParameterError("nothing is asked: name files or folders, or mark recordings as questioned")
     with run_folder.claimed(folder), ThreadPoolExecutor(1) as pool:
         check_same_run(folder, params)
-        run_folder.open_run(folder)
+        sweep(folder)
         run_folder.update_run(folder, finished={CASE: ""})  # what lies in the folders asked about may be new
         pages = pool.submit(importlib.import_module, ".pages", __package__)  # takes seconds: beside the notebook
         failed = execute_all([NOTEBOOKS / f"{CASE}.ipynb"], folder, params, jobs=1)
@@ -263,14 +236,6 @@ def given(args):
     return values
 
 
-def ask(args):
-    """Run ``devid identify`` or ``devid validate``; return the exit status."""
-    options = {"references": args.references, "background": args.background, "out": args.out, "asks": False}
-    if args.command == "identify":
-        options |= {"questioned": args.questioned, "comparison": args.run or "", "asks": True}
-    return 1 if identify(**options, parameters=given(args))[1] else 0
-
-
 def main(argv=None):
     """Run the command; return the exit status: 0 well, 1 a notebook failed, 2 refused, 130 interrupted."""
     args = arguments(argv)
@@ -283,7 +248,10 @@ def main(argv=None):
         elif args.command == "lab":
             return open_lab()
         elif args.command in ("identify", "validate"):
-            return ask(args)
+            options = {"references": args.references, "background": args.background, "out": args.out, "asks": False}
+            if args.command == "identify":
+                options |= {"questioned": args.questioned, "comparison": args.run or "", "asks": True}
+            return 1 if identify(**options, parameters=given(args))[1] else 0
         elif args.command == "sweep":
             from .sweep import sweep
 

@@ -42,18 +42,16 @@ def warm_up(module="warmed"):
 @contextmanager
 def prepared():
     """Let processes begin with one thread of linear algebra, and without running once more the script that asks."""
-    before, main = {name: os.environ.get(name) for name in ONE_THREAD}, sys.modules["__main__"]
+    before, main = {name: os.environ[name] for name in ONE_THREAD if name in os.environ}, sys.modules["__main__"]
     os.environ.update(ONE_THREAD)
     sys.modules["__main__"] = ModuleType("__main__")
     try:
         yield
     finally:
         sys.modules["__main__"] = main
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value
+        for name in ONE_THREAD:
+            os.environ.pop(name, None)
+        os.environ.update(before)
 
 
 def cores():

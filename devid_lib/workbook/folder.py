@@ -14,7 +14,7 @@ from filelock import FileLock, Timeout
 from .. import files
 from ..errors import DevidError
 from ..evaluation import KEYS
-from ..files import atomic_path, read_json, sealed, sha256_of, sweep, write_json
+from ..files import atomic_path, read_json, sealed, sha256_of, write_json
 from ..models import import_keras
 
 COLUMNS = ["notebook", "table", "system", "variant", "corpus", "unit", "metric", "value", "low", "high", "n", "chance",
@@ -23,18 +23,6 @@ PACKAGES = ["numpy", "scipy", "pandas", "PyWavelets", "soundfile", "soxr", "av",
             "tensorflow", "keras"]  # fmt: skip
 MODEL = (".keras", "-history.csv", ".parquet", ".json")  # what a fitted model is kept in
 FOLDERS = ("metrics", "predictions", "figures", "models", "notebooks", "report", "conclusions")
-
-
-def open_run(run_dir):
-    """Make the run folder and its sub-folders where they are missing, sweep it, and return its path."""
-    run = Path(run_dir)
-    sweep(run)
-    try:
-        for name in FOLDERS:
-            (run / name).mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise DevidError(f"{run}: cannot make the run folder: {error.strerror}") from error
-    return run
 
 
 @contextmanager
@@ -186,10 +174,7 @@ def has_model(run, name, settings):
 def load_model(run, name):
     """Return a saved model and its learning curve. Keras's safe mode runs no code from the file.
 
-    Raises
-    ------
-    DevidError
-        If this version of Keras cannot open the model, or it takes or gives other shapes than the one that was saved.
+    If this version of Keras cannot open it, or it takes or gives other shapes than were saved, DevidError is raised.
     """
     path, content = run / "models" / f"{name}.keras", read_json(run / "models" / f"{name}.json")
     history = pd.read_csv(run / "models" / f"{name}-history.csv")

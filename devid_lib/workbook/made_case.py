@@ -26,18 +26,11 @@ MADE = 7  # raise it when the code below makes other recordings
 def make_case(folder, *, seed=0):
     """Make references, background and six questioned recordings, once; return the folder.
 
-    Parameters
-    ----------
-    folder : Path
-        ``references``, ``background`` and ``questioned`` with a manifest.csv each, and ``truth.csv``: file, device (a
-        reference of its model, else empty), what it is.
-    seed : int
-
-    Notes
-    -----
-    References and background were recorded on three days, what is asked about on a fourth, all in other rooms. Asked
-    about: two recordings of reference devices; one of another unit of a reference's model; one of a model that is no
-    reference; one cut together from two references; one of a reference through a telephone (8 kHz, mu-law).
+    It holds ``references`` and ``background`` with a manifest.csv each, ``questioned``, and ``truth.csv``: file, device
+    (a reference of its model, else empty), what it is. References and background were recorded on three days, what is
+    asked about on a fourth, all in other rooms. Asked about: two recordings of reference devices; one of another unit
+    of a reference's model; one of a model that is no reference; one cut together from two references; one of a
+    reference through a telephone (8 kHz, mu-law).
     """
     settings = {"version": [VERSION, MADE], "seed": seed}
     with locked(folder.with_name(f".{folder.name}.lock")):

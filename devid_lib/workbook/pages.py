@@ -20,7 +20,7 @@ from ..errors import DevidError
 from ..files import atomic_path, read_json
 from .folder import damaged
 from .launch import UNUSED
-from .session import PROJECT
+from .session import CASE, PROJECT, REPORT
 
 sys.modules |= UNUSED
 import nbformat  # noqa: E402
@@ -28,8 +28,6 @@ from nbconvert import TemplateExporter  # noqa: E402
 from nbconvert.filters.highlight import Highlight2HTML  # noqa: E402
 from nbconvert.filters.markdown_mistune import IPythonRenderer, MarkdownWithMath  # noqa: E402
 
-REPORT = "99_report"
-CASE = "20_questioned_recording"
 INDEX = ("../index.html", "Report")  # address and name of the report, seen from a reading copy
 SHOWN = ["text/html", "text/markdown", "image/svg+xml", "image/png", "image/jpeg", "text/plain"]  # no widget, no script
 CONFIG = Config(
@@ -45,11 +43,8 @@ FETCHING = ("src", "srcset", "href", "xlink:href", "data", "poster", "background
 def report(run):
     """Execute the notebook of the report on a run folder, complete or not; write all pages and return the report.
 
-    Raises
-    ------
-    DevidError
-        If the folder does not exist, a file in it is not as it was written, the notebook fails (the pages are written
-        all the same, the report as far as it came) or a page cannot be written.
+    Where a file of the run is not as it was written, DevidError says so. Where the notebook fails, it does when all
+    pages are written, the report as far as it came.
     """
     from .execution import papermill
 

@@ -13,21 +13,11 @@ from ..training import RECIPES
 
 @dataclass(frozen=True)
 class Parameter:
-    """What is known of a parameter.
+    """What is known of a parameter."""
 
-    Attributes
-    ----------
-    default : str, int or float
-        Its type is that of every value.
-    help : str
-        One line, unit in brackets; stands behind the value in a notebook's parameters cell.
-    allowed : tuple of str, int, float or None
-        The values allowed, or the least one; none = any text.
-    """
-
-    default: str | int | float
-    help: str
-    allowed: tuple | int | float | None = None
+    default: str | int | float  # its type is that of every value
+    help: str  # one line, unit in brackets; stands behind the value in a notebook's parameters cell
+    allowed: tuple | int | float | None = None  # the values allowed, or the least one; none = any text
 
 
 PARAMETERS = {
@@ -80,24 +70,10 @@ def check_names(names):
 
 
 def check_params(values):
-    """Return all parameters, defaults and what the size says filled in, after checking types and values.
+    """Return all `PARAMETERS`, of which ``values`` has some: defaults, and what the size says, are filled in.
 
-    Parameters
-    ----------
-    values : dict
-        Some of the `PARAMETERS`.
+    A type or value that is not allowed raises ParameterError, which names the parameter.
 
-    Returns
-    -------
-    params : dict
-
-    Raises
-    ------
-    ParameterError
-        Naming the parameter, its value and what is allowed.
-
-    Examples
-    --------
     >>> check_params({"size": "paper", "test_segments": 50})["train_segments"]
     1000
     """

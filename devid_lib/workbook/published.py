@@ -24,30 +24,12 @@ FILES = {  # SHA-256
 
 
 def load_published(source, *, data_dir):
-    """Return the authors' predictions as one table.
+    """Return the authors' predictions as one table [2700 rows], as from `evaluation.predictions_table`.
 
-    Parameters
-    ----------
-    source : str or Path
-        Folder that holds predy1.npy, predy2.npy, predy3.npy and predyy.npy; or "download", which fetches them from
-        the authors' public repository.
-    data_dir : str or Path
-        Where downloaded files are kept.
-
-    Returns
-    -------
-    predictions : pandas.DataFrame [2700 rows]
-        As from `evaluation.predictions_table`; ``draw`` numbers the three models. The start samples were not
-        published and are -1.
-
-    Raises
-    ------
-    DevidError
-        If nothing is given, a file is missing, or a file is not the one that was published.
-
-    Notes
-    -----
-    Notebook 11. Files are checked by their SHA-256 and never unpickled.
+    ``source`` is the folder that holds their files, or "download", which fetches them from the authors' public
+    repository and keeps them in ``data_dir``. Files are checked by their SHA-256 and never unpickled; where one is
+    missing or another one, DevidError names it. ``draw`` numbers the three models; the start samples were not published
+    and are -1.
     """
     if not str(source).strip():
         raise DevidError(

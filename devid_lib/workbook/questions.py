@@ -17,7 +17,7 @@ from ..errors import DevidError, ParameterError
 from ..files import readable, sha256_of, stderr_to
 from ..intake import examine
 from ..listing import files_in, is_audio
-from .case import MOST_ASKED, at_rate, load_case, open_case, ready, sides_of, unlikeness
+from .case import MOST_ASKED, Case, at_rate, load_case, open_case, ready, sides_of, unlikeness
 from .made_case import make_case
 from .session import in_workspace, source_path
 
@@ -29,42 +29,21 @@ ANSWERS = ["file", "sha256", "device", "log10_lr", "low", "high", "answer", "rea
 
 @dataclass
 class Asked:
-    """A questioned file: what it is, whether it may be compared, and what came out.
+    """A questioned file: what it is, whether it may be compared, and what came out."""
 
-    Attributes
-    ----------
-    facts : dict
-        From `intake.examine`; only ``file`` and ``sha256`` where it cannot be read.
-    checks : pandas.DataFrame
-        From `intake.check_conditions`; empty where it was not compared.
-    ratios : pandas.DataFrame [one row per reference device]
-        ``log10_lr``, ``low``, ``high``; empty cells where there is no ratio.
-    unbounded : pandas.Series
-        log10 likelihood ratio of every reference device without the bounds, by which one is named.
-    answer, reason : str
-    strip : pandas.DataFrame [one row per stretch]
-        log10 likelihood ratio of every device; the index is the middle of the stretch [s].
-    changes : pandas.DataFrame
-        From `splices.change_points`: where something else begins.
-    curve : tuple of np.ndarray
-        From `splices.change_curve`: times [s] and the log10 likelihood ratio of a change there.
-    by : Case or None
-        What it was compared by: the case, or its copies in other conditions.
-    y : np.ndarray or None
-        The samples at the file's own rate.
-    """
-
-    facts: dict
-    ratios: pd.DataFrame
+    facts: dict  # from `intake.examine`; only ``file`` and ``sha256`` where it cannot be read
+    ratios: pd.DataFrame  # one row per reference device: log10_lr, low, high; empty cells where there is no ratio
     answer: str = NO_ANSWER
     reason: str = ""
+    # log10 likelihood ratio of every reference device without the bounds, by which one is named
     unbounded: pd.Series = field(default_factory=lambda: pd.Series(dtype=float))
-    checks: pd.DataFrame = field(default_factory=pd.DataFrame)
+    checks: pd.DataFrame = field(default_factory=pd.DataFrame)  # from `intake.check_conditions`; empty: not compared
+    # log10 likelihood ratio of every device, one row per stretch; the index is the middle of the stretch [s]
     strip: pd.DataFrame = field(default_factory=pd.DataFrame)
-    changes: pd.DataFrame = field(default_factory=pd.DataFrame)
-    curve: tuple = ((), ())
-    by: object = None
-    y: np.ndarray | None = None
+    changes: pd.DataFrame = field(default_factory=pd.DataFrame)  # from `splices.change_points`: something else begins
+    curve: tuple = ((), ())  # from `splices.change_curve`: times [s], log10 likelihood ratio of a change there
+    by: Case | None = None  # what it was compared by: the case, or its copies in other conditions
+    y: np.ndarray | None = None  # the samples at the file's own rate
 
 
 def case_of(params):
@@ -104,13 +83,7 @@ def rates_of(files):
 
 
 def find_files(places):
-    """Return the questioned files that places name, each once: files, and the audio in folders that is not hidden.
-
-    Raises
-    ------
-    ParameterError
-        If a place is not there, or a folder holds no audio.
-    """
+    """Return the questioned files that places name, each once: files, and the audio in folders that is not hidden."""
     found = []
     for place in map(Path, places):
         inside = sorted(filter(is_audio, files_in(place)))
@@ -130,7 +103,10 @@ def ask(case, path):
         with stderr_to(os.devnull):  # what a decoder of damaged files has to say is for the reason, not for the page
             facts, y = examine(path)
     except (DevidError, OSError) as error:
-        return Asked(_unreadable(path), ratios, reason=str(error).removeprefix(f"{readable(path)}: "))
+        facts = {"file": readable(path.name), "sha256": ""}
+        with suppress(OSError):
+            facts["sha256"] = sha256_of(path)
+        return Asked(facts, ratios, reason=str(error).removeprefix(f"{readable(path)}: "))
     asked = Asked(facts, ratios, y=y)
     if same := _copies(case, facts["sha256"], y):
         asked.reason = f"it is the known recording {same} (the same samples): a copy, nothing to compare"
@@ -196,15 +172,6 @@ def _compare(case, asked, vectors):
         asked.unbounded[device], asked.ratios.loc[device] = told[0], np.clip(told, *bounds)
         columns[device] = np.clip([ratio(one[np.newaxis])[0] for one in vectors], *bounds)
     asked.strip = pd.DataFrame(columns, index=middles)
-
-
-def _unreadable(path):
-    """Return what can be said of a file whose samples cannot be read."""
-    try:
-        digest = sha256_of(path)
-    except OSError:
-        digest = ""
-    return {"file": readable(path.name), "sha256": digest}
 
 
 def _copies(case, digest, y):

@@ -18,7 +18,7 @@ from ..corpus import corpus_checksum, load_corpus
 from ..dataset import build_dataset, settings_key
 from ..degrade import AUGMENT, able
 from ..errors import DevidError
-from ..files import read_json, remove
+from ..files import read_json, remove, sweep
 from ..listing import NAMED
 from . import folder
 from .paper import PAPER, PAPER_TABLE_VI
@@ -26,6 +26,7 @@ from .parameters import PARAMETERS, SIZES, check_names, check_params, differing
 from .tables import joined
 
 PROJECT = Path(__file__).resolve().parents[2]
+CASE, REPORT = "20_questioned_recording", "99_report"  # notebooks that become a page; the second when all others ran
 WAVELET = ("wavelet", "level", "threshold", "mode", "rescale")
 DATASET = ("segment_length", "train_segments", "test_segments", "noise", *WAVELET, "seed")
 MANY_TIMES = 5  # the training segments of the simulated recorders, from which on it is said
@@ -33,23 +34,10 @@ CORPUS = ("samplerate", "test_recordings", "test_sessions", "segment_length", "o
 
 
 def start(notebook, namespace):
-    """Check the parameters, open the run folder, set the style of figures and print the versions.
+    """Return a notebook's `Session`: parameters checked, run folder open, style of figures set, versions printed.
 
-    Parameters
-    ----------
-    notebook : str
-        Name of the notebook without suffix.
-    namespace : dict
-        The notebook's ``globals()``: its parameters cell, and what papermill injected.
-
-    Returns
-    -------
-    session : Session
-
-    Raises
-    ------
-    ParameterError
-        For a parameter that papermill injected under an unknown name, or a value that is not allowed.
+    ``notebook`` is its name without suffix, ``namespace`` its ``globals()``: its parameters cell, and what papermill
+    injected. A name that is unknown or a value that is not allowed raises ParameterError.
     """
     from ..plots import set_style
 
@@ -86,13 +74,6 @@ def injected_names(namespace):
     return [node.targets[0].id for node in ast.parse("\n".join(cells[:1])).body if isinstance(node, ast.Assign)]
 
 
-def workspace():
-    """Return where relative paths start: ``DEVID_HOME``, else the project, else (installed elsewhere) this folder."""
-    if os.environ.get("DEVID_HOME"):
-        return Path(os.environ["DEVID_HOME"])
-    return PROJECT if (PROJECT / "notebooks").is_dir() else Path.cwd()
-
-
 def out_of_proportion(recordings, params):
     """Return a note, in a list, where there are many times the training segments that the simulated recorders have."""
     n, each = int((recordings["split"] == "train").sum()), params["train_segments"]
@@ -103,8 +84,9 @@ def out_of_proportion(recordings, params):
 
 
 def in_workspace(path):
-    """Return a path as given if absolute, else below the project's folder."""
-    return workspace() / path
+    """Return a path as given if absolute, else in ``DEVID_HOME``, the project or (installed elsewhere) this folder."""
+    home = PROJECT if (PROJECT / "notebooks").is_dir() else Path.cwd()
+    return Path(os.environ.get("DEVID_HOME") or home) / path
 
 
 def source_path(source, *, names=NAMED):
@@ -115,20 +97,10 @@ def source_path(source, *, names=NAMED):
 
 
 class Session:
-    """A notebook at work: its checked parameters and its run folder.
+    """A notebook at work: its name, its checked parameters ``params`` and its run folder ``run``.
 
-    Attributes
-    ----------
-    notebook : str
-        Name without suffix.
-    params : dict
-        All `parameters.PARAMETERS`, what the size says filled in.
-    run : Path
-        Run folder: the one named by ``run_dir``, or ``<run_dir>-2`` and so on where that holds other parameters.
-    headless : bool
-        Nobody watches: papermill runs the notebook.
-    wavelet : dict
-        Settings of `noise.wavelet_noise`.
+    That is the one named by ``run_dir``, or ``<run_dir>-2`` and so on where that holds other parameters. ``headless``
+    is true where nobody watches: papermill runs the notebook. ``wavelet`` holds the settings of `noise.wavelet_noise`.
     """
 
     def __init__(self, notebook, params, *, headless):
@@ -145,7 +117,7 @@ class Session:
             number += 1
             print(f"{self.run.name} holds a run with another {name}: trying {wanted.name}-{number}")
             self.run = wanted.with_name(f"{wanted.name}-{number}")
-        folder.open_run(self.run)
+        sweep(self.run)
 
     def _other(self, checksum):
         """Return in what the run folder's run is another one, empty where it is not."""
@@ -222,21 +194,9 @@ class Session:
         return noise + ("+hann" if self.window(noise) == "hann" else "")
 
     def fitted(self, system, recordings, **changes):
-        """Return one of the paper's networks, fitted: once in a run folder, from there afterwards.
+        """Return one of `models.SYSTEMS` and the learning curve of `training.fit`; fitted once in a run folder.
 
-        Parameters
-        ----------
-        system : str
-            A key of `models.SYSTEMS`.
-        recordings : pandas.DataFrame
-        **changes
-            As in `dataset`.
-
-        Returns
-        -------
-        model : keras.Model
-        history : pandas.DataFrame
-            The learning curve, see `training.fit`.
+        It is a keras.Model; ``changes`` are those of `dataset`.
         """
         name = self._fit(system, recordings, changes)
         try:
@@ -278,16 +238,9 @@ class Session:
     ):
         """Return the accuracies of predictions as rows of ``results.csv``, one per unit, beside the paper's figures.
 
-        Parameters
-        ----------
-        predictions : pandas.DataFrame
-            Segments of all draws, from `predictions`.
-        system, table, variant : str
-            Names for ``results.csv``; the variant is the noise extraction.
-        units, rule
-            As in `evaluation.accuracies`.
-        save : bool
-            Also keep the predictions.
+        The predictions are those of segments of all draws, and are kept if ``save``; ``system``, ``table`` and
+        ``variant``, the noise extraction, are names for ``results.csv``; ``units`` and ``rule`` are those of
+        `evaluation.accuracies`.
         """
         if save:
             folder.save_predictions(self.run, self.notebook, f"{system}-{variant}", predictions)
@@ -391,8 +344,6 @@ def peak_memory():
 def slug(name):
     """Return a name as part of a file name: lower case, digits and hyphens.
 
-    Examples
-    --------
     >>> slug("[3] GMM-UBM, MFCC")
     '3-gmm-ubm-mfcc'
     """

@@ -27,25 +27,14 @@ KEYS = ("preset", "only", "parameters", "grid")  # of a grid's file
 def sweep(grid, *, out=None, scheduler="", workers=0):
     """Run notebooks at every point of a grid of parameters; return {point: {notebook: reason}} of what failed.
 
-    Parameters
-    ----------
-    grid : str or Path
-        YAML file: ``grid``, a mapping of parameters to lists of values, all combinations of which are run, or a list
-        of such mappings; and where wanted ``preset`` (quick), ``only`` (notebooks) and ``parameters`` (of all points).
-    out : str or Path, optional
-        Folder of the sweep, a run folder in it for every point; none = ``runs/<time>-<name of the file>``. Points
-        that are finished there are not run again.
-    scheduler : str
-        Address of a Dask scheduler whose workers see the same disk, run one thread each and have this package; empty =
-        ``workers`` processes on this machine, 0 for as many as there are cores.
+    ``grid`` is a YAML file: ``grid``, a mapping of parameters to lists of values, all combinations of which are run, or
+    a list of such mappings; and where wanted ``preset`` (quick), ``only`` (notebooks) and ``parameters`` (of all
+    points). A file or a point of it that is not allowed is refused before anything is run.
 
-    Raises
-    ------
-    DevidError
-        If the file or a point of it is not allowed (before anything is run), or Dask is not installed.
+    ``out``, none = ``runs/<time>-<name of the file>``, holds a run folder for every point; those that are finished
+    there are not run again. ``scheduler`` is the address of a Dask scheduler whose workers see the same disk, run one
+    thread each and have this package; empty = ``workers`` processes on this machine, 0 for as many as there are cores.
 
-    Notes
-    -----
     Notebook 91 draws ``sweep.csv``, see `gather`. A point that fails is kept as far as it came; that of a worker that
     dies is gone on with by another one.
     """
@@ -73,24 +62,9 @@ def sweep(grid, *, out=None, scheduler="", workers=0):
 
 
 def load_sweep(out):
-    """Return the table and the parameters of the points of a finished sweep.
+    """Return the table of a finished sweep in a folder, from `gather`, and one row of parameters per point.
 
-    Parameters
-    ----------
-    out : Path
-        Folder of the sweep.
-
-    Returns
-    -------
-    table : pandas.DataFrame
-        From `gather`.
-    points : pandas.DataFrame
-        One row of parameters per point.
-
-    Raises
-    ------
-    DevidError
-        If there is no sweep, or a file is not as it was written. Names the file.
+    Where there is none, or a file is not as it was written, DevidError names it.
     """
     told = read_json(out / "sweep.json")
     if not told:
@@ -117,8 +91,6 @@ def read_grid(path):
 def points_of(grid):
     """Return the points of a grid, or of a list of grids, as dictionaries.
 
-    Examples
-    --------
     >>> points_of({"seed": [0, 1], "wavelet": ["db4"]})
     [{'seed': 0, 'wavelet': 'db4'}, {'seed': 1, 'wavelet': 'db4'}]
     >>> points_of([{"noise": "none"}, {"noise": "wavelet", "level": [3, 5]}])

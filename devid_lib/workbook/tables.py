@@ -14,17 +14,7 @@ def joined(*rows):
 
 
 def show(*rows):
-    """Return rows of ``results.csv`` as a table for the eye: percent, interval, chance, and the paper's figure.
-
-    Parameters
-    ----------
-    *rows : pandas.DataFrame
-        From a session's ``score``, ``score_probe`` or ``figures``.
-
-    Returns
-    -------
-    table : pandas.io.formats.style.Styler
-    """
+    """Return rows of a session's ``score`` or ``score_probe`` for the eye: percent, interval, chance, the paper's."""
     rows = joined(*rows)
     percent = (100 * rows[["value", "low", "high", "chance", "paper"]].astype(float)).round(1)
     columns = {
@@ -53,14 +43,8 @@ def signed(table):
 def differences(table, **columns):
     """Return an `evaluation.compared` table as records for a session's ``figures``.
 
-    Parameters
-    ----------
-    table : pandas.DataFrame
-    **columns
-        system, variant and unit: one for all rows, or one for each.
+    ``columns`` are system, variant and unit: one for all rows, or one for each.
 
-    Examples
-    --------
     >>> test = pd.DataFrame({"difference": [0.1], "low": [0.0], "high": [0.2], "p": [0.2], "n": [9]})
     >>> differences(test, system="ridge", unit="segment")[0]["metric"]
     'difference of accuracies'
@@ -80,17 +64,7 @@ def told(row):
 
 
 def describe(history):
-    """Say in a sentence how a fit went.
-
-    Parameters
-    ----------
-    history : pandas.DataFrame
-        From `training.fit`.
-
-    Returns
-    -------
-    sentence : str
-    """
+    """Say in a sentence how a fit went, from the history of `training.fit`."""
     kept, last, seconds = history.attrs["epoch"], history.iloc[history.attrs["epoch"] - 1], history.attrs["seconds"]
     best = last.get("val_accuracy", float("nan"))
     judged = f", {best:.1%} of them right" if pd.notna(best) else ""

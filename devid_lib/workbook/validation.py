@@ -35,24 +35,13 @@ OF = {"accuracy": ["Cllr"], "discrimination": ["Cllr_min", "EER", "AUROC"], "cal
 
 
 def matrix(case, altered):
-    """Return the validation matrix of a case.
+    """Return the validation matrix of a case that has a comparison, one row per measure, with the `COLUMNS`.
 
-    Parameters
-    ----------
-    case : Case
-        With a comparison.
-    altered : dict
-        (characteristic, name): (vectors, rows of ``case.known``), known recordings in another form.
+    A characteristic is accuracy, discrimination, calibration, robustness, coherence or generalisation; ``low`` and
+    ``high`` are 95 % over ``n`` devices, ``pairs`` a text (of one device + of two), the criterion is fixed beforehand.
+    ``altered`` holds known recordings in another form: {(characteristic, name): (vectors, rows of ``case.known``, what
+    was measured of them)}.
 
-    Returns
-    -------
-    table : pandas.DataFrame [one row per measure]
-        ``characteristic`` (accuracy, discrimination, calibration, robustness, coherence, generalisation), ``measure``,
-        ``value``, ``low`` and ``high`` (95 % over devices), ``n`` (devices), ``pairs`` (text: of one device + of two),
-        ``criterion`` (text, fixed beforehand) and ``verdict``.
-
-    Notes
-    -----
     Source: Meuwly, Ramos and Haraksim, "A guideline for the validation of likelihood ratio methods used for forensic
     evidence evaluation", Forensic Science International 276, 2017.
     """

@@ -54,7 +54,8 @@ systems = registry.systems(seed=p["seed"])
 works = [entry for entry in entries if entry.year]
 baselines = [name for name in systems if name.startswith("baseline")]
 print(f"{len(works)} cited works in {len(systems) - len(baselines)} variants, {len(baselines)} baselines")
-registry.registry_table().style.hide(axis="index")
+table = [(e.number, e.citation, e.year or "", e.reported, "; ".join(e.variants)) for e in entries]
+pd.DataFrame(table, columns=["", "citation", "year", "reported", "variants"]).style.hide(axis="index")
 
 # %% [markdown]
 # All cited works are *adapted*: rebuilt from an abstract or made for another purpose. The docstring of each class says

@@ -413,15 +413,14 @@ apart("Supervector", vectors)
 
 # %%
 system = channel.BlindChannel(random_state=p["seed"]).fit(shown, devices)
-model = system.speech_  # clean speech: the training voices that ship with the library
+mixture, ideal = system.speech_  # clean speech: the training voices that ship with the library
 x = frames.cepstra(three_s, n_coefficients=12)
 rasta = signal.lfilter([0.2, 0.1, 0, -0.1, -0.2], [1, -0.98], x - x[0], axis=0)
 
-mixture = model.mixture
 scaled = (rasta - mixture.centre) / mixture.scale
 densities = norm.logpdf(scaled[:, None, :], mixture.means, np.sqrt(mixture.variances)).sum(axis=2)
 gamma = scipy.special.softmax(np.log(mixture.weights) + densities, axis=1)  # which kind of sound is frame t?
-response = (channel.band_log_spectra(y, sr) - gamma @ model.spectra).mean(axis=0)
+response = (channel.band_log_spectra(y, sr) - gamma @ ideal).mean(axis=0)
 response -= response.mean()  # the gain cannot be told from the speaker's loudness
 np.testing.assert_allclose(response, system.channel(three_s), atol=0.1)
 

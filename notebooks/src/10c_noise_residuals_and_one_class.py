@@ -224,7 +224,7 @@ for name, values in {"centroid": centroid, "spread": spread, "flatness": flatnes
 # $$ \text{share} = \frac{\sum_c n_c (\bar x_c - \bar x)^2}{\sum_i (x_i - \bar x)^2} $$
 
 # %%
-seconds = [x.feature(residual.wiener_descriptors, size=15, n_fft=1024) for x in train]
+seconds = [x.feature(residual.wiener_descriptors) for x in train]
 x, whose = np.concatenate(seconds).astype(float), np.repeat(owners, [len(rows) for rows in seconds])
 between = sum(np.sum(whose == name) * (x[whose == name].mean(axis=0) - x.mean(axis=0)) ** 2 for name in names)
 share = between / np.maximum(((x - x.mean(axis=0)) ** 2).sum(axis=0), 1e-30)
@@ -355,7 +355,7 @@ pieces = librosa.util.frame(shown[0].y[:sr], frame_length=1024, hop_length=512, 
 power = np.abs(np.fft.rfft(pieces * window / np.sqrt(np.sum(window**2)))) ** 2
 quieter = np.argsort(power.sum(axis=1), kind="stable")[: round(0.5 * len(power))]
 first_second = np.log(np.maximum(power[quieter], 1e-12)).mean(axis=0)
-instances = [x.feature(oneclass.noise_spectra, n_fft=1024, share=0.5) for x in shown]
+instances = [x.feature(oneclass.noise_spectra) for x in shown]
 np.testing.assert_allclose(first_second, instances[0][0], atol=1e-3)
 
 own = [rows for rows, name in zip(instances, devices, strict=True) if name == devices[0]]
