@@ -208,7 +208,7 @@ def _split(table, held_out):
     if unknown := [one for one in names if one not in set(table[by])]:
         there = sorted(set(table[by]) - {""}, key=natural_key)
         raise CorpusError(f"{name}: test_{by}s: no device has a {by} named {', '.join(unknown)}; "
-                          f"there are {', '.join(there[:10])}{' ...' if len(there) > 10 else ''}")
+                          f"there are {', '.join(there[:10]) or 'none'}{' ...' if len(there) > 10 else ''}")
     if names and given:
         notes.append(f"The split given in the CSV was replaced by test_{by}s={','.join(names)}.")
     if given and not names:
@@ -223,7 +223,9 @@ def _split(table, held_out):
         test = np.where(of_several, in_last, ~table["device"].duplicated(keep="last"))
         mixed = "session, or recording where it has one session," if last else "recording"
         what = "session" if of_several.all() else mixed
-        notes.append(f"No split is given: the last {what} of each device is the test set.")
+        named = sorted(set(last.values()), key=natural_key)  # 3/12/2024 comes after 12/3/2024: it has to be seen
+        by_name = f", by name ({', '.join(named[:3])}{' ...' if len(named) > 3 else ''})," if named else ""
+        notes.append(f"No split is given: the last {what} of each device{by_name} is the test set.")
     return table.assign(split=np.where(test, "test", "train"))
 
 
@@ -286,7 +288,8 @@ def _remarks(table):
     if set(rates.index) != {common}:
         there = ", ".join(f"{n} recordings at {rate} Hz" for rate, n in rates.items())
         lower = "; what was lower stays empty above half its own rate, which can name the device"
-        notes.append(f"{there}: all were brought to {common} Hz{lower if rates.index[0] < common else ''}.")
+        higher = "; a resampler's upper edge can name the device" if len(rates) > 1 else ""
+        notes.append(f"{there}: all were brought to {common} Hz{lower if rates.index[0] < common else higher}.")
     if (several := table["channels"] > 1).any():
         notes.append(f"{several.sum()} of {len(table)} recordings have several channels: the louder one is used.")
     for note, rows in table[table["note"].ne("")].groupby("note"):
@@ -314,7 +317,8 @@ def _in_order(table):
 
 
 def natural_key(name):
-    """Return a sort key that puts clip10 after clip9."""
+    """Return a sort key that puts clip10 after clip9, and 2.12.2024 after 13.1.2024."""
+    name = re.sub(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b", r"\3.\2.\1", name)  # with slashes, day or month may come first
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name.casefold())], name
 
 

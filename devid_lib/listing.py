@@ -158,6 +158,8 @@ def check_names(table):
     if clash := sorted(set(KEYS) & set(table["device"])):
         names = ", ".join(map(repr, clash))
         raise CorpusError(f"{table.attrs['name']}: a device cannot be named {names}: tables have columns of that name")
+    if clash := sorted({"no answer", "none of these"} & set(table["device"])):
+        raise CorpusError(f"{table.attrs['name']}: a device cannot be named {clash[0]!r}: that is an answer about one")
     double = table[table.duplicated(["device", "recording"], keep=False)]
     if len(double):
         lines = [f"{device}, {recording}: {', '.join(rows['path'])}"

@@ -93,11 +93,12 @@ def montages(signals, table, samplerate, *, n, shortest_s, pieces=(2, 4), condit
     """
     rng = np.random.default_rng(seed)
     table = table.reset_index(drop=True)
-    shared = table.groupby("recording")["device"].transform("nunique") > 1
-    long = np.array([len(y) / samplerate for y in signals]) >= pieces[0] * shortest_s
-    pool = table[long & shared] if (long & shared).any() else table[long].assign(recording="")
+    long = table[np.array([len(y) / samplerate for y in signals]) >= pieces[0] * shortest_s]
+    shared = long.groupby("recording")["device"].transform("nunique") > 1
+    pool = long[shared] if shared.any() else long.assign(recording="")
     if pool["device"].nunique() < 2:
-        raise ParameterError(f"no two devices have recordings of {pieces[0] * shortest_s:g} s")
+        told = f"{pool['device'].nunique()} of {table['device'].nunique()}, it takes two"
+        raise ParameterError(f"devices with recordings of {pieces[0] * shortest_s:g} s: {told}")
     names = sorted(name for name, rows in pool.groupby("recording") if rows["device"].nunique() > 1)
     for _ in range(n):
         rows = pool[pool["recording"] == names[rng.integers(len(names))]]

@@ -28,7 +28,7 @@ def shared_sessions(recordings, *, least_samples=0):
     """
     several = recordings[recordings["session"] != ""].groupby("device")["session"].nunique().gt(1)
     by = "session" if several.sum() > 1 else "recording"
-    said = [] if by == "session" else ["Devices have one session each: their recordings stand in for sessions."]
+    said = [] if by == "session" else ["Sessions are not told, or devices have one each: recordings stand in for them."]
     table = recordings[recordings[by] != ""].assign(unit=lambda rows: rows[by])
     blank = len(recordings) - len(table)
     said += [f"Left out, without a session: {blank} of {len(recordings)} recordings."] if blank else []

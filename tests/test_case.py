@@ -10,6 +10,7 @@ import time
 import zlib
 from dataclasses import replace
 
+import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 import pytest
@@ -23,8 +24,8 @@ from devid_lib.corpus import load_corpus, load_references
 from devid_lib.errors import CorpusError, DevidError, ParameterError
 from devid_lib.verification import Validation
 from devid_lib.workbook import case_page, command, execution, folder
-from devid_lib.workbook.case import load_case, one_unit, open_case, save_case
-from devid_lib.workbook.questions import ANSWERS, Asked, answer, answers_table, ask, find_files
+from devid_lib.workbook.case import load_case, one_unit, open_case, save_case, unlikeness
+from devid_lib.workbook.questions import ANSWERS, FAR, Asked, _checked, answer, answers_table, ask, find_files
 
 RATE, SECONDS = 16000, 4.0
 OPTIONS = {"segment_length": 1024}
@@ -160,7 +161,7 @@ def test_bounds_below_the_threshold_hide_no_device(case, tmp_path):
     one = ask(replace(case, comparison=replace(case.comparison, bounds=(-low, low))), path)
     assert one.answer == "beech" and one.ratios["log10_lr"].max() == low < one.unbounded["beech"]
     one = ask(replace(case, rule=case.rule | {"threshold": 99.0}), path)
-    assert one.answer == "no answer" and "named from 99.00 (before bounds) on" in one.reason
+    assert one.answer == "no answer" and "named from 99.00 (before bounds) on, which " in one.reason
 
 
 def test_recordings_of_two_devices_get_no_answer(asked):
@@ -309,7 +310,7 @@ def test_sessions_count_where_there_are_some(folders, quick, tmp_path):
     references = load_references(folders / "references", data_dir=tmp_path, segment_length=1024)
     assert set(references["split"]) == {"reference"}
     case = opened(references.assign(session="one"), folders / "background", data_dir=tmp_path)
-    assert any("one session each" in note for note in case.notes) and set(case.comparison.sessions) == {"1", "2"}
+    assert any("sessions that are told" in note for note in case.notes) and set(case.comparison.sessions) == {"1", "2"}
 
 
 def test_the_matrix_holds_all_six_characteristics(case):
@@ -352,6 +353,33 @@ def test_units_and_models_apart(folders, quick, tmp_path):
     values = case.matrix.set_index("measure")["value"]
     assert values["AUROC, models"] > 0.95 and values["AUROC, units of one model"] < 0.85
     assert values["AUROC, a model by another unit"] > 0.95
+    assert "another unit of a model is found, too: AUROC" in case_page.other_units(case)
+    case.matrix.loc[case.matrix["measure"] == "AUROC, a model by another unit", "verdict"] = "not met"
+    assert "another unit of a model is not found" in case_page.other_units(case)
+
+
+def test_a_small_ratio_speaks_against_a_device_not_its_model(case):
+    assert case_page.in_words(1.2) == "moderate support for the same model"
+    assert case_page.in_words(-1.2) == "moderate support for another device"
+    assert "whether another unit would be found is not known" in case_page.other_units(case)  # no models are told
+
+
+def test_the_limit_that_is_shown_decides(case, asked, monkeypatch):
+    facts, far = asked(spoken("cedar", 12)).facts, unlikeness(case, case.vectors[:1])
+    for share, verdict in ((1.01, "within"), (0.99, "beyond")):
+        monkeypatch.setitem(case.rule, "unlikeness", share * far / FAR)
+        checks = _checked(case, Asked(facts, None), lambda: (None, case.vectors[:1]))
+        assert checks.iloc[-1].tolist()[1:] == [f"{far:.1f}", f"up to {share * far:.1f}", verdict]
+
+
+def test_the_legend_of_many_devices_names_the_most_alike():
+    values = pd.Series(np.arange(30.0), index=[f"d{i}" for i in range(30)])
+    one = Asked({"duration_s": 2.0}, None, unbounded=values, strip=pd.DataFrame([values, values], index=[0.5, 1.5]))
+    _, ax = plt.subplots()
+    case_page.strip(one, dict.fromkeys(values.index, "k"), ax)
+    words = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert words == [f"d{i}" for i in range(29, 17, -1)] + ["and 18 less alike"] and len(ax.lines) == 32
+    plt.close("all")
 
 
 # --- kept for later --------------------------------------------------------------------------------------------------
@@ -423,11 +451,14 @@ def test_only_questioned_recordings(tmp_path):
     (["identify", "--references", "no such folder"], "no such folder"),
     (["identify", "--run", "no such folder"], "no such"),
     (["identify", "--run", "."], "nothing is asked"),
+    (["identify", __file__, "--run", "."], "case.json: no such case"),
+    (["identify", "empty", "--references", "simulated"], "empty: no audio in this folder"),
     (["validate", "simulated", "-p", "epoch", "3"], "epochs"),
     (["validate", "simulated", "-p", "run_dir", "x"], "use --out"),
 ])  # fmt: skip
 def test_the_command_refuses(arguments, words, capsys, monkeypatch, tmp_path):
     monkeypatch.setenv("DEVID_HOME", str(tmp_path))
+    (tmp_path / "empty").mkdir()
     assert command.main([*arguments, "--out", str(tmp_path / "out")]) == 2
     assert words in capsys.readouterr().err
 

@@ -199,8 +199,10 @@ def with_sessions(folder, **of_device):
 
 
 @pytest.mark.parametrize(("ash", "beech", "split", "note"), [
-    (("s2", "s10", "s2"), ("s1", "s2", "s2"), "train test train train test test", "the last session of"),
+    (("s2", "s10", "s2"), ("s1", "s2", "s2"), "train test train train test test", "by name (s2, s10), is the test"),
     (("s1", "s1", "s1"), ("s1", "s2", "s1"), "train train test train test train", "has one session"),
+    (("7.1.2020", "3.12.2019", "1.3.2019"), ("1.3.2019", "2.3.2019", "10.2.2019"), "test train train train test train",
+     "by name (2.3.2019, 7.1.2020), is the test"),
     (("", "s1", "s2"), ("", "", ""), "train train test train train test", "has one session"),
     (("s1", "s1", "s1"), ("", "s9", "s9"), "train train test train train test", "the last recording of"),
 ])  # fmt: skip
@@ -218,6 +220,9 @@ def test_named_sessions_are_held_out(load_corpus, folder):
         load_corpus(folder, test_sessions="sun")
     with pytest.raises(CorpusError, match="ash: no test recording"):
         load_corpus(folder, test_sessions="wed")
+    with_sessions(folder, ash=("", "", ""), beech=("", "", ""))
+    with pytest.raises(CorpusError, match="named mon; there are none"):
+        load_corpus(folder, test_sessions="mon")
     with pytest.raises(ParameterError, match="give one of them"):
         load_corpus(folder, test_sessions="mon", test_recordings="clip1")
 
@@ -261,7 +266,7 @@ def test_common_rate_is_the_lowest_or_the_one_asked_for(load_corpus, tmp_path, f
     assert table["native_samplerate"].value_counts().to_dict() == {16000: 6, 22050: 3}
     note = next(note for note in table.attrs["notes"] if "brought to" in note)
     assert f"brought to {rate} Hz" in note and "6 recordings at 16000 Hz" in note
-    assert ("stays empty" in note) is (rate > 16000)
+    assert ("stays empty" in note) is (rate > 16000) and ("upper edge" in note) is (rate <= 16000)
 
 
 def test_one_rate_is_not_worth_a_note(load_corpus, folder):
@@ -495,8 +500,8 @@ def test_two_recordings_with_one_name(load_corpus, folder):
         load_corpus(folder)
 
 
-@pytest.mark.parametrize("name", ["device", "recording", "draw", "start"])
-def test_a_device_named_as_a_column_of_predictions_is_refused(load_corpus, folder, name):
+@pytest.mark.parametrize("name", ["device", "recording", "draw", "start", "no answer", "none of these"])
+def test_a_device_named_as_a_column_of_predictions_or_as_an_answer_is_refused(load_corpus, folder, name):
     next(folder.iterdir()).rename(folder / name)
     with pytest.raises(CorpusError, match=f"a device cannot be named '{name}'"):
         load_corpus(folder)

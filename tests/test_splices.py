@@ -161,6 +161,15 @@ def test_montages_hold_the_pieces_that_they_say(corpus):
         assert max(np.corrcoef(one["y"][last], y[last])[0, 1] for y in sources) > 0.999
 
 
+def test_montages_where_no_two_devices_share_a_long_recording(corpus):
+    table, signals = pd.DataFrame({"device": [*"abcd"], "recording": [*"1122"]}), corpus[1][:12:3]
+    signals = [signals[0], signals[1][:800], signals[2], signals[3][:800]]
+    (made,) = montage.montages(signals, table, RATE, n=1, shortest_s=2)
+    assert set(made["devices"]) == {"a", "c"}
+    with pytest.raises(ParameterError, match="recordings of 4 s: 1 of 2, it takes two"):
+        list(montage.montages(signals[:2], table[:2], RATE, n=1, shortest_s=2))
+
+
 @pytest.mark.parametrize("kind", montage.DECOYS)
 def test_a_decoy_leaves_what_comes_before(kind, corpus):
     y = corpus[1][0]

@@ -113,8 +113,8 @@ def open_case(tables, *, segment_length=4096, seed=0, rates=()):
     vectors = np.concatenate(vectors)
     case = Case(settings, known[KNOWN], validated, vectors, of, np.zeros(len(of), bool), notes=notes)
     if verification.crossed(known).name == "recording":
-        case.notes.append("Devices have one session each: recordings stand in for sessions, and ratios know nothing of "
-                          "other days.")  # fmt: skip
+        case.notes.append("Fewer than three devices have several sessions that are told: recordings stand in for them, "
+                          "and ratios know nothing of other days.")  # fmt: skip
     train(case)
     if case.comparison is not None:
         copies = altered.pop(COPIES, None)

@@ -16,8 +16,10 @@ from .. import plots
 from ..intake import LOSSLESS, measure
 from ..likelihood import verbal
 from .questions import NO_ANSWER, NONE, Asked, answer
+from .validation import OTHER_UNIT
 
 LISTEN_S = 20.0  # longest excerpt in a player [s]
+MOST_NAMED = 12  # devices in a legend: more reach into what is below
 COLUMNS = 700  # of a spectrogram, whatever the length of the recording
 SOUND = {"peak_dbfs": "peak [dBFS]", "rms_dbfs": "level, RMS [dBFS]", "floor_dbfs": "noise floor [dBFS]",
          "dynamics_db": "loud over quiet frames [dB]", "bandwidth_hz": "bandwidth [Hz]", "dc": "DC offset"}  # fmt: skip
@@ -48,8 +50,18 @@ def heading(number, asked, case):
 
 
 def in_words(log10_lr):
-    """Return a likelihood ratio in words: of models, since that is what is claimed."""
-    return verbal(log10_lr).replace("the same device", "the same model").replace("different devices", "another model")
+    """Return a likelihood ratio in words: for a model, since that is claimed; against a device, see `other_units`."""
+    return verbal(log10_lr).replace("the same device", "the same model").replace("different devices", "another device")
+
+
+def other_units(case):
+    """Return whether "none of these" speaks against other units of the references' models, too: as was validated."""
+    rows = case.matrix[case.matrix["measure"] == OTHER_UNIT]
+    if not len(rows):
+        return "No two known devices are said to be of one model: whether another unit would be found is not known."
+    told = "is found, too" if rows["verdict"].item() == "met" else "is not found"
+    figures = f"AUROC {rows['value'].item():.2f}, criterion {rows['criterion'].item()}"
+    return f"Among the known recordings, another unit of a model {told}: {figures}."
 
 
 def claim(case, given):
@@ -161,9 +173,13 @@ def picture(asked, case):
 
 
 def strip(asked, colors, ax):
-    """Draw the log10 likelihood ratio of every device, stretch by stretch."""
-    for device, values in asked.strip.items():
-        ax.plot(values.index, values, "o-", ms=3, lw=1.2, color=colors[device], label=plots.label(device))
+    """Draw the log10 likelihood ratio of every device, stretch by stretch; the most alike are in the legend."""
+    for place, device in enumerate(asked.unbounded.sort_values(ascending=False).index):
+        values, label = asked.strip[device], plots.label(device) if place < MOST_NAMED else None
+        ax.plot(values.index, values, "o-", ms=3, lw=1.2, zorder=2 - place / 1000, color=colors[device], label=label)
+    more = asked.strip.shape[1] - MOST_NAMED
+    if more > 0:
+        ax.plot([], [], " ", label=f"and {more} less alike")
     ax.axhline(0, color=plots.DARK, ls="--", lw=0.8)
     ax.set(xlabel="time [s]", ylabel="log10 ratio", xlim=(0, asked.facts["duration_s"]))
     ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1), fontsize=8)

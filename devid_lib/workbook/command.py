@@ -16,10 +16,11 @@ from ..corpus import corpus_checksum, load_corpus, load_references
 from ..errors import DevidError, ParameterError
 from ..files import NOT_UTF8, read_json, readable, sweep, write_json
 from . import folder as run_folder
+from .case import load_case
 from .execution import execute_all, warm_up
 from .lab import open_lab
 from .parameters import PARAMETERS, check_params, described, differing, parsed
-from .questions import REFERENCES
+from .questions import REFERENCES, find_files
 from .session import CASE, CORPUS, PROJECT, REPORT, in_workspace, out_of_proportion, source_path
 
 NEEDS_PREDICTIONS = ("11_published_predictions",)  # left out unless the parameter says where they are
@@ -159,6 +160,9 @@ def identify(questioned=(), *, references="", background=(), comparison="", out=
         questioned = questioned or tables[0].attrs["questioned"]
     if asks and not questioned and references != "simulated":
         raise ParameterError("nothing is asked: name files or folders, or mark recordings as questioned")
+    find_files(params["questioned"].splitlines())  # here, too, what is wrong is told before all
+    if comparison:
+        load_case(Path(params["comparison"]) / "case")
     with run_folder.claimed(folder), ThreadPoolExecutor(1) as pool:
         check_same_run(folder, params)
         sweep(folder)

@@ -155,9 +155,9 @@ def _checked(case, asked, sides):
     if not (checks["verdict"] == "beyond").any():
         ready(case)
         if case.comparison is not None:
-            far, known = unlikeness(case, sides()[1]), case.rule["unlikeness"]
-            verdict = "beyond" if far > FAR * known else "within"
-            checks.loc[len(checks)] = ["distance from known devices", f"{far:.1f}", f"up to {known:.1f}", verdict]
+            far, most = unlikeness(case, sides()[1]), FAR * case.rule["unlikeness"]
+            verdict = "beyond" if far > most else "within"
+            checks.loc[len(checks)] = ["distance from known devices", f"{far:.1f}", f"up to {most:.1f}", verdict]
     return checks
 
 
@@ -192,7 +192,9 @@ def _decided(asked, said):
         return NO_ANSWER, f"something else begins, another device or another place, at {where}: ask about the parts"
     best = ratios.max()
     if 0 <= best < threshold:
-        said.insert(0, f"undecided: {ratios.idxmax()} is the most alike, but a device is named from {least} on")
+        missed = f"which {asked.by.rule['known_declined'][0]:.0%} of the known devices' sides do not reach"
+        told = f"undecided: {ratios.idxmax()} is the most alike, but a device is named from {least} on"
+        said.insert(0, f"{told}, {missed}")
         return NO_ANSWER, "; ".join(said)
     above = ratios[ratios >= threshold].sort_values(ascending=False)
     if len(above) > 1:

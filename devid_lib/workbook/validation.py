@@ -12,6 +12,7 @@ from .. import likelihood, verification
 CRITERIA = {"Cllr": 0.5, "Cllr_min": 0.4, "EER": 0.1, "Cllr_cal": 0.15, "AUROC": 0.95, "rise of Cllr": 0.2}
 DRAWS = 100  # of devices, for an interval
 LEAST_DEVICES = 3  # for an interval over devices
+OTHER_UNIT = "AUROC, a model by another unit"
 COLUMNS = ["characteristic", "measure", "value", "low", "high", "n", "pairs", "criterion", "verdict"]
 
 
@@ -90,7 +91,7 @@ def _models(case, same, different, named):
     rows += [_row("discrimination", "AUROC", same, different[units], within, label="AUROC, units of one model")]
     other = between | {"same_devices": within["different_devices"][:, 0]}
     pairs = different[units], different[~units], other
-    return [*rows, _row("discrimination", "AUROC", *pairs, label="AUROC, a model by another unit")]
+    return [*rows, _row("discrimination", "AUROC", *pairs, label=OTHER_UNIT)]
 
 
 def _changed(case, kind, name, vectors, of, measured):

@@ -412,7 +412,7 @@ for system, one in parted.groupby("system", sort=False):
 texts = {key: "{value:.1%} ({low:.0%}-{high:.0%})".format(**row) for key, row in of_unknown.items()}
 kinds = dict.fromkeys(name for _, name in texts)
 if not texts:
-    print("This corpus does not tell of models.")
+    print("Too few devices, or none whose models are told: this stays empty.")
 pd.DataFrame({f"AUROC, {name}": {system: texts.get((system, name), "") for system in pairs} for name in kinds})
 
 # %% [markdown]

@@ -165,7 +165,7 @@ measured = {
     for system, of_pairs in systems.items()
     for name, measure in measures.items()
 }
-told = {key: f"{row['value']:.3f} ({row['low']:.2f}-{row['high']:.2f})" for key, row in measured.items()}
+told = {key: f"{row['value']:.3f} ({row['low']:.3f}-{row['high']:.3f})" for key, row in measured.items()}
 pd.DataFrame({name: {system: told[system, name] for system in systems} for name in measures})
 
 # %% [markdown]
@@ -322,7 +322,7 @@ for question, (*of_pairs, one, two) in questions.items() if len(np.unique(within
         options_of = {"same_devices": one, "different_devices": two, "n": draws}
         apart[question, name] = likelihood.bootstrap(measures[name], *of_pairs, **options_of)
 print(f"{len(np.unique(within_model))} devices have another unit of their model in the corpus")
-told = {key: f"{row['value']:.3f} ({row['low']:.2f}-{row['high']:.2f})" for key, row in apart.items()}
+told = {key: f"{row['value']:.3f} ({row['low']:.3f}-{row['high']:.3f})" for key, row in apart.items()}
 table = pd.DataFrame({name: {question: told[question, name] for question, _ in list(told)[::2]} for name in ("Cllr", "AUROC")})
 table if apart else None
 
@@ -387,7 +387,7 @@ own[["system", "variant", "metric", "value", "low", "high"]]
 def words(system, name):
     """Return a figure with its interval as words."""
     row = measured[system, name]
-    return f"{row['value']:.3f} ({row['low']:.2f} to {row['high']:.2f})"
+    return f"{row['value']:.3f} ({row['low']:.3f} to {row['high']:.3f})"
 
 
 seen, kind = ([refused], "made-up devices") if refused else ([], "devices")
@@ -408,7 +408,7 @@ seen.append(
 worst = costs.drop("calibrated")["Cllr"].idxmax()
 seen.append(f"With much the same order of pairs, Cllr goes from {costs.loc['calibrated', 'Cllr']:.3f} to {costs.loc[worst, 'Cllr']:.3f} ({worst}).")
 if apart:
-    said = {question: "{value:.3f} ({low:.2f} to {high:.2f})".format(**apart[question, "AUROC"]) for question in questions}
+    said = {question: "{value:.3f} ({low:.3f} to {high:.3f})".format(**apart[question, "AUROC"]) for question in questions}
     seen.append("Area under the ROC: " + "; ".join(f"{question} {figure}" for question, figure in said.items()) + ".")
 else:
     seen.append("The corpus tells of no two units of one model: nothing here is about units.")

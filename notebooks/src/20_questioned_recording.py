@@ -68,13 +68,19 @@ else:
 #
 # For every questioned recording and every reference device:
 #
-# - $H_1$: it was made by a device **of the same model** as the reference device, with the settings of its recordings;
-# - $H_2$: it was made by a device of another model, of the kind of those in the population below.
+# - $H_1$: it was made by the reference device or one **of the same model**, with the settings of its recordings;
+# - $H_2$: it was made by another device, of the kind of those in the population below.
 #
 # A model is claimed, not a unit. What units of one model differ by is often smaller than what one unit differs by from one day,
 # room and place on a desk to another, and a comparison can tell units apart only where several units of one model were
-# among the recordings that it was validated on (then the matrix below has lines for models and for units apart).
-#
+# among the recordings that it was validated on (then the matrix below has lines for models and for units apart). What speaks
+# against a reference device, and *none of these*, need not speak against another unit of its model:
+
+# %%
+if case.comparison is not None:
+    print(case_page.other_units(case))
+
+# %% [markdown]
 # ## Known recordings
 
 # %%
@@ -133,7 +139,7 @@ if case.comparison is not None:
 # %% [markdown]
 # ## Validation
 #
-# Every known device was left out in turn: neither the comparison nor its calibration had seen the devices of the pairs that are
+# Every known device is left out in turn: neither the comparison nor its calibration has seen the devices of the pairs that are
 # counted here. The criteria were fixed beforehand and are the same in every case. Intervals are 95 % over devices. The rows
 # follow Meuwly, Ramos and Haraksim (2017). *Cllr* is what the ratios cost in bits, 0 if perfect and 1 if worth nothing;
 # *Cllr_min* is its part for alike recordings of different devices, *Cllr_cal* its part for ratios of the wrong size. *EER* is the
@@ -164,12 +170,12 @@ if case.comparison is not None:
           " reference devices, among known recordings:")  # fmt: skip
     for key, words in shown.items():
         print("  {:.1%} ({:.1%} to {:.1%})".format(*case.rule[key]), words)
+    display(Markdown(
+        "Left, how many pairs have at least the ratio on the axis: what stands of different devices right of 0 misleads, and so "
+        "does what is missing of the same device left of 0. Right, ratios as the best monotone calibration would have them: on "
+        "the diagonal they are what they say."))  # fmt: skip
 
 # %% [markdown]
-# Left, how many pairs have at least the ratio on the axis: what stands of different devices right of 0 misleads, and so does what
-# is missing of the same device left of 0. Right, ratios as the best monotone calibration would have them: on the diagonal they
-# are what they say.
-#
 # ## Questioned recordings
 
 # %%

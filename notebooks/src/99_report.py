@@ -193,12 +193,12 @@ across = across.dropna(subset="asked").sort_values("asked", kind="stable")  # fa
 nearest = across["system"].map(lambda name: "" if name == "ridge" else f", {name}").astype(str)
 across = across.assign(unit=across["asked"], name=across["seen"].replace(SEEN) + nearest)
 if len(across):
-    stood_in = "stand in for sessions" in conclusions.get("12_across_sessions", "")
+    stood_in = "recordings stand in for them" in conclusions.get("12_across_sessions", "")
     told = [
         "Segments named right by a linear reader that has learned a single session of every device, equally many seconds "
         "whichever is asked: from right to left, what another day, room and place cost. Raw is the spectrum of the recording "
         "itself, noise that of what the wavelets take out, ripple what neighbouring frequencies differ by (notebook 12).",
-        *["Devices have one session each here: their recordings stand in for sessions."] * stood_in,
+        *["Sessions are not told here, or devices have one each: recordings stand in for sessions."] * stood_in,
     ]
     display(Markdown("### In another session"), styled(accuracies(across)), bullets(*told))
     display(gallery(path for stem, path in pictures.items() if stem == "12_across_sessions-sessions"))
