@@ -397,7 +397,7 @@ def test_percent_formats_numbers_alone():
 @pytest.mark.parametrize(
     ("select_on", "words"),
     [
-        ("validation", "Epoch 2 of 3 was best for left-out training recordings, 70.0% of them right; fitted anew"),
+        ("validation", "Epoch 2 of 3 cost least for left-out training recordings, 70.0% of them right; fitted anew"),
         ("test", "Epoch 2 of 3 was best for the test segments, 70.0% of them right, and was kept (optimistic"),
         ("nothing", "The cost was minimised in 3 evaluations; 90.0% of the segments fitted right; 61 s."),
     ],

@@ -68,10 +68,11 @@ def describe(history):
     kept, last, seconds = history.attrs["epoch"], history.iloc[history.attrs["epoch"] - 1], history.attrs["seconds"]
     best = last.get("val_accuracy", float("nan"))
     judged = f", {best:.1%} of them right" if pd.notna(best) else ""
-    told = f"Epoch {kept} of {len(history)} was best"
+    told = f"Epoch {kept} of {len(history)}"
     return {
-        "validation": f"{told} for left-out training recordings{judged}; fitted anew to all for as many epochs",
-        "test": f"{told} for the test segments{judged}, and was kept (optimistic, as the authors did)",
+        "validation": f"{told} cost least for left-out training recordings{judged}; "
+                      "fitted anew to all for as many epochs",
+        "test": f"{told} was best for the test segments{judged}, and was kept (optimistic, as the authors did)",
         "nothing": f"The cost was minimised in {len(history)} evaluations",
     }[history.attrs["select_on"]] + f"; {last['accuracy']:.1%} of the segments fitted right; {seconds:.0f} s."
 

@@ -121,7 +121,7 @@ for row, clip in zip(rows, clips, strict=True):
 figure, axes = plt.subplots(len(clips), 1, figsize=(9, 6), sharex=True, layout="constrained")
 for ax, row, clip in zip(axes, rows, clips, strict=True):
     spectrum = np.abs(librosa.stft(clip, n_fft=1024, hop_length=256))
-    level_db = librosa.amplitude_to_db(spectrum, ref=1024**0.5, top_db=None)
+    level_db = librosa.amplitude_to_db(spectrum, ref=1024**0.5, top_db=None)  # white noise of RMS one: near 0 dB
     axis = {"x_axis": "time", "y_axis": "linear", "sr": rate, "hop_length": 256}
     image = librosa.display.specshow(level_db, ax=ax, vmin=-70, vmax=20, cmap="magma", **axis)
     ax.set(title=plots.label(row.device), xlabel="", ylabel="frequency [Hz]")
@@ -132,9 +132,9 @@ session.save_figure(axes, "spectrograms", "Three seconds of a test recording of 
 
 # %% [markdown]
 # Speech is a stack of stripes that comes and goes. (The voices of the simulated corpus are synthetic and end
-# between 10 and 12 kHz.) What stays all the time is what the room and the recorder add: how bright the floor is, where it ends at
-# the top, in other recordings the thin line of a hum. What the room adds changes from one recording to the next. What
-# the recorder adds does not: that is what we are after.
+# between 10 and 12 kHz.) What is there in the pauses, too, comes from the room and the recorder: how bright the floor is,
+# where it ends at the top, in other recordings the thin line of a hum. The room's part changes from one recording to the
+# next. The recorder's part should not: that is what we are after.
 #
 # ## The idea, in one line
 #
@@ -249,7 +249,7 @@ load_corpus(folder / "own.csv", data_dir=folder)[["device", "recording", "split"
 # Every file is read before anything else happens. Refused, with the name of the file and the reason, are files that are
 # missing, empty, truncated, digitally silent, not audio, or shorter than one segment; a device without a training or a
 # test recording; the same audio under two devices, or in training and test. `on_error="skip"` leaves such files out and
-# lists them. Said aloud are things that may be learnt instead of the device: other sample rates, several channels, file
+# lists them. A note warns of what may be learnt instead of the device: other sample rates, several channels, file
 # codings that differ between devices, very unequal lengths.
 #
 # ## What can go wrong

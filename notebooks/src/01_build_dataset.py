@@ -78,7 +78,7 @@ print(f"{len(y)} samples -> {len(regular)} regular segments, starts {regular_sta
 # %% [markdown]
 # ## The dataset
 #
-# `session.dataset` lets `build_dataset` do this for every recording, which turns each segment into a vector, the log spectrum of its noise
+# `session.dataset` cuts every recording like this and turns each segment into a vector, the log spectrum of its noise
 # (notebook 02 shows how). One row of `X` is one segment. Beside `X` stands a table that says where every row comes
 # from.
 
@@ -108,8 +108,8 @@ np.testing.assert_allclose(vector, dataset.X[own.index[0]], atol=1e-4)
 vector[:5].round(3)
 
 # %% [markdown]
-# All test segments as one picture: each line is a vector, sorted by device. Horizontal bands that differ are what a
-# classifier can use.
+# Test segments as one picture: each row is a vector, white lines part the devices. Where the bands between them differ,
+# a classifier can tell their devices apart.
 
 # %%
 shown = np.flatnonzero(test)[:: 1 + test.sum() // 900]
@@ -128,7 +128,7 @@ session.save_figure(ax, "feature-matrix", "Feature vectors of test segments, sor
 # %% [markdown]
 # ## Segments overlap
 #
-# Where do this recording's segments lie? Each bar is one of those in its first seconds, in the order of drawing.
+# Each bar is a segment in the first seconds of this recording, in the order of drawing. Bars above one another overlap.
 
 # %%
 window = min(len(y), 40 * n)  # samples shown
@@ -185,7 +185,7 @@ session.save_figure(ax, "segment-places", "What the segments of one device's rec
 # ## Is there an easier answer? The leakage probe
 #
 # A classifier may be right for a trivial reason: one device is simply louder, or pads its files with zeros. The
-# *leakage probe* gets six such numbers of an excerpt, and nothing else. Cut it into frames of 20 ms with mean square
+# *leakage probe* gets six such numbers of an excerpt (a tenth of a recording) and nothing else. Cut it into frames of 20 ms with mean square
 # $P_i$, in decibels $L_i = 10 \log_{10} P_i$. The numbers are the level of the whole, three percentiles of the $L_i$
 # (quiet frames show the noise floor), the share of samples that are exactly zero, and the mean of all samples, the DC
 # offset.
@@ -226,8 +226,8 @@ importance.sort_values("importance").style.bar(color="#b8d4e8", vmin=0).format("
 
 # %% [markdown]
 # The importance of a number is its share in what the trees decide by. The session keeps the probe of a run, because
-# every notebook prints it beside its own result. Where the intervals of both overlap, as they do with few recordings, the
-# numbers alone cannot tell them apart.
+# every notebook prints it beside its own result. Where the intervals of both overlap, these figures
+# alone cannot tell them apart.
 
 # %%
 probe = session.score_probe(recordings)

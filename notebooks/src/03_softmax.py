@@ -135,7 +135,7 @@ session.save_figure(ax, "downhill", f"The cost of softmax regression on {len(few
 # %% [markdown]
 # The two lines are two different problems, since a weight on a whitened spectrum is another weight. But they show why
 # inputs matter: where all frequencies rise and fall together, the cost is a narrow valley, and a minimiser walks along
-# it in small steps. One that took 100 was stopped on its way, near the minimum but not in it.
+# it in small steps. One that took 100 was stopped on its way.
 #
 # ## The same in Keras
 #
@@ -258,9 +258,9 @@ likeness.describe().loc[["min", "50%", "max"]].rename({"50%": "median"}).style.f
 # ## Result
 #
 # Chance is what guessing the most frequent device would give. Segments of one recording are not independent, so their
-# 95 % interval counts recordings, not segments. The leakage probe knows six trivial numbers of an excerpt, a tenth of a
-# recording, such as its level, and no spectrum. What it names needs no fingerprint, and is lost as soon as somebody
-# turns a knob. Only what stands above it speaks for the spectrum.
+# 95 % interval counts recordings, not segments. The leakage probe knows six trivial numbers of an excerpt (a tenth
+# of a recording), such as its level, and no spectrum. What it names needs no fingerprint. Only what stands above it
+# speaks for the spectrum.
 
 # %%
 posteriors = session.predictions("softmax", recordings)
@@ -275,6 +275,7 @@ session.save_figure(ax, "accuracy", "Softmax regression beside chance, the leaka
 # %% [markdown]
 # The weights that L-BFGS found with some of the segments name the test segments, too. Which of the two is right more
 # often, recording by recording? Where the interval holds zero they are *not told apart*: such a difference may be luck.
+# $p$ is how often the mean is as large when a coin gives each difference its sign (notebook 10).
 
 # %%
 lbfgs = evaluation.voted(training.predict(layer, dataset), unit="segment")
@@ -288,8 +289,7 @@ pd.Series(test, name=f"recipe {p['recipe']} minus L-BFGS on {len(few)} segments"
 # ## What can go wrong
 #
 # Equation (4) as it stands overflows: `exp` of a score above 709 is infinite, and infinite divided by infinite is not
-# a number. Taking the largest score from all of them first changes nothing in the quotient and keeps it finite. And
-# there must be a device to name.
+# a number. Taking the largest score from all of them first changes nothing in the quotient and keeps it finite.
 
 # %%
 scores = np.array([1000.0, 999.0, 0.0])
@@ -329,8 +329,8 @@ session.saw(
     f"{len(raw_curve) - 1} when it stopped (at most 100).",
     f"The recipe {p['recipe']} on all {len(X)} segments {verdict} L-BFGS on {len(few)} of them "
     f"({100 * test['difference']:+.1f} points, {100 * test['low']:+.1f} to {100 * test['high']:+.1f}).",
-    f"The median correlation of a device's mean spectrum with its pattern is {likeness['pattern'].median():.2f}, with its "
-    f"weights {likeness['weights'].median():.2f}.",
+    f"What sets a device's mean spectrum apart looks most like its {likeness.median().idxmax()}: the median correlation is "
+    f"{likeness['pattern'].median():.2f} with the pattern, {likeness['weights'].median():.2f} with the weights.",
 )
 
 # %% [markdown]
@@ -338,7 +338,7 @@ session.saw(
 #
 # 1. Minimise equation (5) with $\lambda$ from $10^{-5}$ to $1$. What becomes of the weights, and of the accuracy on the
 #    segments fitted and on test segments?
-# 2. Set the weights above 8 kHz to zero and predict again. How much of the answer is up there? Is that what the pattern
+# 2. Set the weights above 8 kHz (at low sample rates, above 4 kHz) to zero and predict again. How much of the answer is up there? Is that what the pattern
 #    says?
 #
 # Worked answers: [solutions](solutions/03_softmax.ipynb)

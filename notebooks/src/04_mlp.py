@@ -268,9 +268,8 @@ session.save_figure(ax, "seeds", "Perceptrons of several depths, each trained fr
 # %% [markdown]
 # The spread along a row is what a seed can do. Other test recordings would move whole rows, and that is the larger
 # doubt. So the test pairs two networks recording by recording, over all their seeds. Of several tests one may come out
-# by luck: the p-values are adjusted for their number (Holm), the intervals are not. One may be clear of zero where the
-# adjusted p is above 5 %, and only both together are called a difference. *Not told apart* means that it may be luck,
-# not that there is none.
+# by luck: the p-values are adjusted for their number (Holm), and an interval reaches to zero where the adjusted p is above
+# 5 %. *Not told apart* means that it may be luck, not that there is none.
 
 
 # %%

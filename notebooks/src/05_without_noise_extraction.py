@@ -58,8 +58,8 @@ print(f"{n_train} training segments of {length} samples, {len(devices)} devices"
 #
 # The paper has no window, $w(n) = 1$. Then a segment begins and ends with a jump, and the FFT smears its loud low
 # frequencies over all others. A window stops that; to take the speech out removes part of what is smeared. So where
-# extraction helps, a window might have done it. Everything else stays: same segments, networks, recipe. (The square root
-# keeps the power.)
+# extraction helps, a window might have done it. Everything else stays: same segments, networks, recipe; and quick ridge
+# regression, the *linear reader*, reads them, too. (The square root keeps the power; $c$ is that of notebook 02.)
 
 # %%
 features = {
@@ -71,7 +71,7 @@ features = {
 
 
 def ridge(options):
-    """Return what a linear reader of standardised features decides: quick, and nothing in it is random."""
+    """Return what the linear reader of standardised features decides: quick, and nothing in it is random."""
     dataset = session.dataset(recordings, **options)
     train, test = dataset.mask("train"), dataset.mask("test", draw=0)
     reader = make_pipeline(StandardScaler(), RidgeClassifier(alpha=100.0)).fit(dataset.X[train], dataset.y[train])
@@ -108,8 +108,8 @@ session.save_figure(axes, "recordings", "Segments named right in every test reco
 # %% [markdown]
 # A point is a test recording. Above the dashed line extraction, or the window, helped it, below it hurt. That is all a
 # paired test looks at: one difference for every recording, is their mean clear of zero? Of several tests one may come out
-# by luck, so the p-values are adjusted for their number (Holm); intervals are of one test each. It takes both, an interval
-# clear of zero and an adjusted p below 5 %, to be told apart.
+# by luck, so the p-values are adjusted for their number (Holm), and an interval reaches to zero where p is above 5 %. Told
+# apart are those whose interval is clear of zero.
 
 
 # %%
@@ -121,11 +121,11 @@ signed(tests)
 # %% [markdown]
 # ## A network on raw samples
 #
-# A convolutional network makes its own features. A filter $w_j$ of 197 samples slides along the segment, and at every
-# place its *answer* is a dot product: large where the samples look like the filter. Of every 100 answers the largest goes
-# on, bent by a tanh, to three hidden layers (figure 3):
+# A convolutional network makes its own features. A filter $w_j$ of 197 samples slides along the segment. At every place
+# its *answer* $a_j(n)$ is a dot product: large where the samples look like the filter. Of every 100 answers the largest
+# goes on, bent by a tanh, to three hidden layers (figure 3):
 #
-# $$ h_j(q) = \tanh\left(\max_{100 q \,\le\, n \,<\, 100 (q + 1)}\ \sum_{m=0}^{196} w_j(m)\, s(n + m) + b_j\right) $$
+# $$ h_j(q) = \tanh\left(\max_{100 q \,\le\, n \,<\, 100 (q + 1)} a_j(n)\right), \qquad a_j(n) = \sum_{m=0}^{196} w_j(m)\, s(n + m) + b_j $$
 #
 # By hand, with the 100 filters that the authors start from, sine waves of period 4, 5, ... 103 samples:
 
@@ -182,8 +182,8 @@ session.save_figure(ax, "cnn", "The convolutional network, after figure 3 of the
 # $$ \frac{\partial C}{\partial w_j(m)} = \sum_q \frac{\partial C}{\partial a_j(n_q)}\, s(n_q + m), \qquad
 # n_q = \operatorname*{arg\,max}_{100 q \,\le\, n \,<\, 100 (q + 1)} a_j(n) $$
 #
-# Keras works out all 3900 products of each filter again. `convolution` keeps to the 39, and takes the answers by FFT: that
-# halves the time of an epoch.
+# Keras works out the products of all places again. `convolution` keeps to one place in 100, and takes the answers by
+# FFT, to save time.
 
 # %%
 maxima, places = convolution.largest_answers(s[np.newaxis], np.ascontiguousarray(w.T), pool=100)
@@ -200,9 +200,9 @@ print(f"{places.size} of {a.size} answers move the filters")
 #
 # The filters start as sine waves, as published (`cnn-random` starts at random: exercise 3). The authors trained for up to
 # 3000 epochs. The default recipe stops after a few, so that the notebook ends, and in so short a time does without dropout
-# (`training.DROPOUT`); set `epochs` to see how far it goes. How far the authors' own recipe goes in hours is written
-# down in `figures/published_recipe.csv` (`tools/published_recipe.py`, simulated corpus at the paper's size; notebook 90
-# tells more), and drawn below as far as it has come.
+# (`training.DROPOUT`); set `epochs` to see how far it goes. How far the authors' own recipe goes in hours, judged on the
+# test set (as they did) and on left-out sessions (validation), stands in `figures/published_recipe.csv` and is drawn below
+# (`tools/published_recipe.py`, simulated corpus at the paper's size; notebook 90 tells more).
 
 # %%
 fits = {"cnn": session.fitted("cnn", recordings, noise="none", draws=1)}
@@ -267,9 +267,9 @@ print(f"{bands[-1]:.0f} Hz; {np.mean(np.linspace(0, samplerate / 2, length) > ba
 # %% [markdown]
 # ## What to read from a filter
 #
-# Gaps are one thing; the largest answer, in the place of power, and a tanh, in the place of a logarithm, are two more. The
-# linear reader tells them apart without any training of filters: three readings of the sine filters, and one of as many
-# windowed cosines that cover the band.
+# Gaps are one weakness. Two more: the network takes the largest answer in place of the power, and a tanh in place of a
+# logarithm. The linear reader tells them apart without training any filters: three readings of the sine filters, and
+# one of as many windowed cosines that cover the band.
 
 # %%
 rows = np.flatnonzero(waves.mask("train"))
@@ -298,8 +298,8 @@ pd.Series(readings, name="test segments named right").to_frame().style.format("{
 # ## A filter bank
 #
 # So a network on samples needs narrow bands that cover the spectrum, power and a logarithm. `models.filterbank` has 256
-# Hann-windowed cosines $w_j$, an eighth of a segment long, in steps of its 128th part. Eight squared answers are averaged,
-# $P_j(q)$, and of the logarithms go mean and standard deviation over time to one hidden layer:
+# Hann-windowed cosines $w_j$, an eighth of a segment long, in steps of its 128th part. Eight squared answers are averaged
+# to $P_j(q)$. Mean and standard deviation of $\log (P_j + \varepsilon)$ over time go to one hidden layer:
 #
 # $$ h = \left(\operatorname{mean}_q \log (P_j(q) + \varepsilon),\ \operatorname{std}_q \log (P_j(q) + \varepsilon)\right)_j $$
 
@@ -307,19 +307,19 @@ pd.Series(readings, name="test segments named right").to_frame().style.format("{
 bank = models.cosine_filters(256, length // 8)[:, 0]
 squared = np.square(answers(s, bank, 0, length // 128))
 n = len(squared) // 8
-decibel = np.log(squared[: 8 * n].reshape(n, 8, -1).mean(axis=1) + models.POWER_FLOOR)
+levels = np.log(squared[: 8 * n].reshape(n, 8, -1).mean(axis=1) + models.POWER_FLOOR)
 network = models.filterbank(length, len(devices), seed=p["seed"])
 front = models.import_keras().Model(network.inputs, network.get_layer("statistics").output)
-np.testing.assert_allclose([*decibel.mean(axis=0), *decibel.std(axis=0)], front.predict(s[np.newaxis], verbose=0)[0], atol=0.01)
+np.testing.assert_allclose([*levels.mean(axis=0), *levels.std(axis=0)], front.predict(s[np.newaxis], verbose=0)[0], atol=0.01)
 
 # %%
-ax = sns.heatmap(10 / np.log(10) * decibel.T[::-1], cmap="magma", cbar_kws={"label": "level [dB]"}, yticklabels=False)
+ax = sns.heatmap(10 / np.log(10) * levels.T[::-1], cmap="magma", cbar_kws={"label": "level [dB]"}, yticklabels=False)
 ax.set(xlabel=f"time [columns of {8000 * (length // 128) / samplerate:.1f} ms]", ylabel=f"bands, 0 to {samplerate / 2000:g} kHz", title="a segment behind the filter bank")
 session.save_figure(ax, "filterbank", "What the filter bank hands on of a segment, before mean and standard deviation.")
 
 # %% [markdown]
 # The filters stay as they are, so their answers are worked out once and only what lies behind is trained, in seconds. Does
-# it pay to train the filters, too? From where the network stands, slowly, for one epoch:
+# it pay to train the filters, too? From where the network stands, slowly, once through some of the segments:
 
 # %%
 fits["filterbank"] = session.fitted("filterbank", recordings, noise="none")
@@ -335,9 +335,8 @@ learned = evaluation.predictions_table(tuned.predict(waves.X[test], verbose=0), 
 # %% [markdown]
 # ## Result
 #
-# Chance, interval and probe as in notebook 03; as a variant `none` is raw, `wavelet` noise, and `+hann` a window. The paper's
-# figure for the convolutional network stands beside ours only at the size of the paper, and belongs to a far longer training
-# even there.
+# Chance, interval and probe as in notebook 03; the variant `none` is raw, `wavelet` noise, and `+hann` a window. The paper's
+# figure for the convolutional network stands beside ours only at size `paper`, and belongs to a far longer training.
 
 # %%
 variants = {"raw": "none", "noise": "wavelet", "raw, window": "none+hann", "noise, window": "wavelet+hann"}
@@ -410,7 +409,7 @@ for (b, a), what in asked.items():
 
 # %%
 against_mlp, against_cnn, against_best, trained_on = networks["verdict"]
-cnn, bank = (rows[system, "raw"].iloc[0] for system in fits)
+(cnn, bank), kept = (rows[system, "raw"].iloc[0] for system in fits), history.attrs["epoch"]
 ends = {"test": "the test set", "validation": "left-out sessions"}
 long_runs = [
     f"{part['accuracy'].max():.1%} in {part['epoch'].iloc[-1]} epochs (judged by {ends.get(judged, judged)})"
@@ -419,12 +418,12 @@ long_runs = [
 session.saw(
     *said,
     f"The convolutional network names {cnn['value']:.1%} of the segments ({cnn['low']:.1%} to {cnn['high']:.1%}; chance "
-    f"{cnn['chance']:.1%}) after {history.attrs['epoch']} epochs on {n_train} segments; against the perceptron mlp-3 on raw "
+    f"{cnn['chance']:.1%}) after {kept} epoch{'s' * (kept > 1)} on {n_train} segments; against the perceptron mlp-3 on raw "
     f"spectra it {against_mlp}.",
     f"The filter bank names {bank['value']:.1%} ({bank['low']:.1%} to {bank['high']:.1%}): against the convolutional network "
     f"it {against_cnn}, against {best} with a window it {against_best}; with its filters trained, against fixed ones, it "
     f"{trained_on}.",
-    f"Read by a linear classifier, {worst} names {readings[worst]:.1%} of the test segments, {finest} {readings[finest]:.1%}. "
+    f"The linear reader names {readings[worst]:.1%} of the test segments by {worst}; {readings[finest]:.1%} by {finest}. "
     f"Training has left the filters of the convolutional network a median cosine of {np.median(cosine):.3f} with their start.",
     f"The paper's {PAPER['III', 'cnn', 'none', 'segment']:.0%} for the convolutional network took up to 3000 epochs on 18000 "
     f"segments, the epoch chosen on the test set."

@@ -139,7 +139,7 @@ session.save_figure(ax, "halves", "What each half of a segment names alone, and 
 # %% [markdown]
 # Each half alone is a network that hears half as long. What both together gain over one is what a second voter brings,
 # and that is decided where the halves disagree. Whether it makes up for the coarser spectra is the question of table IV.
-# It cannot tell averaging from size: the layers of a half are half as wide as those of the plain perceptron or narrower,
+# That table cannot tell averaging from size: the layers of a half are half as wide as those of the plain perceptron or narrower,
 # and the weights fewer (counted above).
 #
 # ## Result
@@ -199,7 +199,7 @@ own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
 
 # %%
 said = [
-    f"With {depth} hidden layer{'s' * (depth > 1)} averaging {row['verdict']} ({told(row)}, adjusted; in the paper "
+    f"With {depth} hidden layer{'s' * (depth > 1)}, against mlp-{depth}, averaging {row['verdict']} ({told(row)}, adjusted; in the paper "
     f"{100 * row['in the paper']:+.0f} points)."
     for depth, row in tests.iterrows()
 ]

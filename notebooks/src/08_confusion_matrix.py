@@ -127,6 +127,8 @@ PAPER_TABLE_VI
 
 # %% [markdown]
 # ## When segments vote
+#
+# Voting takes away errors that scatter. Where most segments of a device name the same wrong one, it spreads the error.
 
 # %%
 votes = evaluation.voted(predictions, unit=f"vote{p['voters']}")
@@ -159,8 +161,8 @@ intervals.style.format("{:.1%}")
 # %% [markdown]
 # Which one is right? Here nobody knows the true accuracy. In a simulation it is known. Recording $r$ has its own accuracy
 # $a_r$, drawn from a beta distribution with mean $a$ and standard deviation $\sigma$; its segments are right with
-# probability $a_r$. A 95 % interval should hold $a$ in 95 of 100 such tests. As $a$ we take the accuracy of this run (between
-# 60 and 95 %), as the largest $\sigma$ that of this run, if it is above 0.2.
+# probability $a_r$. A 95 % interval should hold $a$ in 95 of 100 such tests. Here $a$ is the accuracy of this run (kept
+# between 60 and 95 %), and $\sigma$ goes up to that of this run, at least to 0.2.
 #
 # How far do the recordings of this run differ? Of the variance between their accuracies, the mean of $a_r (1 - a_r) / n$
 # comes from having only $n$ segments of each. That is $(a (1 - a) - \sigma^2) / n$; the rest is $\sigma^2$.
@@ -204,9 +206,8 @@ session.save_figure(ax, "coverage", "How often a 95 % interval holds the true ac
 
 # %% [markdown]
 # On the left recordings do not differ, and both intervals may be expected to keep their promise. To the right they differ
-# more and more: what the interval over segments then misses, it misses because it is too narrow, and more segments of the
-# same recordings would make it narrower still. The interval over recordings comes nearer, but few recordings tell their
-# spread only roughly, so it may fall short of 95 % as well.
+# more and more. The interval over segments is then too narrow; more segments of the same recordings make it narrower
+# still. That over recordings comes nearer, but few recordings tell their spread only roughly: it may fall short, too.
 #
 # ## Sure, and right?
 #
@@ -229,9 +230,8 @@ print(f"expected calibration error of single segments: {ece:.3f}")
 
 # %% [markdown]
 # The reliability diagram shows bin by bin what the number sums up: points below the dashed line are overconfident, points
-# above it more often right than they say. A sum of posteriors is flatter than they are. If the vote is also more often right,
-# its points move above the line; where all segments of a recording agree on the same wrong device, voting makes them no
-# humbler, and they stay below.
+# above it more often right than they say. A sum of posteriors is flatter than they are: where the vote is more often right,
+# its points move up; where the segments of a recording agree on one wrong device, they stay below the line.
 
 # %%
 voting = f"{p['voters']} voters"

@@ -228,9 +228,9 @@ ax.set(xlabel="MFCC 1, standardised", ylabel="MFCC 2, standardised")
 session.save_figure(ax, "mixtures", "[2] Frames and the mixtures fitted to them: half axes are standard deviations.")
 
 # %% [markdown]
-# Dots are frames, ellipses the components, in the colours of the devices, dashed for a device's second recording. The dots of all devices overlap: no single
-# frame names one. Where the ellipses of one device, from two recordings, lie closer together than those of different
-# devices, the template does.
+# Dots are frames, ellipses the components, in the colours of the devices, dashed for a device's second recording. Where
+# dots of several colours lie, a frame names no device. Where the ellipses of one device, from two recordings, lie closer
+# together than those of different devices, the template does.
 #
 # *Adapted:* the common start. Variances depend on how many frames there are: so the system learns from excerpts as long as
 # those that it is asked, and its mixtures have one component for every hundred frames of them, up to eight. A support
@@ -289,20 +289,20 @@ np.testing.assert_allclose(evidence.mean(axis=1), expected, rtol=1e-2, atol=1e-3
 ax = plots.curves(np.cumsum(evidence, axis=1), list(system.classes_), x=np.arange(len(x)) * frames.HOP_S["mfcc"])
 ax.set(xlabel="time [s]", ylabel="summed log-likelihood ratio [nat]")
 ax.set_title(f"a test recording of {plots.label(asked.device)}")
-session.save_figure(ax, "likelihood-ratios", "[3] Evidence for each device in a test recording of one of them.")
+session.save_figure(ax, "likelihood-ratios", "[3] Log ratios of each device, summed, in a test recording of one of them.")
 
 # %% [markdown]
-# Evidence adds up over time, so the right curve should pull away from the others. Read as natural logarithms the sums
-# would be absurdly sure after a second: frames 10 ms apart repeat each other. So the score is the mean, and how sure it
-# makes for an excerpt of some length is fitted to recordings that were held out (notebook 10).
+# Log ratios add up over time, so the right curve should pull away from the others. As evidence the sums would soon be
+# absurdly strong: frames 10 ms apart repeat each other. So the score is their mean, and its probabilities are fitted to
+# recordings that were held out (notebook 10).
 #
 # [3] compares MFCC with PNCC, *power-normalised* cepstra (Kim and Stern, 2016). They are made to forget what is steady:
 # the lower envelope of the power in every band is taken for noise and subtracted, what follows a louder onset is
-# lowered as well, and a power law takes the place of the logarithm. Envelope and masking of the rest
-# $D_t = \max(Q_t - \hat Q_t, 0)$ run along time:
+# lowered as well, and a power law takes the place of the logarithm. With the power $Q_t$ of a band, smoothed
+# over 50 ms, and the rest $D_t = \max(Q_t - \hat Q_t, 0)$, envelope $\hat Q_t$ and masking $R_t$ run along time:
 #
 # $$ \hat Q_t = \lambda \hat Q_{t-1} + (1 - \lambda)\, Q_t, \quad \lambda = \begin{cases} 0.999 & Q_t \ge \hat Q_{t-1} \\ 0.5 & \text{else} \end{cases} \qquad
-# R_t = \begin{cases} D_t & D_t \ge 0.85\, P_{t-1} \\ 0.2\, P_{t-1} & \text{else} \end{cases}, \quad P_t = \max(0.85\, P_{t-1}, D_t) $$
+# R_t = \begin{cases} D_t & D_t \ge 0.85\, M_{t-1} \\ 0.2\, M_{t-1} & \text{else} \end{cases}, \quad M_t = \max(0.85\, M_{t-1}, D_t) $$
 
 # %%
 options = {"frame_s": 0.0256, "hop_s": 0.01}  # as opened above: emphasised frames, power, gammatones from 200 Hz
@@ -310,7 +310,7 @@ n_gamma = frames.frame_sizes(sr, **options)[2]
 bands = frames.gammatone_filters(sr, n_fft=n_gamma, n_filters=40, fmin=200, cut=0.005)
 P = np.maximum(frames.power_spectra(y, sr, filters=bands, **options).astype(float), 1e-12)
 padded = np.pad(P, ((2, 2), (0, 0)), mode="edge")
-Q = np.mean([padded[i : i + len(P)] for i in range(5)], axis=0)  # 50 ms: slower than noise, faster than speech
+Q = np.mean([padded[i : i + len(P)] for i in range(5)], axis=0)  # slower than noise, faster than speech
 
 
 def envelope(x):
@@ -328,7 +328,7 @@ masked, peak = [rest[0]], rest[0]
 for now in rest[1:]:
     masked.append(np.where(now >= 0.85 * peak, now, 0.2 * peak))
     peak = np.maximum(0.85 * peak, now)
-R = np.where(Q >= 2 * steady, np.maximum(masked, envelope(rest)), envelope(rest))
+R = np.where(Q >= 2 * steady, np.maximum(masked, envelope(rest)), envelope(rest))  # near the noise: the rest's own floor
 
 # %%
 gain = np.stack([(R / Q)[:, max(0, band - 4) : band + 5].mean(axis=1) for band in range(40)], axis=1)  # no lone bands
@@ -454,7 +454,7 @@ apart("Channel", [system.channel(x) for x in train])
 
 # %% [markdown]
 # Above, resonance and high-pass come out (blue), and almost exactly when the estimate for the unfiltered speech is taken
-# off (orange): the rest is error of the model. Below, curves of one colour belong to one device. They hold all that is fixed in a recording: the
+# off (orange): the rest is error of the model. Below, each curve holds all that is fixed in a recording: the
 # recorder, the room, and what this voice has and the model's voice has not.
 #
 # *Adapted:* written from the abstract. The clean speech is that of the four synthetic voices of training; in the simulated
@@ -488,10 +488,10 @@ own[["system", "metric", "value", "n"]]
 # ## What we saw
 
 # %%
-ratios = ", ".join(f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get, reverse=True))
+ends = [f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get)]
 session.saw(
-    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ratios} times as far apart as "
-    "two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
+    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ends[0]} to {ends[-1]} times as "
+    "far apart as two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
     if found else "No device has two training recordings: how far devices are apart cannot be told.",
     f"{len(clouds[0])} frames of the first recording become {len(template)} numbers as the template of [2] and {len(v)} as "
     "a supervector of [5], whatever its length.",

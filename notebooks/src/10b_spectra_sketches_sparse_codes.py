@@ -78,7 +78,7 @@ def apart(what, vectors):
 # ### Baselines: the mean spectrum and its first difference
 #
 # A recorder multiplies the spectrum of the speech by its response, $S_t(k) = H(k)\, F_t(k)$. The logarithm makes a sum
-# of it, and the mean over time takes out what changes, the speech:
+# of it, and the mean over time leaves of the speech only what all its sounds have in common:
 #
 # $$ \bar x(k) = \frac{1}{T}\sum_t \log |S_t(k)| = \log |H(k)| + \frac{1}{T}\sum_t \log |F_t(k)|, \qquad \Delta \bar x(k) = \bar x(k+1) - \bar x(k) $$
 
@@ -180,7 +180,7 @@ apart("Fourier histogram", silence.log_histograms(train, **options))
 # Y. Panagakis and C. Kotropoulos, *Automatic telephone handset identification by sparse representation of random spectral
 # features*, MM&Sec 2012. The mean log spectrum is projected on 128 Gaussian vectors: many random shadows of a vector
 # keep its distances to others. All are brought to length one, which takes out part of what differs between recordings of
-# one device, so the separation may rise. Then a test vector $a$ is written with as few training vectors, the columns of $A$, as
+# one device, so the separation changes. Then a test vector $a$ is written with as few training vectors, the columns of $A$, as
 # possible, and the class whose vectors alone leave the smallest residual wins (Wright et al., 2009):
 #
 # $$ \min \|b\|_1 \;\text{ subject to }\; a = A b, \qquad \hat c = \arg\min_c \|a - A\, \delta_c(b)\| $$
@@ -268,7 +268,7 @@ true = {1: pdist(x, "cityblock"), 2: pdist(x)}
 relative = {q: estimated[q] / np.maximum(true[q], 1e-30) - 1 for q in (1, 2)}
 error = {q: np.median(np.abs(relative[q])) for q in (1, 2)}
 for q in (1, 2):
-    print(f"p = {q}: half of all distances are met to {error[q]:.1%}; {(relative[q] > 0).mean():.0%} are estimated too large")
+    print(f"p = {q}: half of all distances are right to {error[q]:.1%}; {(relative[q] > 0).mean():.0%} are estimated too large")
 
 system = sparse.SpectralSketches(p=2, random_state=p["seed"]).fit(train, owners)
 unit = sketches[2] / np.linalg.norm(sketches[2], axis=1, keepdims=True)
@@ -344,12 +344,12 @@ own[["system", "metric", "value", "n"]]
 # ## What we saw
 
 # %%
-ratios = ", ".join(f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get, reverse=True))
+ends = [f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get)]
 session.saw(
-    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ratios} times as far apart as "
-    "two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
+    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ends[0]} to {ends[-1]} times as "
+    "far apart as two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
     if found else "No device has two training recordings: how far devices are apart cannot be told.",
-    f"128 random products stand for a spectrum of {x.shape[1]} bins: half of all distances are met to {error[2]:.1%} "
+    f"128 random products stand for a spectrum of {x.shape[1]} bins: half of all distances are right to {error[2]:.1%} "
     f"with Gaussian and to {error[1]:.1%} with Cauchy vectors. Errors go together: {(relative[2] > 0).mean():.0%} and "
     f"{(relative[1] > 0).mean():.0%} are estimated too large.",
     f"Three of 128 components hold {most['p = 1']:.0%} of a Cauchy sketch's squared length, {most['p = 2']:.0%} of a "

@@ -162,7 +162,7 @@ for what, limit in (("Residual, with harmonics", np.inf), ("Residual", 0.5)):  #
 
 # %% [markdown]
 # Each curve is the residual's mean spectrum, whose correlation with that of each device, the mean over its training
-# recordings, decides. What leaving the harmonics out does to it, the two numbers show. By the formula above it can hardly be
+# recordings, decides. What leaving the harmonics out does, the two numbers show. By the formula above it can hardly be
 # much: $|E| = \alpha |\hat N|$ in every bin where the noise is subtracted whole, however loud the speech. What leaks is the
 # phase of the speech, which is heard, but which a spectrum of magnitudes does not hold.
 #
@@ -306,15 +306,12 @@ for ax, source in zip(axes, ("raw", "noise"), strict=True):
     ax.set(title=source, xlabel="MFCC 1", ylabel="MFCC 2")
     apart(f"Mean MFCC, {source}", [residual.noise_mfcc(x.y, sr, source=source)[:, :12].mean(axis=0) for x in train])
 axes[0].get_legend().remove()
-if found:
-    more = max(("raw", "noise"), key=lambda source: found[f"Mean MFCC, {source}"])
-    print(f"So devices lie farther apart in {'the noise' if more == 'noise' else 'the raw recording'}")
 session.save_figure(axes, "centroids", "[12] Centroids of the cepstra of recordings, raw and of their noise.")
 
 # %% [markdown]
 # The authors report 74.5 % of 26 phones from the noise, 50.8 % from the raw recording; notebook 10 says what is so here. What
-# is "the noise" depends on a detail: this is what three readings leave of a bin, by its distance from the noise ($\delta = 1$,
-# the whole band as far from it as the bin):
+# is "the noise" depends on a detail. Three ways to subtract leave this of a bin, by its power over the noise ($\delta = 1$,
+# and the whole band as far over it as the bin):
 
 # %%
 ratio = np.linspace(-5, 40, 500)
@@ -448,13 +445,13 @@ own[["system", "metric", "value", "n"]]
 # ## What we saw
 
 # %%
-ratios = ", ".join(f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get, reverse=True))
+ends = [f"{found[what]:.2f} ({what})" for what in sorted(found, key=found.get)]
 session.saw(
-    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ratios} times as far apart as "
-    "two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
+    f"Over {len(train)} training recordings of {len(names)} devices, two devices are {ends[0]} to {ends[-1]} times as "
+    "far apart as two recordings of one. The measure weighs each feature's own numbers: it describes them and does not rank systems."
     if found else "No device has two training recordings: how far devices are apart cannot be told.",
     f"Of the 46 descriptors of [11], {first} has most of its variance between the devices: {share.max():.0%}.",
-    f"Of test seconds of {len(right)} devices, the machines of [10] accept {own_accepted:.0%} of their own device's"
+    f"Of seconds of {len(tests)} test recordings of {len(right)} devices, the machines of [10] accept {own_accepted:.0%} of their own device's"
     + ": as one-class machines they fail here" * bool(own_accepted < 0.5)
     + f". The right one has the highest score in {best:.0%} (chance {1 / len(known):.0%}).",
 )

@@ -47,7 +47,7 @@ print(f"{len(models)} models, {len(models[0])} segments of {models[0]['device'].
 authors.iloc[:3, :8].round(3)
 
 # %% [markdown]
-# The segments are not the same in the three files: each model was tested on its own draw of 100 segments per recording.
+# Each model was tested on its own draw of 100 segments per recording.
 #
 # ## One model, three models
 #
@@ -92,10 +92,10 @@ ax = plots.accuracy_bars(rows.assign(variant=rows["variant"].str.removesuffix(" 
 session.save_figure(ax, "accuracy", "The authors' three models, alone and merged, on their nine real recorders.")
 
 # %% [markdown]
-# The intervals are over *recordings*, of which there are nine: they are wide, and those of neighbouring rows overlap. That
-# does not yet say that the rows cannot be told apart, for all of them judge the same nine recordings, and what is hard for
-# one is hard for the others. So compare recording by recording, each model with the sum, corrected for asking three times
-# (Holm, 1979):
+# The intervals are over *recordings*, of which there are nine: they are wide and overlap. That does not yet say that the
+# rows cannot be told apart: what is hard for one is hard for the others. So compare recording by recording, each model
+# with the sum, which hears three segments where a model hears one; $p$ is from flipped signs of the nine differences,
+# corrected for asking three times (Holm, 1979):
 
 # %%
 tests = evaluation.compared({name: (merged["sum"], decided[name]) for name in ("model 1", "model 2", "model 3")})
@@ -159,9 +159,9 @@ table.round(3)
 #
 # ## Segments of one recording vote
 #
-# In table V each voter is another *model*. Here several segments of one recording are judged by the same model: voter $v$
+# In table V each voter is another *model*; here it is another segment of the recording, judged by the same model: voter $v$
 # of decision $i$ is segment $(i + v) \bmod 100$ of that recording, in an order drawn at random. One voter is model 1 as it
-# stands in the table above.
+# stands above. Dotted are intervals over recordings: once all decisions are right they are that of nine of nine (notebook 07).
 
 # %%
 rng = np.random.default_rng(p["seed"])

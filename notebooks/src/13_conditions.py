@@ -11,8 +11,8 @@
 # | it takes | half a minute; at size `paper` some minutes |
 #
 # Files rarely come as they were recorded: a messenger has compressed them, a call has cut their band, an editor has taken
-# their noise away. All that is done here to *test* recordings, by the encoders themselves, not by models of them, to systems
-# that were trained on clean recordings and to the same systems trained on recordings in a few *other* conditions.
+# their noise away. All that is done here to *test* recordings, by real encoders, not by models of them. Each system is
+# asked twice: trained on clean recordings, and trained on copies of them in a few of the conditions, too.
 
 # %% tags=["parameters"]
 corpus: str = "simulated"  # simulated, simulated-control, a name of devid corpora, a folder or a CSV
@@ -70,8 +70,9 @@ print(f"{len(train)} training recordings, {length[0]:.1f} s of each; {len(tests)
 # %% [markdown]
 # ## What happens to a recording
 #
-# `devid_lib.degrade` holds them all by name. A codec is the real one: the samples go into a file in memory and come back,
-# as many as before and without its delay. Names joined by `+` are done one after the other.
+# `devid_lib.degrade` holds them all by name. For a codec the samples go into a file in memory and come back, without its
+# delay. Names end in the severity: signal-to-noise ratio [dB] (white, babble, traffic), reverberation time [s] (room),
+# dB (level, clip, denoise, gate), the rate or upper edge [kHz] (rate, phone), kbit/s (codecs). `+`: one after the other.
 
 # %%
 chains = ("aac-32+opus-16", "mp3-64+opus-16", "amr-12.2+mp3-32")
@@ -111,9 +112,9 @@ ax.legend(ncols=5, loc="upper center", bbox_to_anchor=(0.5, 1.12))
 session.save_figure(ax, "changes", "What conditions do to the mean log spectrum of a test recording (beyond 60 dB: cut).")
 
 # %% [markdown]
-# Noise fills up what was quiet. A band ends at half its sample rate. A transform codec leaves out what it thinks nobody
-# hears, mostly at the top; a speech codec makes its own noise between the partials of a voice. What is common to all
-# recordings in such a change is no news of the device, but a classifier that was never told may take it for some.
+# White noise fills up what was quiet. A band ends at half its sample rate, and so do speech codecs like GSM, which work
+# at 8 kHz. MP3 and Opus leave out what they think nobody hears, mostly at the top. What is common to all recordings in
+# such a change is no news of the device, but a classifier that was never told may take it for some.
 #
 # ## The idea: copies
 #
@@ -157,7 +158,7 @@ system = DifferenceRidge().fit(train, [x.device for x in train])
 np.testing.assert_allclose(system.decision_function(tests), scores, atol=1e-2)  # the system computes in single precision
 
 # %% [markdown]
-# Now the identity, with shifts that were measured: the mean change of all training recordings in each condition.
+# Now the identity, with measured shifts: the mean change of all training recordings in each condition, less $\bar\delta$.
 
 # %%
 least = {"quick": 3, "paper": 10}[p["size"]]
@@ -241,9 +242,8 @@ for ax, trained in zip(axes, learnt, strict=True):
 session.save_figure(axes, "grid", f"Named right [%], unit {unit}, by condition and system; • trained with, ∘ its kind was.")
 
 # %% [markdown]
-# Dark is right. Left, trained on clean recordings alone, right, also on those marked •; ∘ are of the same kind, and the
-# rest neither system has met. Names end in the severity: signal-to-noise ratio [dB] (white, babble, traffic), reverberation
-# time [s] (room), decibels (level, clip, denoise, gate), the rate or the upper edge [kHz] (rate, phone), kbit/s (codecs).
+# Dark is right; [1], [5] and [7] are systems of notebook 10. Left: trained on clean recordings alone. Right: also in the
+# conditions marked •. Those marked ∘ are of the same kind by name, the rest no system has met.
 #
 # ## What copies mend, and what they cost
 #
@@ -270,7 +270,7 @@ signed(both).format("{:.1%}", subset=["trained clean", "trained multi"])
 # ## What can go wrong
 #
 # A condition that belongs to *one* device is a mark of it. Let one device be learnt from files that a messenger sent, all
-# others from clean ones, and ask about the others' files from that messenger:
+# others from clean ones, and ask about the others' files from that messenger (right; left, what happens anyway):
 
 # %%
 drawn = {}

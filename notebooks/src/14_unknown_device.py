@@ -49,10 +49,10 @@ p = session.params
 # %% [markdown]
 # ## Inputs
 #
-# A classifier of notebooks 03 to 10 always names one of the devices it knows. Who brings a recording from a device that
-# is not among them gets a name as well. Here every device is an unknown one once: devices are put into groups, one group
-# after the other is left out of everything that is learnt, and then asked about together with the next group, which was
-# learnt. So every test recording is asked about twice, once as known and once as unknown.
+# A classifier of notebooks 03 to 10 always names one of its devices, even for a recording of another one. Here every
+# device is an unknown one once: devices are put into groups, one group after the other is left out of everything that is
+# learnt, and then asked about together with the next group, which was learnt. So every test recording is asked about
+# twice, once as known and once as unknown.
 #
 # A question is a *side*: 20 segments of a test recording, windowed (notebook 05). All systems see the same segments.
 
@@ -126,7 +126,7 @@ across = shrunk(across.T @ across / (len(across) - (R > 1).sum()), covariances.W
 inside = shrunk(inside.T @ inside / max(1, len(x_learnt) - len(m_dr)), covariances.WITHIN_SHRINKAGE)
 W = across + (1 - len(m_dr) / len(x_learnt)) * inside
 B = shrunk(np.cov(m_d.T) - across * np.mean(1 / R), covariances.BETWEEN_SHRINKAGE)
-np.fill_diagonal(B, np.maximum(np.diag(B), 0.05 * np.diag(W)))
+np.fill_diagonal(B, np.maximum(np.diag(B), 0.05 * np.diag(W)))  # of few devices the difference can be negative
 
 
 # %%
@@ -339,7 +339,8 @@ plt.close()
 # $$ \mathrm{FA}(\theta) = \frac{1}{m} \sum_{i\,\text{unknown}} 1\{s_i \ge \theta\}, \qquad
 # \mathrm{FR}(\theta) = \frac{1}{n} \sum_{i\,\text{known}} 1\{s_i < \theta\} $$
 #
-# The area under the ROC is how often a known device has the larger score than an unknown one, ties counting half:
+# Where the two are equal, they are the equal error rate (EER). The area under the ROC is how often a known device has the
+# larger score than an unknown one, ties counting half:
 #
 # $$ \mathrm{AUROC} = \frac{1}{nm} \sum_{i\,\text{known}} \sum_{j\,\text{unknown}} \left(1\{s_i > s_j\} + \tfrac12 1\{s_i = s_j\}\right) $$
 
@@ -416,7 +417,7 @@ if not texts:
 pd.DataFrame({f"AUROC, {name}": {system: texts.get((system, name), "") for system in pairs} for name in kinds})
 
 # %% [markdown]
-# Where the two figures of a line are far apart, a score hears the model: a unit of a model that is known is taken for its
+# Where the two intervals of a line lie apart, a score hears the model: a unit of a model that is known is taken for its
 # twin, and no threshold helps against that. (Nothing stands where sides or names are too few for an interval.)
 
 # %%
@@ -446,10 +447,10 @@ plt.close()
 #
 # ## A rule, fixed beforehand
 #
-# A threshold that is put where it looks best on the test is too good to be true. A rule is made from devices that are left
-# out, before the case is looked at, and its error rates are measured on them. And they depend on how many devices are
-# asked about: of many, one will resemble the unknown one. Here log10 likelihood ratios (notebook 15) of devices left out are
-# compared with what the best of several references must reach, so that at most 5 % of unknown sides get a name. Of several
+# A rule is made before the case is looked at, from devices that are left out: the best log10 likelihood ratio (notebook 15) of
+# several references must reach a threshold that at most 5 % of the unknown sides reach. All rates are counted on the same
+# sides: `unknown_named` is that 5 % by construction, and on other devices it can be more ("What can go wrong"). And they
+# depend on how many references there are: of many, one will resemble the unknown device. Of several
 # units of a model the first alone takes part, since it is a model that a case claims (notebook 15). (Sides are described as in
 # a case, too: beside the mean log spectrum of segments stands that of their sixteenths, `sides.side_vectors`.)
 
@@ -492,8 +493,8 @@ if rules:
     own = v.questioned[whole][:, np.newaxis] == v.references
     largest["known"] = v.log10_lr[whole].max(axis=1)
     largest["unknown"] = np.where(own, -np.inf, v.log10_lr[whole]).max(axis=1)
-    start_at = round(rules[-1]["threshold"], 1)
-    session.interact(threshold_at, theta=FloatSlider(start_at, min=-3, max=5, step=0.1))
+    start_at = rules[-1]["threshold"]
+    session.interact(threshold_at, theta=FloatSlider(start_at, min=-3, max=5, step=0.01))
 
 # %% [markdown]
 # In Lab, move the threshold: to the right fewer unknown devices get a name, and more known ones lose theirs. The ratios are
@@ -589,12 +590,13 @@ for name in ("units of a known model", "models never seen"):
     areas = {system: row for (system, which), row in of_unknown.items() if which == name}
     if areas:
         system = max(areas, key=lambda system: areas[system]["value"])
-        area = "{value:.1%} ({low:.0%} to {high:.0%})".format(**areas[system])
+        area = "{value:.1%} ({low:.0%} to {high:.0%})".format(**areas[system]).replace("100% to 100%", "no interval")
         said_of.append(f"Known devices against {name}: area under the ROC {area} at best ({system}).")
 for rule in rules[-1:]:
+    declined = "{:.1%} ({:.0%} to {:.0%})".format(*rule["known_declined"])
     said_of.append(
         f"With {rule['n_references']} references, the rule that lets 5 % of unknown sides get a name asks for a log10 ratio of "
-        f"{rule['threshold']:.2f} and declines {rule['known_declined'][0]:.1%} of the known ones."
+        f"{rule['threshold']:.2f} and declines {declined} of the known ones."
     )
 if folds and len(devices) < 20:
     said_of.append(f"All of this is about {len(devices)} devices: that one more behaves as these did is hardly shown by so few.")

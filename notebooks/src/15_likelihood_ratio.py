@@ -35,7 +35,7 @@ p = session.params
 # ## Inputs
 #
 # A court does not ask which of nine recorders it was. It asks about one: did *this* device make the questioned recording, or
-# another one? An examiner answers neither yes nor no, but says how much likelier the findings are under the one proposition
+# another one? An examiner answers neither yes nor no, but says how much likelier the findings $E$ are under the one proposition
 # than under the other; what else speaks for either is for the court:
 #
 # $$ \underbrace{\frac{P(H_1 \mid E)}{P(H_2 \mid E)}}_{\text{posterior odds}} =
@@ -45,11 +45,10 @@ p = session.params
 # - $H_1$: the questioned recording was made by the device of the references.
 # - $H_2$: it was made by another device, of the population that the corpus is taken to stand for.
 #
-# To see whether such numbers are honest, both kinds of pairs are made where the truth is known. The questioned side is one
-# side (20 segments) of a recording; the references are all sides of the other sessions of the device asked about, without
-# those next to the session of the side (the farthest one where there are no others): a questioned recording seldom is from
-# the same week as its references, and neighbours are too easy. Devices are left out two groups at a time, so that what scores
-# a pair has seen neither of its devices.
+# To see whether such numbers are honest, both kinds of pairs are made where the truth is known. The questioned side is
+# one side (20 segments) of a recording; the references are all sides of the other sessions of the device asked about,
+# without those next to the session of the side (the farthest one where there are no others): neighbours are too easy.
+# Devices are left out two groups at a time, so that what scores a pair has seen neither of its devices.
 
 # %%
 recordings = session.recordings()
@@ -79,14 +78,15 @@ ax.legend(loc="upper left", bbox_to_anchor=(1.01, 1))
 session.save_figure(ax, "scores", "Scores of pairs of one device and of two, before calibration.")
 
 # %% [markdown]
-# The score is the logarithm of a ratio of Gaussian densities (notebook 14), but of densities in hundreds of dimensions that
-# were estimated from few devices. Where the two colours cross, it should be 0, and it should be no larger than the pairs
+# The score is the logarithm of a ratio of Gaussian densities (notebook 14), in hundreds of dimensions and
+# estimated from few devices. Where the two colours cross, it should be 0, and it should be no larger than the pairs
 # bear out. Usually it is neither.
 #
 # ## Calibration
 #
 # Logistic regression finds the straight line from scores to logarithms of ratios that costs least. Both sides weigh alike, so
-# that no prior odds are left in the line; $z$ is the score, shifted and scaled to mean 0 and variance 1 of such pairs:
+# that no prior odds are left in the line; $z$ is the score, shifted and scaled to mean 0 and variance 1 of such pairs.
+# (The last term keeps the slope finite where the two kinds do not overlap.)
 #
 # $$ \log \mathrm{LR} = u z + v, \qquad \min_{u, v} \; \frac{n + m}{2} \left( \frac1n \sum_{\text{same}} \log\left(1 + e^{-(u z_i + v)}\right)
 # + \frac1m \sum_{\text{different}} \log\left(1 + e^{u z_j + v}\right) \right) + \frac{u^2}{20} $$
@@ -169,9 +169,9 @@ told = {key: f"{row['value']:.3f} ({row['low']:.3f}-{row['high']:.3f})" for key,
 pd.DataFrame({name: {system: told[system, name] for system in systems} for name in measures})
 
 # %% [markdown]
-# Intervals are 95 % over *devices*, drawn with replacement: a thousand pairs of nine devices are nine devices. (The order of
-# the pairs is hardly touched by a line, so discrimination is much the same in all three rows. Each pair's own line, and
-# bounds, which make ties, are why it is not the very same.)
+# Intervals are 95 % over *devices*, drawn with replacement: a thousand pairs of nine devices are nine devices. Of
+# few devices they hold the truth less often (`likelihood.bootstrap` tells how often). (A line hardly touches
+# the order of the pairs: only each pair's own line, and ties at the bounds, make discrimination differ between the rows.)
 #
 # ## How far a ratio may go
 #
@@ -179,7 +179,7 @@ pd.DataFrame({name: {system: told[system, name] for system in systems} for name 
 # it. *ELUB*, the empirical lower and upper bound: between them, decisions by these ratios would not cost more than decisions
 # without them, even if one more pair misled as strongly as the bound (Vergeer et al., 2016). *Sources*: a ratio of 1000 says
 # that fewer than one in 1000 other devices looks so alike, and who has seen 30 others cannot know. Of $n$ devices nothing
-# beyond $n + 1$ can be shown:
+# beyond $n + 1$ can be shown (words: ENFSI, 2015):
 #
 # $$ -\log_{10}(n_{\text{same}} + 1) \;\le\; \log_{10} \mathrm{LR} \;\le\; \log_{10}(n_{\text{others}} + 1) $$
 
@@ -199,7 +199,7 @@ limits.join(shares).style.format("{:.2f}", subset=["low", "high"]).format("{:.0%
 # **When an interval collapses.** Ratio and interval both stop at the bounds. Where even the weakest of the lines says more
 # than a bound allows, all that is left is the bound, from the bound to the bound: an interval of no width. It does not say
 # that the ratio is known exactly. It says that the ratio is *at least* that strong, and that nothing stronger can be shown
-# by so few devices; how much stronger, nobody knows. So an examiner writes "at least" there, and no interval.
+# by so few devices. So an examiner writes "at least" there, and no interval.
 
 # %%
 all_scores = np.concatenate([same, different])
@@ -223,7 +223,7 @@ wrong = [(lr_same < 0).mean(), (lr_different > 0).mean()]
 # %% [markdown]
 # **How to read it.** Take a ratio on the axis, go up, and read which share of the pairs has at least that. Blue, of one
 # device, should stay high until far on the right; orange, of two, should be down long before. What orange still has right of
-# 0 are different devices that the ratio says are the same; what blue lacks at 0 are pairs of one device that it denies.
+# 0 are different devices whose ratio misleads; what blue lacks at 0 are pairs of one device whose ratio does.
 # Dotted are the bounds: what lies beyond is reported as the bound.
 #
 # ## PAV plot
@@ -296,8 +296,8 @@ session.save_figure(axes, "bad", "PAV and ECE plots of three systems that order 
 
 # %% [markdown]
 # **How to read it.** Above, *too bold* lies flatter than the diagonal, *too shy* steeper, and the biased one beside it. Below,
-# bold ratios may do harm where the solid line climbs over the dotted one; shy ones never do harm, they only waste what was
-# known; bias harms on one side. The dashed line is the same in all three: none of this is seen in an error rate or an AUROC.
+# bold ratios may do harm where the solid line climbs over the dotted one; ratios that are only shy waste what was
+# known; bias harms on one side. The dashed line is the same in all three: an equal error rate or an AUROC shows none of this.
 #
 # ## Model or unit
 #
@@ -327,12 +327,12 @@ table = pd.DataFrame({name: {question: told[question, name] for question, _ in l
 table if apart else None
 
 # %% [markdown]
-# **How to read it.** A cost above 1 bit in the second line means that for such pairs the ratios do harm: a unit of the same
-# model looks like the device itself. An area below one half says that it even looks *more* like the questioned recording
-# than the device does on its own other days: with few units, that hangs on where they stood. A high area in the last line
-# means that a model is found without its unit. That is why the page of a case (notebook 20) claims a *model*, not a unit,
-# unless the validation shows more: what two units differ by is of the size of what one unit differs by from one day, room
-# and place to the next.
+# **How to read it.** A cost above 1 bit in the second line means that for such pairs the ratios do harm: a unit of the
+# same model looks like the device itself. An area below one half says that it even looks *more* like the questioned
+# recording than the device does on its own other days: with few units, that hangs on where they stood. A high area in the
+# last line means that a model is found without its unit (1.000 to 1.000 is no interval, notebook 14). That is why the
+# page of a case (notebook 20) claims a *model*, not a unit, unless the validation shows more: what two units differ by is
+# of the size of what one unit differs by from one day, room and place to the next.
 #
 # ## What can go wrong
 #
@@ -408,14 +408,14 @@ seen.append(
 worst = costs.drop("calibrated")["Cllr"].idxmax()
 seen.append(f"With much the same order of pairs, Cllr goes from {costs.loc['calibrated', 'Cllr']:.3f} to {costs.loc[worst, 'Cllr']:.3f} ({worst}).")
 if apart:
-    said = {question: "{value:.3f} ({low:.3f} to {high:.3f})".format(**apart[question, "AUROC"]) for question in questions}
-    seen.append("Area under the ROC: " + "; ".join(f"{question} {figure}" for question, figure in said.items()) + ".")
+    said = [question + " {value:.3f} ({low:.3f} to {high:.3f})".format(**apart[question, "AUROC"]) for question in questions]
+    seen.append("Area under the ROC: " + "; ".join(said).replace("1.000 to 1.000", "no interval") + ".")
 else:
     seen.append("The corpus tells of no two units of one model: nothing here is about units.")
 if naive:
-    own_cllr = measured["calibrated", "Cllr"]["value"]
-    flattered = f"what a {crossed} has in common passes for the device" if naive["Cllr"] < own_cllr - 5e-4 else "here that flatters nothing"
-    seen.append(f"With sides of one recording on both sides of a pair Cllr is {naive['Cllr']:.3f} instead of {own_cllr:.3f}: {flattered}.")
+    flatters = naive["Cllr"] < measured["calibrated", "Cllr"]["low"]
+    meant = f"what a {crossed} has in common passes for the device" if flatters else "not below that interval, so no flattery is shown"
+    seen.append(f"With sides of one recording on both sides of a pair Cllr is {naive['Cllr']:.3f} beside {words('calibrated', 'Cllr')}: {meant}.")
 if n < 20:
     seen.append(f"{n} {kind} stand for no population: their intervals, and the bounds, say how little they show.")
 session.saw(*seen)

@@ -77,7 +77,7 @@ except DevidError as error:
 # $$ P_S = \alpha \sum_{t \in S} \sum_k \gamma_{tk} T_k^\top T_k, \quad u_S = \alpha \sum_{t \in S} \sum_k \gamma_{tk} T_k^\top W_k^\top (x_t - m_k), \quad
 # \log p(S) = \tfrac12 u_S^\top (I + P_S)^{-1} u_S - \tfrac12 \log |I + P_S| + \dots $$
 #
-# and a cut at $c$ the likelihood ratio of two devices (or places of one) against one:
+# and a cut at $c$ the likelihood ratio of two devices (or places of one) against one, its log10 the *score* (the dots cancel):
 # $\log \mathrm{LR}(c) = \log p(a..c) + \log p(c..b) - \log p(a..b)$.
 
 
@@ -178,6 +178,7 @@ if shown:
     axes[0].fill_between(np.arange(len(loudest)) * 256 / rate, -loudest, loudest, lw=0, color=plots.DARK)
     axes[1].pcolormesh(times, np.arange(len(known)), posterior.T, cmap="Blues", vmin=0, vmax=1, rasterized=True)
     axes[1].set_yticks(range(len(known)), [plots.label(name) for name in known], fontsize=8)
+    axes[2].set_yscale("symlog", linthresh=10)
     axes[2].plot(*curve, color=plots.BLUE)
     axes[2].plot(changes["time_s"], changes["score"], "o", color=plots.ORANGE)
     axes[2].axhline(model.threshold, color=plots.DARK, lw=0.8, ls=":")
@@ -188,12 +189,11 @@ if shown:
     axes[0].set_xlim(0, len(one["y"]) / rate)
 axes[0].set(ylabel="sample")
 axes[1].set(ylabel="device")
-axes[2].set_yscale("symlog", linthresh=10)
 axes[2].set(ylabel="score", xlabel="time [s]")
-session.save_figure(axes, "splice", "A montage: its samples, which known device made each second, and how likely a change is, with cuts made and found.")
+session.save_figure(axes, "splice", "A montage: its samples, which known device made each second, and the score of a change, with cuts made and found.")
 
 # %% [markdown]
-# A dot lies higher than the curve, since the curve compares two seconds on either side and a dot the two whole pieces. The
+# A dot may lie higher than the curve: the curve compares two seconds on either side and a dot the two whole pieces. The
 # dotted line is the threshold; where neither is in sight, nothing came near it and no change was found. A peak elsewhere is
 # another change of the sound, which the rule did not take for one of device. The strip is sure of itself even where it is wrong: it takes for granted that one of the known
 # devices made the sound, in a place where it has heard it (notebooks 12 and 14).
@@ -306,18 +306,19 @@ for names, model in zip(left_out, models, strict=False):
     for y in tested(names)[1][:each]:
         for kind in montage.DECOYS if len(y) >= 2 * rate else ():
             tricked.setdefault(kind, []).append(raised(*montage.decoy(y, rate, kind=kind, rng=rng), model))
-fooled = pd.DataFrame({kind: np.mean(rows, axis=0) for kind, rows in tricked.items()}, index=["at the decoy", "anywhere"]).T
-fooled.style.format("{:.0%}")
+alarmed = {kind: [*np.sum(rows, axis=0), len(rows)] for kind, rows in tricked.items()}
+fooled = pd.DataFrame(alarmed, index=["at the decoy", "anywhere", "recordings"]).T
+fooled
 
 # %% [markdown]
-# References need not help to find a cut. They are recordings of other days, and where a day changes as much as a device does
-# (notebook 12), the strip follows the wrong device, while the curve compares sound of one recording with sound of the same. Where
-# days differ little, or pieces are short, references tell more than the few seconds on the other side of a cut.
+# References are recordings of other days. Where a day changes as much as a device does (notebook 12), the strip follows the
+# wrong device, while the curve compares a recording with itself. Where days differ little, references can tell more than the
+# few seconds on the other side of a cut.
 #
-# What is found at a change of room is no error of arithmetic: a device in another room is another $h$, as a device on another
-# desk is (notebook 12). A change that is found says "something in the way from the mouth to the file is different from here
-# on", and whether it is the device takes references or other evidence. What is not found proves nothing either: two units of
-# one model in one place may be too alike.
+# That a change of room is found is no error: another room is another $h$, as another desk is (notebook 12). A change that
+# is found says "something in the way from the mouth to the file is different from here on", and whether it is the device
+# takes references or other evidence. What is not found proves nothing either: two units of one model in one place may be
+# too alike.
 #
 # ## Results of this notebook
 
@@ -331,24 +332,26 @@ own[["variant", "metric", "value", "low", "high", "n", "chance"]]
 # ## What we saw
 
 # %%
+def words(one):
+    """Return an F1 with what it is made of, beside chance, as words."""
+    better = "above" if one["low"] > one["chance"] else "not told apart from"
+    made_of = "F1 {value:.2f} ({low:.2f}-{high:.2f}), precision {precision:.2f}, recall {recall:.2f}".format(**one)
+    return f"{made_of}, {better} chance ({one['chance']:.2f})"
+
+
 said = [refused] if refused else []
-for one in figures:
-    if one["metric"] == "F1":
-        better = "above" if one["low"] > one["chance"] else "not told apart from"
-        said.append(
-            f"{one['variant'].capitalize()}: F1 {one['value']:.2f} ({one['low']:.2f}-{one['high']:.2f}), {better} chance, "
-            f"{one['chance']:.2f}; precision {one['precision']:.2f}, recall {one['recall']:.2f} ({one['n']} montages)."
-        )
-for shortest_s in corpora:
-    if (shortest_s, "with references") in results:
-        drawn = rng.integers(len(corpora[shortest_s]), size=(1000, len(corpora[shortest_s])))
+for shortest_s, of in corpora.items():
+    if of:
+        without, informed_by = (one for one in figures if one["variant"].startswith(f"pieces of {shortest_s} s"))
+        drawn = rng.integers(len(of), size=(1000, len(of)))
         gained = np.subtract(*(summed(results[shortest_s, name][drawn])[0] for name in ("with references", "without references")))
         low, high = np.quantile(gained, [0.025, 0.975])
         verdict = "help" if low > 0 else "hurt" if high < 0 else "are not told apart from none"
-        said.append(f"Pieces of {shortest_s} s and more: references {verdict}, F1 by {low:+.2f} to {high:+.2f} on the same montages.")
+        said.append(f"Pieces of {shortest_s} s and more, {len(of)} montages: without references {words(without)}; with references "
+                    f"{words(informed_by)}. References {verdict}: F1 by {low:+.2f} to {high:+.2f}.")  # fmt: skip
 if models:
     said.append(f"Untouched: {untouched} false alarms in {60 * hours:.1f} minutes; up to {rate_of_alarms['high']:.1f} an hour are not excluded.")
-    said.append("Decoys that raise an alarm in their place: " + ", ".join(f"{kind} {row['at the decoy']:.0%}" for kind, row in fooled.iterrows()) + ".")
+    said.append("Decoys that raise an alarm in their place: " + ", ".join(f"{kind} {row['at the decoy']} of {row['recordings']}" for kind, row in fooled.iterrows()) + ".")
 while len(said) < 3:
     said.append("No splice was made: whether one would be found cannot be told here.")
 session.saw(*said)

@@ -197,8 +197,8 @@ half = pd.Series(half | {"over recordings": (figures["high"] - figures["low"]).m
 # %% [markdown]
 # ## Over two parameters
 #
-# A heat map shows whether one parameter's best value hangs on the other: rows that are alike in all but their lightness say
-# that it does not.
+# A heat map shows whether one parameter's best value hangs on the other: where every
+# row is the first one, only lighter or darker, it does not.
 
 # %%
 grid = curves.pivot_table("value", x_name, line_name).reindex(index=places, columns=lines)
@@ -222,10 +222,10 @@ against.style.format("{:+.1%}").format("{:.0f}", subset=["n"] if len(against) el
 # %% [markdown]
 # ## What can go wrong
 #
-# **The best point is too good.** Ask many settings that are all alike, and one of them comes out best. For $K$ settings whose
-# figures scatter with standard deviation $\sigma$ it lies above the truth by about $\sigma \sqrt{2 \ln K}$, and always by
-# something. So a setting is chosen on development recordings, and its figure read once, on others. How much would be
-# luck here, if all points were alike and asked other recordings each?
+# **The best point is too good.** Ask many settings that are all alike, and one of them comes out best. For $K$ settings
+# whose figures scatter with standard deviation $\sigma$ it lies above the truth, on average by up to $\sigma \sqrt{2 \ln K}$.
+# So a setting is chosen on development recordings, and its figure read once, on others. How much would be luck here,
+# if all points were equally good and each asked recordings of its own?
 
 # %%
 n_asked = (recordings["split"] == "test").sum()

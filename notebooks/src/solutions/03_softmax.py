@@ -68,7 +68,7 @@ print(
 )
 
 # %% [markdown]
-# **2. Set the weights above 8 kHz to zero and predict again. How much of the answer is up there? Is that what the pattern
+# **2. Set the weights above 8 kHz (at low sample rates, above 4 kHz) to zero and predict again. How much of the answer is up there? Is that what the pattern
 # says?**
 #
 # We do it for four bands, and also keep one band alone. A weight of zero is no neutral place: the score loses what
