@@ -291,7 +291,8 @@ def open_set_threshold(validation, *, n_references, false_naming=0.05):
     -------
     rule : dict
         threshold, at least 0, n_references, and for each of unknown_named, known_declined and known_misnamed the
-        measured share of sides as (value, low, high), 95 % over devices.
+        measured share of sides as (value, low, high), 95 % over devices; those of a device are counted at the threshold
+        that the other devices' sides ask for.
     """
     table, truth, names = validation.log10_lr, validation.questioned, validation.references
     n_references = min(n_references, len(names) - 1)
@@ -309,9 +310,14 @@ def open_set_threshold(validation, *, n_references, false_naming=0.05):
             device.append(truth[row])
     if not device:
         raise ParameterError("the rule needs sides whose own device has another session to be its reference")
-    unknown, known, named_right = np.array(unknown), np.array(known), np.array(named_right)
-    threshold = max(0.0, float(np.nextafter(np.quantile(unknown, 1 - false_naming, method="higher"), np.inf)))
-    shares = {"unknown_named": unknown >= threshold, "known_declined": known < threshold}
-    shares["known_misnamed"] = (known >= threshold) & ~named_right
+    unknown, known, named_right, device = map(np.array, (unknown, known, named_right, device))
+
+    def least(best):
+        return max(0.0, float(np.nextafter(np.quantile(best, 1 - false_naming, method="higher"), np.inf)))
+
+    _, code = np.unique(device, return_inverse=True)
+    told = np.array([least(unknown[code != k]) for k in range(code.max() + 1)])[code]
+    shares = {"unknown_named": unknown >= told, "known_declined": known < told}
+    shares["known_misnamed"] = (known >= told) & ~named_right
     rates = {name: (float(hit.mean()), *logit_t_interval(hit, device)) for name, hit in shares.items()}
-    return {"threshold": threshold, "n_references": n_references} | rates
+    return {"threshold": least(unknown), "n_references": n_references} | rates

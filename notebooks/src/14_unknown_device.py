@@ -448,8 +448,8 @@ plt.close()
 # ## A rule, fixed beforehand
 #
 # A rule is made before the case is looked at, from devices that are left out: the best log10 likelihood ratio (notebook 15) of
-# several references must reach a threshold that at most 5 % of the unknown sides reach. All rates are counted on the same
-# sides: `unknown_named` is that 5 % by construction, and on other devices it can be more ("What can go wrong"). And they
+# several references must reach a threshold that at most 5 % of the unknown sides reach. Rates of a device's sides are counted
+# at the threshold that the *other* devices' sides ask for, so that `unknown_named` need not be 5 %. They
 # depend on how many references there are: of many, one will resemble the unknown device. Of several
 # units of a model the first alone takes part, since it is a model that a case claims (notebook 15). (Sides are described as in
 # a case, too: beside the mean log spectrum of segments stands that of their sixteenths, `sides.side_vectors`.)
