@@ -14,6 +14,7 @@ from .errors import CorpusError
 from .evaluation import KEYS
 from .files import NOT_UTF8, readable
 
+NO_ANSWER, NONE = "no answer", "none of these"  # what is answered in place of a device: no names of devices
 QUESTIONED = "questioned"  # the split, or the folder, of recordings that are asked about: `devid identify`
 LISTED = ["path", "device", "recording", "split", "session", "speaker", "model"]  # what a folder or a CSV can tell
 SIMULATED = {  # name: what its recordings share, a key of `simulate.SHARED`
@@ -158,7 +159,7 @@ def check_names(table):
     if clash := sorted(set(KEYS) & set(table["device"])):
         names = ", ".join(map(repr, clash))
         raise CorpusError(f"{table.attrs['name']}: a device cannot be named {names}: tables have columns of that name")
-    if clash := sorted({"no answer", "none of these"} & set(table["device"])):
+    if clash := sorted({NO_ANSWER, NONE} & set(table["device"])):
         raise CorpusError(f"{table.attrs['name']}: a device cannot be named {clash[0]!r}: that is an answer about one")
     double = table[table.duplicated(["device", "recording"], keep=False)]
     if len(double):

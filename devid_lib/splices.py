@@ -130,14 +130,14 @@ class Evidence:
         gain = np.einsum("p,kpq->kq", model.axes.sum(axis=0), model.whiten)  # what a gain does to whitened blocks
         level = model.means @ model.axes.mean(axis=0)
         loud = (x @ model.axes.mean(axis=0) > level.min() - GAIN_SD)[:, None]  # a closed gate leaves less than pauses
-        u, v, t = 0, np.zeros((len(x), 1)), model.loadings
+        u, v, t = 0, 0, model.loadings
         for k in np.argsort(-level):
-            heard = r * (level > level.min()) * loud, u * loud, v * loud  # at last: all but the quietest kind
+            heard = u, v  # at last: of all but the quietest kind
             white = r[:, k, None] * ((x - model.means[k]) @ model.whiten[k])
             u, v = u + white @ t[k], v + white @ gain[k, :, None]
         self.sums, self.heard = (
             [np.concatenate([np.zeros((1, a.shape[1])), np.cumsum(a, axis=0)]) for a in sums]
-            for sums in ((r, u, v), heard)
+            for sums in ((r, u, v), [a * loud for a in (r * (level > level.min()), *heard)])
         )
         pairs = [(t, t), (t, gain), (gain, gain)]
         self.parts = [np.stack([a.T @ b for a, b in zip(*pair, strict=True)]) for pair in pairs]

@@ -15,7 +15,8 @@ from matplotlib.ticker import EngFormatter, ScalarFormatter
 from .. import plots
 from ..intake import LOSSLESS, measure
 from ..likelihood import verbal
-from .questions import NO_ANSWER, NONE, Asked, answer
+from ..listing import NO_ANSWER, NONE
+from .questions import Asked, answer
 from .validation import OTHER_UNIT
 
 LISTEN_S = 20.0  # longest excerpt in a player [s]

@@ -16,13 +16,12 @@ from ..corpus import load_references
 from ..errors import DevidError, ParameterError
 from ..files import readable, sha256_of, stderr_to
 from ..intake import examine
-from ..listing import files_in, is_audio
+from ..listing import NO_ANSWER, NONE, files_in, is_audio
 from .case import MOST_ASKED, Case, at_rate, load_case, open_case, ready, sides_of, unlikeness
 from .made_case import make_case
 from .session import in_workspace, source_path
 
 FAR = 1.5  # times farther than 95 % of the known recordings are from the other devices: no answer
-NO_ANSWER, NONE = "no answer", "none of these"
 REFERENCES = ("samplerate", "segment_length", "on_error", "seed", "recording_minutes")  # of `load_references`
 ANSWERS = ["file", "sha256", "device", "log10_lr", "low", "high", "answer", "reason"]
 
