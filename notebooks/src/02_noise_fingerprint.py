@@ -218,12 +218,12 @@ session.save_figure(ax, "thresholding", "What soft and hard thresholding take of
 # - `minimaxi`: $0.3936 + 0.1829 \log_2 n$. Lower: the line whose *error*, of the estimated speech against the true one,
 #   is smallest in the worst case.
 # - `rigrsure`: looks at the coefficients of a level. For every line that could be drawn it estimates that error
-#   (Stein's unbiased risk estimate) and takes the best. Where a level is full of speech the line falls.
+#   (Stein's unbiased risk estimate) and takes the best. Where a level is full of speech the line falls to its smallest
+#   coefficient, and of the few of a deep level even that may be large.
 # - `heursure`: `sqtwolog` at a level that looks like pure noise, else the lower of `sqtwolog` and `rigrsure`.
 #
-# So the rule decides how much goes into the fingerprint: the higher the line of a level, the more of that level. The
-# last two columns add all levels up: the energy of the noise, in dB of that of the segment. Hard takes less than soft,
-# since it takes nothing from what is above the line.
+# The higher the line of a level, the more of it goes into the fingerprint. The last two columns add *all* levels up: the
+# energy of the noise, in dB of that of the segment. Hard takes less than soft: nothing from what is above the line.
 
 # %%
 lines = {}
@@ -377,10 +377,10 @@ def draw(segment, rule, wavelet, level):
     axes[0].plot(1000 * np.arange(n) / rate, found[0], color=plots.ORANGE, lw=0.8)
     axes[0].set(title=f"noise of segment {segment}: {rule}, {wavelet}, {level} levels", xlabel="time [ms]", ylabel="amplitude")
     for signal, color, what in ((segments[segment], "0.6", "recording"), (found[0], plots.ORANGE, "noise")):
-        db = 20 * np.log10(np.abs(np.fft.rfft(signal)) + 1e-9)
+        db = 20 * np.log10(np.abs(np.fft.rfft(w * signal)) + 1e-9)
         axes[1].plot(frequency / 1000, db, color=color, lw=0.7, label=what)
     axes[1].axvspan(rate / 4000, rate / 2000, color="0.93", zorder=0, label="the finest band")
-    axes[1].set(xlabel="frequency [kHz]", ylabel="magnitude [dB]")
+    axes[1].set(xlabel="frequency [kHz]", ylabel="magnitude [dB]", title="both spectra, with a Hann window")
     axes[1].legend(loc="upper left", bbox_to_anchor=(1.01, 1))
     if session.headless:
         session.save_figure(axes, "try-it", "Noise of one segment, and its spectrum in that of the segment.")

@@ -164,7 +164,7 @@ for ax, feature in zip(axes, ("mfcc", "gtcc"), strict=True):
     ax.set(title=feature.upper(), ylabel="coefficient", xlabel="time [s]")
     ax.set_yticks(np.arange(0, 23, 5), np.arange(1, 24, 5))
     apart(f"Mean {feature.upper()}", [frames.cepstra(x, feature=feature).mean(axis=0) for x in train])
-figure.colorbar(image, ax=axes, extend="both")
+figure.colorbar(image, ax=axes, extend="both", label="value")
 session.save_figure(axes, "cepstra", "[4] Cepstra of three seconds.")
 
 # %% [markdown]
@@ -324,14 +324,14 @@ def envelope(x):
 
 steady = envelope(Q)
 rest = np.maximum(Q - steady, 0)
-masked, peak = [rest[0]], rest[0]
+masked, peak = [rest[0]], rest[0]  # R and M of the equations
 for now in rest[1:]:
     masked.append(np.where(now >= 0.85 * peak, now, 0.2 * peak))
     peak = np.maximum(0.85 * peak, now)
-R = np.where(Q >= 2 * steady, np.maximum(masked, envelope(rest)), envelope(rest))  # near the noise: the rest's own floor
+kept = np.where(Q >= 2 * steady, np.maximum(masked, envelope(rest)), envelope(rest))  # near the noise: the rest's own floor
 
 # %%
-gain = np.stack([(R / Q)[:, max(0, band - 4) : band + 5].mean(axis=1) for band in range(40)], axis=1)  # no lone bands
+gain = np.stack([(kept / Q)[:, max(0, band - 4) : band + 5].mean(axis=1) for band in range(40)], axis=1)  # no lone bands
 T = P * gain
 running = [T.mean(axis=1)[:50].mean()]
 for now in T.mean(axis=1):
@@ -343,7 +343,7 @@ np.testing.assert_allclose(pncc, frames.cepstra(three_s, feature="pncc"), rtol=1
 # %%
 time_s, band = np.arange(len(Q)) * 0.01, 15
 figure, ax = plt.subplots(figsize=(10, 3.2))
-for curve, what in ((Q, "power over 50 ms"), (steady, "taken for noise"), (R, "kept")):
+for curve, what in ((Q, "power over 50 ms"), (steady, "taken for noise"), (kept, "kept")):
     ax.plot(time_s, 10 * np.log10(np.maximum(curve[:, band], 1e-12)), label=what)
 lowest = 10 * np.log10(steady[:, band].min())
 ax.set(xlabel="time [s]", ylabel="power [dB]", title=f"band {band + 1} of 40", ylim=(lowest - 25, None))

@@ -171,8 +171,8 @@ for what, limit in (("Residual, with harmonics", np.inf), ("Residual", 0.5)):  #
 # ### [11] A Wiener filter, and which descriptors to keep
 #
 # C.-B. Moon, H. Kim and B. M. Kim, *Audio recorder identification using reduced noise features*, 2014. Lim's adaptive filter
-# (1990) pulls every sample towards the mean $m$ of its neighbours, the more the less they vary beyond the noise, and takes
-# for the noise power $\nu$ the average of all local variances $v$:
+# (1990) pulls every sample towards the mean $m$ of its neighbours, the more the less their variance $v$ exceeds the power
+# $\nu$ of the noise. For that it takes the average of all $v$:
 #
 # $$ \hat f = m + \frac{\max(v - \nu, 0)}{\max(v, \nu)}\, (y - m), \qquad e = y - \hat f $$
 
@@ -277,8 +277,8 @@ for band in np.array_split(np.arange(len(f)), 4):  # four bands of equal width
 np.testing.assert_allclose(gain, residual.multiband_gain(power, hiss, sr), atol=1e-4)
 
 # %% [markdown]
-# Mel cepstra of the residual and their slopes describe each frame, and k-means sums up a recording in up to 32 centroids,
-# one for every ten frames, the vectors that a support vector machine learns from:
+# Mel cepstra of the residual and their slopes describe each frame. K-means sums up a recording in up to 32 centroids, one for
+# every ten frames, from which a support vector machine learns:
 #
 # $$ \min_{c_1 \ldots c_{32}} \sum_t \min_j \|\mathrm{MFCC}(E_t) - c_j\|^2 $$
 

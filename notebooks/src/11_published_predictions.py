@@ -111,7 +111,7 @@ average = evaluation.average_report(report)
 pd.concat([report, average.to_frame("average").T]).astype({"n": int}).round(2)
 
 # %% [markdown]
-# Beside it the table that the paper prints. The released model is not exactly the one of the table.
+# Below, the table that the paper prints. The released model is not exactly the one of the table.
 
 # %%
 PAPER_TABLE_VI
@@ -159,7 +159,7 @@ table.round(3)
 #
 # ## Segments of one recording vote
 #
-# In table V each voter is another *model*; here it is another segment of the recording, judged by the same model: voter $v$
+# Above, each voter is another *model*; here it is another segment of the recording, judged by the same model: voter $v$
 # of decision $i$ is segment $(i + v) \bmod 100$ of that recording, in an order drawn at random. One voter is model 1 as it
 # stands above. Dotted are intervals over recordings: once all decisions are right they are that of nine of nine (notebook 07).
 

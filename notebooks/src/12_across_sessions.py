@@ -243,8 +243,8 @@ session.save_figure(axes, "sessions", "Segments named right, learnt from the sam
 
 # %% [markdown]
 # Left, one session was learnt: the distance from the first to the last marker of a row is what another day costs. Right, the
-# same number of segments from one other session, whichever, and from all others together. Lines are 95 % intervals, dashed
-# is chance.
+# same number of segments from one other session, whichever, and from all others together. Dashed is chance. Lines are 95 %
+# intervals; where no segment is wrong they are those of so many whole recordings, and wide (notebook 07).
 #
 # What is told apart? Recordings are compared in pairs, and the p-values adjusted for their number (Holm), as in notebook 05.
 # (A session in the middle may have no far one. Each test takes the recordings that both of its sides were asked about.)
@@ -421,11 +421,9 @@ def verdicts(compared, words):
 
 def of_features():
     """Return sentences on where the features stand, the tests between them, and several sessions."""
-    for where in ("same", "next", "far"):
-        if ("raw", where) in right:
-            stand = right.loc["value"].xs(where, level=1)
-            worst, best = stand.idxmin(), stand.idxmax()
-            yield f"From the {places[where]}: {stand[worst]:.1%} ({worst}) to {stand[best]:.1%} ({best}) named right."
+    stand = {where: right.loc["value"].xs(where, level=1) for where in ("same", "next", "far") if ("raw", where) in right}
+    ends = [f"{x.min():.1%} ({x.idxmin()}) to {x.max():.1%} ({x.idxmax()}) from the {places[where]}" for where, x in stand.items()]
+    yield f"Segments named right, by the worst feature and by the best: {'; '.join(ends)}."
     lost = changes[changes.index.isin([(name, away, "same") for name in features])]
     yield f"From the {places[away]}, against the same: {verdicts(lost, '{}')}."
     yield f"Learnt from the {places[away]}: {verdicts(tests, '{}, against {},')}."

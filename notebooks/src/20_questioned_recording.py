@@ -58,23 +58,25 @@ else:
     print("Nothing was asked: what follows says how good a comparison these recordings allow.")
 
 # %% [markdown]
-# A ratio says how many times more probable the likeness of the recordings is if one device made both than if two did. It is
-# no probability that the device made the recording: that also depends on everything else known in the case. *None of these*
-# is an answer: no reference is supported. *No answer* is one too: the reason stands beside it. (A log10 ratio of 2 is a ratio of 100.)
-# A ratio at a bound, from the bound to the bound, is no exact number: it is *at least* that strong, and so few devices can
-# show no more.
+# A ratio says how many times more probable the likeness of the recordings is under $H_1$ than under $H_2$, the propositions
+# below: a log10 ratio of 1 is 10 times, of 2 it is 100 times, of -1 a tenth. It is no probability that the device made the
+# recording: that also depends on everything else known in the case.
+#
+# - The words are those of the ENFSI guideline (2015): weak support from 2 times on, moderate from 10, strong from 1000.
+# - *None of these*: the ratio of no reference is above 1, which does not exclude each of them.
+# - *No answer*: the reason stands beside it; a *side* is a stretch of some seconds.
+# - A ratio at a bound, from the bound to the bound, was cut off there: *at least* so strong, but no more can be shown.
 #
 # ## Propositions
 #
 # For every questioned recording and every reference device:
 #
 # - $H_1$: it was made by the reference device or one **of the same model**, with the settings of its recordings;
-# - $H_2$: it was made by another device, of the kind of those in the population below.
+# - $H_2$: it was made by a device of another model, of the kind of those in the population below.
 #
-# A model is claimed, not a unit. What units of one model differ by is often smaller than what one unit differs by from one day,
-# room and place on a desk to another, and a comparison can tell units apart only where several units of one model were
-# among the recordings that it was validated on (then the matrix below has lines for models and for units apart). What speaks
-# against a reference device, and *none of these*, need not speak against another unit of its model:
+# A model is claimed, not a unit: one unit often differs more from one day, room and place on a desk to another than two units
+# of a model do. Where several units of a model are known, the matrix below has lines for models and for units. Does what
+# speaks against a reference device, and *none of these*, speak against another unit of its model?
 
 # %%
 if case.comparison is not None:
@@ -101,9 +103,10 @@ counts
 # %% [markdown]
 # ## The comparison
 #
-# A side is the mean log spectrum of consecutive segments and of their sixteenths, turned into cosine coefficients and into a basis in which what changes
-# from session to session of one device has variance 1, and devices differ with variance $b_i$ along axis $i$ (notebook 15). With
-# the reference $r$ and the questioned recording $q$, and $g_i = b_i / (b_i + 1)$ for how much of $r_i$ is device,
+# What is compared are *sides*: the mean log spectrum of consecutive segments, and that of their sixteenths, as cosine
+# coefficients. In a suitable basis (notebook 15) what changes from session to session of one device has variance 1, and
+# devices differ with variance $b_i$ along axis $i$. With the reference $r$ and the questioned recording $q$, and
+# $g_i = b_i / (b_i + 1)$ for how much of $r_i$ is device,
 #
 # $$ s = \sum_i \log \frac{\mathcal N(q_i;\; g_i r_i,\; g_i + 1)}{\mathcal N(q_i;\; 0,\; b_i + 1)}, \qquad
 # \log_{10} \mathrm{LR} = \operatorname{clip}(\alpha s + \beta,\; \text{bounds}) $$
@@ -111,10 +114,9 @@ counts
 # $\alpha$ and $\beta$ are fitted on devices that were left out, the bounds are what the validation and the number of devices
 # allow: with few devices no ratio can be large, however alike two recordings are.
 #
-# There are two comparisons. One knows recordings as they are. The other has learnt from copies of them beside, with noise, in
-# narrower bands, through codecs (*multi-condition training*, notebook 13), and its $\alpha$, $\beta$ and bounds are those of
-# such copies against references as they are. A questioned recording that lies beyond the known ones, and within what their
-# copies are, is compared by the second: weaker, and honest about it.
+# There are two comparisons. One knows recordings as they are. The other has also learnt from copies of them, with noise, in
+# narrower bands, through codecs (*multi-condition training*, notebook 13). Its $\alpha$, $\beta$ and bounds are those of copies
+# against references as they are. It serves where a questioned recording lies beyond the known ones, but not beyond their copies.
 
 
 # %%
@@ -140,11 +142,12 @@ if case.comparison is not None:
 # ## Validation
 #
 # Every known device is left out in turn: neither the comparison nor its calibration has seen the devices of the pairs that are
-# counted here. The criteria were fixed beforehand and are the same in every case. Intervals are 95 % over devices. The rows
-# follow Meuwly, Ramos and Haraksim (2017). *Cllr* is what the ratios cost in bits, 0 if perfect and 1 if worth nothing;
-# *Cllr_min* is its part for alike recordings of different devices, *Cllr_cal* its part for ratios of the wrong size. *EER* is the
-# error rate where both errors are equally frequent, *AUROC* how often a pair of one device has the larger ratio than a pair of
-# two (notebooks 14 and 15).
+# counted here, of one device + of two. The criteria were fixed beforehand and are the same in every case; one that is *not met*
+# stops no answer, and has to be told with it. Intervals are 95 % over $n$ devices. The rows follow Meuwly, Ramos and Haraksim
+# (2017). *Cllr* is what the ratios cost in bits, 0 if perfect and 1 if worth nothing; *Cllr_min* is its part for alike recordings
+# of different devices, *Cllr_cal* its part for ratios of the wrong size. *EER* is the error rate where both errors are equally
+# frequent, *AUROC* how often a pair of one device has the larger ratio than a pair of two (notebooks 14 and 15). Robustness is
+# asked with noise 20 dB below the recording, in a room of 0.3 s reverberation, and through MP3 of 64 kbit/s.
 
 # %%
 if case.comparison is None:
@@ -193,12 +196,11 @@ for number, one in enumerate(asked):
     plt.show()
 
 # %% [markdown]
-# Of every file: what it is, as far as it can be measured, and what its header says, which anybody can have written; whether it is
-# within what the comparison was validated for: the middle 90 % of the known recordings, and a margin (*beyond* is an obstacle
-# to an answer, *noted* is only said); the ratios; the
-# spectrogram; the ratios of its stretches, which should agree if one device made all of it; the curve of notebook 16, a score
-# (no ratio to be reported) for something else to begin at a time, with a dot where the recording as a whole says that it does; and the file's ratios as lines
-# over those of known pairs.
+# Of every file: what can be measured of it, and what its header says, which anybody can have written; whether it is within what
+# the comparison was validated for, the middle 90 % of the known recordings and a margin (*beyond* is an obstacle to an answer,
+# *noted* is only said); the ratios. The pictures: the spectrogram; the ratios of its stretches, which should agree if one device
+# made all of it; a score (no ratio to be reported) for something else to begin at a time, with a dot where the recording as a
+# whole says that it does (notebook 16); the file's ratios as lines over those of known pairs.
 
 # %% tags=["lab-only"]
 def look(file):
@@ -219,12 +221,10 @@ if readable and not session.headless:  # all were drawn above
 #   from elsewhere is less alike, one of another device from there more.
 # - **The conditions.** Another codec, an editor, a messenger, a denoiser between the device and the file change what is compared.
 #   The conditions check finds only what its lines measure; make references in the questioned recording's condition, if that is known.
-# - **Unit and model.** See the propositions.
-# - **The file.** Times, tags and names can be set by anybody, and say nothing by themselves.
 # - **Pieces.** A recording put together from several is only seen as one where they differ more than sound of one device does. A
 #   piece shorter than two seconds is not seen; a noise gate that opens, or another room, may be taken for a splice (notebook 16).
 #
-# Sounds that no device recorded are the test of this: what does the case say of them?
+# How far does the conditions check go? What does the case say of sounds that no device recorded?
 
 # %%
 made = case_page.impostors(case)

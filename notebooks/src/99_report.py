@@ -82,7 +82,7 @@ def labelled(text):
 
 
 def name_of(row):
-    words = [labelled(row["system"]), VARIANTS.get(row["variant"], labelled(row["variant"]))]
+    words = [labelled(row["system"]), *(VARIANTS.get(part, labelled(part)) for part in row["variant"].split(", "))]
     words += [f"corpus {row['corpus']}"] * (row["corpus"] not in ("", loaded.get("name")))
     chosen = row["system"].removeprefix("paper ") in SYSTEMS and not row["system"].endswith("softmax")
     words += [OPTIMISTIC] * ("published recipe" in row["variant"] or (params.get("recipe") == "published" and chosen))
@@ -197,7 +197,8 @@ if len(across):
     told = [
         "Segments named right by a linear reader that has learned a single session of every device, equally many seconds "
         "whichever is asked: from right to left, what another day, room and place cost. Raw is the spectrum of the recording "
-        "itself, noise that of what the wavelets take out, ripple what neighbouring frequencies differ by (notebook 12).",
+        "itself, noise that of what the wavelets take out, quiet parts the quieter half of the segments, ripple what "
+        "neighbouring frequencies differ by (notebook 12).",
         *["Sessions are not told here, or devices have one each: recordings stand in for sessions."] * stood_in,
     ]
     display(Markdown("### In another session"), styled(accuracies(across)), bullets(*told))
@@ -215,13 +216,12 @@ voted = judged.loc[judged["table"].eq("V") & judged["unit"].str.startswith("vote
 
 # %%
 def beats(best, other):
-    cited = best["table"] == "leaderboard"  # of these the answers on whole recordings are kept
+    cited = best["table"] == "leaderboard"
     key = f"{best['notebook']}-{slug(best['system']) if cited else best['system'] + '-' + best['variant']}"
-    if not {key, "leakage-probe"} <= answers.keys() or (cited and best["unit"] != "recording"):
+    if not {key, "leakage-probe"} <= answers.keys():
         return best["low"] > other["high"]
-    ours, theirs = (pd.read_parquet(answers[name]) for name in (key, "leakage-probe"))
-    ours, theirs = evaluation.voted(ours, unit=best["unit"]), evaluation.voted(theirs, unit=other["unit"])
-    return evaluation.paired_difference(ours, theirs)["low"] > 0
+    pair = (evaluation.voted(pd.read_parquet(answers[name]), unit=best["unit"]) for name in (key, "leakage-probe"))
+    return evaluation.paired_difference(*pair)["low"] > 0
 
 
 # %%
@@ -303,7 +303,7 @@ for system, part in rows[of("VI") & rows["metric"].isin(metrics)].groupby("syste
     scores = part.pivot_table("value", "variant", "metric", sort=False)[list(metrics)].rename(columns=metrics)
     scores.insert(0, "Device", scores.index.str.removeprefix("device:"))
     scores["Decisions"] = part.groupby("variant")["n"].max().astype(int)
-    parts.append(plain(scores, ours=metrics.values()).set_caption(f"This run: {escape(system)}, one segment"))
+    parts.append(plain(scores, ours=metrics.values()).set_caption(f"This run: {escape(labelled(system))}, one segment"))
 printed = PAPER_TABLE_VI.rename(columns=metrics).rename_axis("Device").reset_index()
 printed = plain(printed, grey=metrics.values()).format(precision=2).set_caption("Paper: the authors’ nine recorders")
 side_by_side([*parts, printed]) if parts else missing("08")
@@ -371,7 +371,7 @@ if len(same):
 # %% [markdown]
 # ## Notebook by notebook
 #
-# What each notebook concluded, its pictures, and figures that stand in no table above (on paper these are left out: all
+# What each notebook concluded, its pictures, and, folded, the figures that stand in no table above (on paper left out: all
 # are in `results.csv`). A notebook's name leads to the whole of it, a picture to its full size.
 
 # %%
@@ -383,7 +383,6 @@ def title_of(path):
 
 
 # %%
-MOST = 60  # figures of a notebook that are listed
 notebooks = {path.stem for path in (run / "notebooks").glob("[0-9]*.ipynb")} - {"99_report"}
 for notebook in sorted({*conclusions, *notebooks, *rows["notebook"], *(stem.partition("-")[0] for stem in pictures)}):
     display(Markdown(f"### [{title_of(run / 'notebooks' / f'{notebook}.ipynb')}]({quote(notebook)}.ipynb)"))
@@ -395,9 +394,8 @@ for notebook in sorted({*conclusions, *notebooks, *rows["notebook"], *(stem.part
     table["Metric"] = rest["metric"].map(labelled) + rest["in"]
     table["Value"], table["Chance [%]"] = rest["figure"], rest["chance"].map(percent)
     if len(rest):
-        display(plain(table[:MOST].replace("", None), ours=["Value"]).set_table_attributes('class="screen"'))
-    if len(rest) > MOST:
-        display(Markdown(f"{len(rest) - MOST} more figures of this notebook are in [results.csv](../results.csv)."))
+        folded = plain(table.replace("", None), ours=["Value"]).set_table_attributes('class="screen"').to_html()
+        display(HTML(f"<details><summary>{counted(len(rest), 'more figure')}</summary>{folded}</details>"))
 
 # %% [markdown]
 # ## Left out and failed

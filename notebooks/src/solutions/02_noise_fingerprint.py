@@ -23,7 +23,7 @@ from devid_lib.audio import load_recording
 from devid_lib.noise import wavelet_noise
 from devid_lib.recorders import RECORDERS
 from devid_lib.segments import regular_segments
-from devid_lib.workbook import start
+from devid_lib.workbook import start, told
 
 session = start("02_noise_fingerprint-answers", globals())
 recordings = session.recordings()
@@ -47,12 +47,8 @@ def compared(changed, usual):
     """Say how many segments are right with a changed and with the usual setting, and whether that is a difference."""
     test = evaluation.paired_difference(changed, usual)
     right = [evaluation.correct(table).mean() for table in (changed, usual)]
-    verdict = evaluation.verdict(test, better="the change helps", worse="the change hurts")
-    points = [100 * test[name] for name in ("difference", "low", "high")]
-    return (
-        f"{right[0]:.1%} of the test segments are right, {right[1]:.1%} with the usual setting: {verdict} "
-        f"({points[0]:+.1f} points, {points[1]:+.1f} to {points[2]:+.1f})."
-    )
+    words = f"the change {evaluation.verdict(test)} ({told(test)})"
+    return f"{right[0]:.1%} of the test segments are right, {right[1]:.1%} with the usual setting: {words}."
 
 
 usual = answers(noise="wavelet")

@@ -85,11 +85,11 @@ for ax, (name, (curve, _)) in zip(axes, pair.items(), strict=True):
     (100 * curve[["accuracy", "val_accuracy"]]).plot(ax=ax, legend=ax is axes[0], marker="o")
     ax.set(title=name, xlabel="epoch", ylabel="accuracy [%]")
 session.save_figure(axes, "dropout", "Accuracy on fitted and held-out segments, without and with dropout.")
-gaps = [100 * (curve["loss"].iloc[-1] - curve["val_loss"].iloc[-1]) / curve["val_loss"].iloc[-1] for curve, _ in pair.values()]
+gaps = [curve["val_loss"].iloc[-1] - curve["loss"].iloc[-1] for curve, _ in pair.values()]
 comparison = evaluation.paired_difference(dropped[1], best)
 print(
-    f"In the last epoch the loss on the segments fitted differs from that on those held out by {gaps[0]:+.0f} % without, by "
-    f"{gaps[1]:+.0f} % with dropout. On test segments dropout {evaluation.verdict(comparison)} "
+    f"In the last epoch the loss on the segments held out is larger than that on those fitted by {gaps[0]:.2f} without, by "
+    f"{gaps[1]:.2f} with dropout. On test segments dropout {evaluation.verdict(comparison)} "
     f"({told(comparison)})."
 )
 

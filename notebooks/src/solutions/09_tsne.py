@@ -67,17 +67,16 @@ if len(centres[0]) > 2:
     print(f"distances between devices: rank correlation {spearmanr(*centres).statistic:.2f} between the planes")
 
 # %% [markdown]
-# What both planes share is no luck of the start; where the second figure is the lower one, the places of the clouds are
-# more so than the neighbours. Neither figure makes a picture true: the three made clouds of the notebook are drawn again
-# and again with a ratio of sizes that they do not have.
+# What both planes share is no luck of the start, the rest is. Neither figure makes a picture true: the three made clouds of
+# the notebook are drawn again and again with a ratio of sizes that they do not have.
 #
 # **2. Include training segments. Do the test segments of a device fall into the clouds of its training segments?**
 
 # %%
 plane = TSNE(perplexity=perplexity, init="pca", random_state=session.params["seed"]).fit_transform(hidden)
-ax = plots.points(plane[~is_test], device[~is_test], devices=dataset.devices, title="dots: training, crosses: test")
+ax = plots.points(plane[~is_test], device[~is_test], devices=dataset.devices, title="filled: training, open circles: test")
 colors = plots.device_colors(dataset.devices)
-_ = ax.scatter(*plane[is_test].T, marker="x", s=28, c=[colors[name] for name in own])
+_ = ax.scatter(*plane[is_test].T, s=28, facecolors="none", edgecolors=[colors[name] for name in own])
 
 # %%
 for name, values in (("on the plane", plane), ("in the last hidden layer", hidden)):

@@ -25,8 +25,8 @@ print(case.reason or f"log10 ratios between {case.comparison.bounds[0]:.2f} and 
 # %% [markdown]
 # **1. How much does the background matter? Ask the same files with half of its devices.**
 #
-# Fewer devices allow only smaller ratios, since n of them cannot show that fewer than one in n + 1 is so much alike. The threshold of
-# *none of these* moves too, and the intervals grow.
+# Fewer devices allow only smaller ratios, since n of them cannot show that fewer than one in n + 1 is so much alike. The
+# threshold moves too, and the intervals grow. (This smaller case looks for no splices, and has no copies in other conditions.)
 
 # %%
 others = sorted(set(case.known["device"]) - set(case.devices))
