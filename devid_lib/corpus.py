@@ -317,7 +317,11 @@ def _in_order(table):
 
 
 def natural_key(name):
-    """Return a sort key that puts clip10 after clip9, and 2.12.2024 after 13.1.2024."""
+    """Return a sort key that puts clip10 after clip9, and 2.12.2024 after 13.1.2024.
+
+    >>> sorted(["clip10", "clip9", "2.12.2024", "13.1.2024"], key=natural_key)
+    ['13.1.2024', '2.12.2024', 'clip9', 'clip10']
+    """
     name = re.sub(r"\b(\d{1,2})\.(\d{1,2})\.(\d{4})\b", r"\3.\2.\1", name)  # with slashes, day or month may come first
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", name.casefold())], name
 

@@ -48,6 +48,14 @@ def fit_two_covariance(x, devices, sessions):
     scatter of the devices' means is taken off it. All is shrunk towards its diagonal: cosine coefficients of spectra
     are nearly uncorrelated, and there are many more of them than devices.
     Source: Brümmer & de Villiers, "The speaker partitioning problem", Odyssey 2010.
+
+    >>> rng = np.random.default_rng(0)
+    >>> device, session = np.repeat(np.arange(40), 6), np.tile([0, 0, 0, 1, 1, 1], 40)
+    >>> devices, sessions, rest = (rng.normal(size=(n, 1)) for n in (40, 80, 240))
+    >>> x = 3 * devices[device] + sessions[2 * device + session] + rest
+    >>> model = fit_two_covariance(x, device, session)
+    >>> (model.score([[3.0]], [[3.0], [-3.0]]) > 0).tolist()  # alike, and not
+    [[True, False]]
     """
     names, device = np.unique(devices, return_inverse=True)
     pairs = np.stack([np.asarray(devices, str), np.asarray(sessions, str)], axis=1)

@@ -123,7 +123,14 @@ def voted(predictions, *, unit, rule="sum"):
 
 
 def merged(predictions, groups, rule):
-    """Vote within each group of row numbers; a merged row keeps the keys of its first segment."""
+    """Vote within each group of row numbers by a ``rule`` of `vote`; a row keeps the keys of the group's first segment.
+
+    >>> keys = pd.DataFrame({"device": "A", "recording": "r1", "draw": 0, "start": [0, 9, 18]})
+    >>> merged(predictions_table([[1, 0], [0.5, 0.5], [0, 1]], keys, "AB"), [[0, 1], [2]], "sum")
+      device recording  draw  start     A     B
+    0      A        r1     0      0  0.75  0.25
+    1      A        r1     0     18  0.00  1.00
+    """
     names = device_names(predictions)
     probabilities = predictions[names].to_numpy()
     table = predictions[KEYS].iloc[[rows[0] for rows in groups]].reset_index(drop=True)

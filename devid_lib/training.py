@@ -237,7 +237,11 @@ def training_masks(dataset, settings, *, seed):
 
 
 def recipe_for(family, recipe, *, noise="none", epochs=0, batch_size=0):
-    """Return the `Recipe` of a family of networks for what the features hold; epochs, batch size replaced if not 0."""
+    """Return the `Recipe` of a family of networks for what the features hold; epochs, batch size replaced if not 0.
+
+    >>> recipe_for("mlp", "published", epochs=7).epochs, recipe_for("mlp", "published").select_on
+    (7, 'test')
+    """
     check_name("recipe", recipe, RECIPES)
     check_name("family", family, RECIPES[recipe])
     changes = {"epochs": epochs, "batch_size": batch_size}

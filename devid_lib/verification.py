@@ -259,6 +259,10 @@ def crossed(recordings):
 
     Sessions where enough devices have several (a recording without one is its own), else recordings: then ratios know
     nothing of other days.
+
+    >>> import pandas as pd
+    >>> crossed(pd.DataFrame({"device": [*"AAB"], "session": ["may", "june", ""], "recording": [*"123"]})).tolist()
+    ['1', '2', '3']
     """
     told = recordings[recordings["session"] != ""].groupby("device")["session"].nunique()
     known = recordings["session"].where(recordings["session"] != "", recordings["recording"])

@@ -388,6 +388,16 @@ def test_unknown_options(capsys, arguments):
     assert "usage: devid" in capsys.readouterr().err
 
 
+WRONG_COUNTS = [["run", "--jobs", "-1"], ["run", "--jobs", "two"], ["sweep", "grid.yaml", "--workers", "1.5"]]
+
+
+@pytest.mark.parametrize("arguments", WRONG_COUNTS)
+def test_a_mistyped_count_is_refused_in_words(capsys, arguments):
+    with pytest.raises(SystemExit):
+        devid(*arguments)
+    assert f"{arguments[-1]!r} is not a whole number of at least 0" in capsys.readouterr().err
+
+
 def test_a_corpus_that_is_not_there_is_named(monkeypatch, tmp_path, capsys):
     monkeypatch.setenv("DEVID_HOME", str(tmp_path))
     arguments = ("--corpus", tmp_path / "nowhere", "--out", tmp_path / "out")

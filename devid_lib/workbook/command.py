@@ -15,6 +15,7 @@ from .. import corpora, progress
 from ..corpus import corpus_checksum, load_corpus, load_references
 from ..errors import DevidError, ParameterError
 from ..files import NOT_UTF8, read_json, readable, sweep, write_json
+from ..listing import SIMULATED
 from . import folder as run_folder
 from .case import load_case
 from .execution import execute_all, warm_up
@@ -75,10 +76,16 @@ def prepare(folder, params, *, preset, started):
     seconds, skipped = time.perf_counter() - started, recordings.attrs["skipped"]
     devices = recordings["device"].nunique()
     print(f"{'corpus':40} {seconds:6.0f} s  {len(recordings)} recordings, {devices} devices", flush=True)
-    for note in recordings.attrs["notes"] + out_of_proportion(recordings, params):
+    notes = recordings.attrs["notes"] + out_of_proportion(recordings, params)
+    if params["corpus"] in SIMULATED:
+        notes.append("Simulated recordings: figures show how the methods behave, not how well a device is identified.")
+    if params["size"] == "quick":
+        notes.append("A quick run shows that everything works, not how well.")
+    for note in notes:
         print(f"  note: {note}")
     if skipped:
-        print(f"  {len(skipped)} files were left out: {'; '.join(entry['path'] for entry in skipped[:5])}"
+        what = "1 file was" if len(skipped) == 1 else f"{len(skipped)} files were"
+        print(f"  {what} left out: {'; '.join(entry['path'] for entry in skipped[:5])}"
               f"{' ...' if len(skipped) > 5 else ''} (the report lists them)")
     told = {"preset": preset, "started": time.strftime("%Y-%m-%d %H:%M:%S"), "parameters": params}
     run_folder.update_run(folder, **told, timings={"corpus": {"seconds": round(seconds, 1)}})
@@ -188,6 +195,13 @@ def public_recordings(words):
         print(corpora.get(words[-1], data_dir=in_workspace("data")))
 
 
+def whole(text):
+    """Return a number that the command line gives, 0 or more."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number of at least 0")
+    return int(text)
+
+
 def arguments(argv):
     """Return the parsed command line."""
     parser = argparse.ArgumentParser("devid", description="Which device made this recording?")
@@ -204,7 +218,7 @@ def arguments(argv):
     command.add_argument("--corpus", metavar="SRC", help=PARAMETERS["corpus"].help)
     command.add_argument("--only", nargs="+", default=[], metavar="NN", help="numbers or names of notebooks")
     command.add_argument("--out", metavar="DIR", help="run folder, a new one if not given; an unfinished run goes on")
-    command.add_argument("--jobs", type=int, default=0, metavar="N", help="notebooks side by side (default: the cores)")
+    command.add_argument("--jobs", type=whole, default=0, metavar="N", help="notebooks at a time (default: the cores)")
     pair = {"nargs": 2, "action": "append", "default": [], "metavar": ("NAME", "VALUE")}
     command.add_argument("-p", dest="pairs", help="a parameter, see below", **pair)
     command = commands.add_parser("identify", help="which device made these recordings, or none, and how sure is that")
@@ -225,7 +239,7 @@ def arguments(argv):
     command.add_argument("grid", metavar="GRID.yaml", help="what is swept, see README")
     command.add_argument("--out", metavar="DIR", help="folder, a new one if not given; an unfinished sweep goes on")
     command.add_argument("--scheduler", default="", metavar="ADDRESS", help="of Dask (default: processes here)")
-    command.add_argument("--workers", type=int, default=0, metavar="N", help="processes here (default: the cores)")
+    command.add_argument("--workers", type=whole, default=0, metavar="N", help="processes here (default: the cores)")
     commands.add_parser("lab", help="open JupyterLab on a working copy of the notebooks")
     command = commands.add_parser("corpora", help="list public recordings, show what is known of one, or get it")
     command.add_argument("words", nargs="*", metavar="[get] NAME", help="none = list them all; get = download it")

@@ -21,7 +21,7 @@ from .execution import PROCESSES, cores, warm_up
 from .parameters import check_names
 from .session import in_workspace, slug
 
-KEYS = ("preset", "only", "parameters", "grid")  # of a grid's file
+GRID_KEYS = ("preset", "only", "parameters", "grid")  # of a grid's file
 
 
 def sweep(grid, *, out=None, scheduler="", workers=0):
@@ -83,8 +83,8 @@ def read_grid(path):
         raise ParameterError(f"{path}: cannot be read: {error}") from error
     if not isinstance(content, Mapping) or not content.get("grid"):
         raise ParameterError(f"{path}: holds no grid: a mapping of parameters to lists of values")
-    if unknown := sorted(set(map(str, content)) - set(KEYS)):
-        raise ParameterError(f"{path}: unknown key {unknown[0]!r}: known are {', '.join(KEYS)}")
+    if unknown := sorted(set(map(str, content)) - set(GRID_KEYS)):
+        raise ParameterError(f"{path}: unknown key {unknown[0]!r}: known are {', '.join(GRID_KEYS)}")
     return {"preset": "quick", "only": [], "parameters": {}} | content
 
 

@@ -29,7 +29,7 @@ from threadpoolctl import threadpool_limits
 
 from devid_lib import evaluation, models, plots
 from devid_lib.errors import ParameterError
-from devid_lib.workbook import show, start
+from devid_lib.workbook import show, start, told
 
 session = start("09_tsne", globals())
 p = session.params
@@ -320,24 +320,18 @@ own[["system", "variant", "unit", "metric", "value", "low", "high", "chance"]]
 # ## What we saw
 
 # %%
-tests = {
-    among: evaluation.paired_difference(neighbours["last hidden layer", among], neighbours["features", among])
-    for among in ("test", "training")
-}
-adjusted = dict(zip(tests, evaluation.holm([test["p"] for test in tests.values()]), strict=True))
+pairs = {among: (neighbours["last hidden layer", among], neighbours["features", among]) for among in ("test", "training")}
+tests = evaluation.compared(pairs, better="brings them together", worse="parts them")
 
 
 # %%
 def layers(among):
     """Say how the share of neighbours of the same device changes from the features to the last hidden layer."""
-    before, after, test = neighbours["features", among], neighbours["last hidden layer", among], tests[among]
-    word = evaluation.verdict(test, better="brings them together", worse="parts them")
-    word = word if adjusted[among] <= 0.05 else "is not told apart"
-    word = word.replace("told apart", "told apart from the features")
+    (after, before), test = pairs[among], tests.loc[among]
+    verdict = test["verdict"].replace("told apart", "told apart from the features")
     return (
         f"Among {among} segments the nearest neighbour is of the same device for {evaluation.correct(before).mean():.1%} in the "
-        f"features, {evaluation.correct(after).mean():.1%} in the last hidden layer ({100 * test['difference']:+.1f} points, "
-        f"95 % interval {100 * test['low']:+.1f} to {100 * test['high']:+.1f}, adjusted p = {adjusted[among]:.2g}): that layer {word}."
+        f"features, {evaluation.correct(after).mean():.1%} in the last hidden layer ({told(test)}, adjusted): that layer {verdict}."
     )
 
 

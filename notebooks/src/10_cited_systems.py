@@ -37,7 +37,7 @@ from devid_lib.systems import protocol, registry, residual, spectra
 from devid_lib.systems.base import System
 from devid_lib.systems.excerpts import whole_recordings
 from devid_lib.systems.paper import PaperNetwork
-from devid_lib.workbook import percent, start
+from devid_lib.workbook import differences, percent, signed, start
 from devid_lib.workbook.folder import save_predictions
 from devid_lib.workbook.session import slug
 
@@ -264,22 +264,16 @@ session.save_figure(ax, "leaderboard", "Accuracy of every system by length of ex
 # $$ p = \Pr\left(\left|\textstyle\sum_r \pm d_r\right| \ge \left|\sum_r d_r\right|\right), \qquad
 #    p_{(i)}^{\text{Holm}} = \max_{j \le i}\, \min(1,\, (m - j + 1)\, p_{(j)}) $$
 #
-# $m$ tests give $m$ chances of a false alarm, so the $p$-values, sorted, are adjusted after Holm. A system stands ahead or
-# behind if its interval excludes zero and its adjusted $p$ is not above 5 %.
+# $m$ tests give $m$ chances of a false alarm, so the $p$-values, sorted, are adjusted after Holm, and an interval reaches
+# to zero where the adjusted $p$ is above 5 %. A system stands ahead or behind if its interval excludes zero.
 
 # %%
 reference, unit = "paper mlp-3", "segment"
 first = [f"{entry.number} {next(iter(entry.variants))}" for entry in works]
 theirs = judged[reference][1][unit]
-compared = pd.DataFrame({name: evaluation.paired_difference(judged[name][1][unit], theirs) for name in first}).T
-compared["p, Holm"] = evaluation.holm(compared["p"])
-compared["verdict"] = [
-    evaluation.verdict(line, better="stands ahead", worse="stands behind") if line["p, Holm"] <= 0.05 else "is not told apart"
-    for line in compared.to_dict("records")
-]
-compared.style.format("{:+.1%}", subset=["difference", "low", "high"]).format("{:.4f}", subset=["p", "p, Holm"]).format(
-    "{:.0f}", subset="n"
-)
+pairs = {name: (judged[name][1][unit], theirs) for name in first}
+compared = evaluation.compared(pairs, names=["system"], better="stands ahead", worse="stands behind")
+signed(compared)
 
 # %%
 n = int(compared["n"].iloc[0])
@@ -397,9 +391,8 @@ rows = session.figures(scores[~apart].assign(table="leaderboard").to_dict("recor
 is_whole = rows["metric"].eq("accuracy") & rows["unit"].eq("recording")
 rows["paper"] = rows["system"].map(registry.published_accuracy).where(is_whole).astype("Float64")
 same_rows = session.figures(scores[apart].assign(table="device or recording").to_dict("records"))
-tests_rows = compared.rename(columns={"difference": "value"}).rename_axis("system").reset_index()
-tests_rows = tests_rows.assign(metric=f"difference to {reference}", unit=unit)[["system", "unit", "metric", "value", "low", "high", "n"]]
-own = session.finish(rows, same_rows, session.figures(tests_rows.to_dict("records")), probe)
+of_tests = differences(compared, system=first, variant=f"against {reference}", unit=unit)
+own = session.finish(rows, same_rows, session.figures(of_tests), probe)
 for name, (_, tables) in judged.items():
     save_predictions(session.run, session.notebook, slug(name), tables["recording"])
 own[["system", "unit", "metric", "value", "low", "high"]].head(6)

@@ -78,7 +78,8 @@ except DevidError as error:
 # \log p(S) = \tfrac12 u_S^\top (I + P_S)^{-1} u_S - \tfrac12 \log |I + P_S| + \dots $$
 #
 # and a cut at $c$ the likelihood ratio of two devices (or places of one) against one, its log10 the *score* (the dots cancel):
-# $\log \mathrm{LR}(c) = \log p(a..c) + \log p(c..b) - \log p(a..b)$.
+#
+# $$ \log \mathrm{LR}(c) = \log p(a..c) + \log p(c..b) - \log p(a..b) $$
 
 
 # %%

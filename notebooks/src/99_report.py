@@ -84,8 +84,9 @@ def labelled(text):
 def name_of(row):
     words = [labelled(row["system"]), *(VARIANTS.get(part, labelled(part)) for part in row["variant"].split(", "))]
     words += [f"corpus {row['corpus']}"] * (row["corpus"] not in ("", loaded.get("name")))
-    chosen = row["system"].removeprefix("paper ") in SYSTEMS and not row["system"].endswith("softmax")
-    words += [OPTIMISTIC] * ("published recipe" in row["variant"] or (params.get("recipe") == "published" and chosen))
+    network = SYSTEMS.get(row["system"].removeprefix("paper "))
+    chosen = network and network.family != "softmax"
+    words += [OPTIMISTIC] * bool("published recipe" in row["variant"] or (params.get("recipe") == "published" and chosen))
     return ", ".join(filter(None, words))
 
 
@@ -210,7 +211,7 @@ if len(across):
 judged = accuracy[accuracy["low"].notna() & accuracy["corpus"].isin(["", name])]
 judged = judged[~judged["name"].str.contains(OPTIMISTIC, regex=False)]
 judged = judged[~judged["notebook"].str.match("12_|13_|91_")]  # these hold out other recordings, or degrade them
-judged["kind"] = judged["system"].str.replace(r"^paper (voting, \d+ x )?", "", regex=True)
+judged["kind"] = judged["system"].str.removeprefix("paper ")
 voted = judged.loc[judged["table"].eq("V") & judged["unit"].str.startswith("vote"), "unit"]
 
 
@@ -280,7 +281,8 @@ def missing(notebook):
 
 
 extracted = rows["system"].isin(rows.loc[of("III"), "system"]) & rows["variant"].eq("wavelet") & of("II")
-plain_mlp = of("II") & rows["system"].str.startswith("mlp-") & of("IV").any()
+perceptrons = [name for name, network in SYSTEMS.items() if network.family == "mlp"]
+plain_mlp = of("II") & rows["system"].isin(perceptrons) & of("IV").any()
 single = rows["name"].isin(rows.loc[of("V"), "name"]) & rows["unit"].isin(["segment", "recording"])
 paper_tables = {
     "Table II. Classifiers compared": (of("II"), "03 and 04"),
@@ -394,7 +396,7 @@ for notebook in sorted({*conclusions, *notebooks, *rows["notebook"], *(stem.part
     table["Metric"] = rest["metric"].map(labelled) + rest["in"]
     table["Value"], table["Chance [%]"] = rest["figure"], rest["chance"].map(percent)
     if len(rest):
-        folded = plain(table.replace("", None), ours=["Value"]).set_table_attributes('class="screen"').to_html()
+        folded = plain(table.replace("", None), ours=["Value"]).to_html()
         display(HTML(f"<details><summary>{counted(len(rest), 'more figure')}</summary>{folded}</details>"))
 
 # %% [markdown]

@@ -89,19 +89,17 @@ def named(x):
     return evaluation.predictions_table(posterior, dataset.segments.iloc[test], dataset.devices)
 
 
-whole, rows = named(X), {}
+whole, rows, pairs = named(X), {}, {}
 for low, high in zip(edges[:-1], edges[1:], strict=True):
     band = (frequency >= low) & (frequency < high)
     without, alone = (named(np.where(kept, X, mean)) for kept in (~band, band))
     named_right = {"without": evaluation.correct(without).mean(), "alone": evaluation.correct(alone).mean()}
     share = {"squared weights": np.sum(W[band] ** 2) / np.sum(W**2)}
     name = f"{low / 1000:g} to {min(high, samplerate / 2) / 1000:g} kHz"
-    rows[name] = named_right | share | evaluation.paired_difference(without, whole)
-bands = pd.DataFrame(rows).T
-bands["p"] = evaluation.holm(bands["p"])
-verdicts = [evaluation.verdict(row) for row in bands.to_dict("records")]
-bands["leaving it out"] = np.where(bands["p"] < 0.05, verdicts, "is not told apart")
-bands.drop(columns=["n", "low", "high"]).style.format("{:.1%}", subset=[*named_right, *share, "difference"])
+    rows[name], pairs[name] = named_right | share, (without, whole)
+tests = evaluation.compared(pairs, names=["band"]).rename(columns={"verdict": "leaving it out"})
+bands = pd.DataFrame(rows).T.join(tests[["difference", "p", "leaving it out"]])
+bands.style.format("{:.1%}", subset=[*named_right, *share, "difference"])
 
 # %%
 top = bands.index[-1]

@@ -11,7 +11,6 @@ size: str = "quick"  # quick, or paper for the paper's lengths and numbers
 
 # %%
 import numpy as np
-import pandas as pd
 
 from devid_lib import evaluation
 from devid_lib.systems import protocol, residual, spectra
@@ -27,12 +26,9 @@ material = protocol.protocol_material(recordings, learned_s={"quick": 6.0, "pape
 
 def against(one, other):
     """Test two systems' tables of predictions for every length of excerpt, with p-values after Holm."""
-    found = pd.DataFrame({unit: evaluation.paired_difference(one[unit], other[unit]) for unit in one}).T
-    found["p, Holm"] = evaluation.holm(found["p"])
-    words = [evaluation.verdict(test) for test in found.to_dict("records")]
-    found["it"] = np.where(found["p, Holm"] <= 0.05, words, "is not told apart")
+    found = evaluation.compared({unit: (one[unit], other[unit]) for unit in one}, names=["unit"])
     accuracies = {name: [evaluation.correct(x[u]).mean() for u in one] for name, x in (("new", one), ("old", other))}
-    return found.assign(**accuracies)[["new", "old", "difference", "low", "high", "p, Holm", "it"]]
+    return found.assign(**accuracies)[["new", "old", "difference", "low", "high", "p", "verdict"]]
 
 
 # %% [markdown]
@@ -67,7 +63,7 @@ found.round(3)
 line = found.loc["segment"]
 print(
     f"The difference names {line['new']:.1%} of the segments, the spectrum {line['old']:.1%}: {100 * line['difference']:+.1f} "
-    f"points, 95 % interval {100 * line['low']:+.1f} to {100 * line['high']:+.1f}. It {line['it']}."
+    f"points, 95 % interval {100 * line['low']:+.1f} to {100 * line['high']:+.1f}. It {line['verdict']}."
 )
 
 # %% [markdown]
@@ -91,7 +87,7 @@ found = against(protocol.judge(Unmatched(), material)[1], protocol.judge(spectra
 found.round(3)
 
 # %%
-for verdict, units in found.groupby("it", sort=False).groups.items():
+for verdict, units in found.groupby("verdict", sort=False).groups.items():
     print(f"Learning from whole recordings {verdict}: {', '.join(units)}.")
 
 # %% [markdown]
