@@ -101,14 +101,14 @@ def _far_colors(n):
     return list(map(tuple, grid[chosen].tolist()))
 
 
-def network(layers, *, branches=1, ax=None):
+def network(layers, *, branches=1):
     """Draw the layers of a network as boxes, their heights on a logarithmic scale (notebooks 04 to 06).
 
     ``layers`` holds (label, number of units), input first; all but the last two are drawn in ``branches`` chains.
     """
     tall, half = (2.0, 0.0) if branches == 1 else (1.3, 1.1 * (branches - 1))
     columns = [np.linspace(half, -half, branches)] * (len(layers) - 2) + [[0.0], [0.0]]
-    ax = ax or plt.subplots(figsize=(1.4 * len(layers), 2 * half + tall + 1))[1]
+    ax = plt.subplots(figsize=(1.4 * len(layers), 2 * half + tall + 1))[1]
     arrow = {"arrowstyle": "-|>", "color": DARK, "lw": 1.2, "mutation_scale": 11}
     scale = tall / math.log(max(size for _, size in layers) + 1)
     for i, ((title, size), rows) in enumerate(zip(layers, columns, strict=True)):
@@ -175,9 +175,9 @@ def plane(points, devices, *, ellipses=None, ax=None):
     return _legend(ax)
 
 
-def learning_curve(history, *, ax=None):
+def learning_curve(history):
     """Draw the loss and accuracy of a history from `training.fit`, on two axes (notebooks 03 to 06 and 90)."""
-    axes = plt.subplots(1, 2, figsize=(10, 3.4))[1] if ax is None else ax
+    axes = plt.subplots(1, 2, figsize=(10, 3.4))[1]
     table, judged = history.set_index("epoch"), "val_loss" in history and history["val_loss"].notna().any()
     kept, on_test = history.attrs.get("epoch"), history.attrs.get("select_on") == "test"
     name = "test\n(as the authors did)" if on_test else "validation\n(left-out training recordings)"
@@ -193,12 +193,12 @@ def learning_curve(history, *, ax=None):
     return axes
 
 
-def accuracy_bars(rows, *, ax=None):
+def accuracy_bars(rows):
     """Draw accuracies as bars with their intervals, chance levels and the paper's figures (notebooks 02 to 07, 11).
 
     ``rows`` are rows of ``results.csv``, drawn from top to bottom; only system, unit and value have to be known.
     """
-    ax = ax or plt.subplots(figsize=(9.5, max(2.0, 1.1 + len(rows) * (0.36 if len(rows) <= 15 else 0.24))))[1]
+    ax = plt.subplots(figsize=(9.5, max(2.0, 1.1 + len(rows) * (0.36 if len(rows) <= 15 else 0.24))))[1]
     numbers = rows.reindex(columns=["value", "low", "high", "chance", "paper"]).apply(pd.to_numeric, errors="coerce")
     value, low, high, chance, paper = 100 * numbers.astype(float).to_numpy().T
     y, kinds = np.arange(len(rows)), rows["unit"].str.replace("^vote.*", "votes", regex=True).to_numpy()
@@ -222,12 +222,12 @@ def accuracy_bars(rows, *, ax=None):
     return _legend(ax, gap=0.11)
 
 
-def vote_curve(curves, *, paper=None, ax=None):
+def vote_curve(curves, *, paper=None):
     """Draw accuracy [%] against the number of voting segments (notebooks 07 and 11; table V of the paper).
 
     ``curves`` holds tables by label (voters, value, low, high, chance), ``paper`` fractions. Intervals are dotted.
     """
-    ax, together = ax or plt.subplots(figsize=(8, 4))[1], pd.concat(curves.values())
+    ax, together = plt.subplots(figsize=(8, 4))[1], pd.concat(curves.values())
     for i, (name, table) in enumerate(curves.items()):
         color, dashes = PALETTE[i % FEW], "--" if i % 2 else "-"  # dashes let an equal curve below show through
         ax.plot(table["voters"], 100 * table[["low", "high"]], ":", color=color, lw=1)  # bands would mix their colours
@@ -245,7 +245,7 @@ def vote_curve(curves, *, paper=None, ax=None):
     return _legend(ax)
 
 
-def confusion_matrix(predictions, *, ax=None):
+def confusion_matrix(predictions):
     """Draw decisions against true devices, in percent of each true device (notebooks 08 and 11; figure 6 of the paper).
 
     ``predictions`` has one row per decision. Up to 20 devices get numbers; of more than 60 not all are named.
@@ -256,7 +256,7 @@ def confusion_matrix(predictions, *, ax=None):
     labels, n, step = [label(name) for name in names], len(names), math.ceil(len(names) / 60)
     size = 9.5 if n <= 20 else 7.5
     side = np.clip(0.55 * n, 3, 8.5) + 0.0075 * size * max(map(len, labels))  # [inch], with the longest name
-    ax = ax or plt.subplots(figsize=(side + 1.8, side + 0.6))[1]
+    ax = plt.subplots(figsize=(side + 1.8, side + 0.6))[1]
     style = {"cmap": "Blues", "im_kw": {"norm": norm}, "text_kw": {"fontsize": 8}, "include_values": n <= 20, "ax": ax}
     truth, decided = predictions["device"], decisions(predictions)
     display = ConfusionMatrixDisplay.from_predictions(truth, decided, labels=names, normalize="true", **style)
@@ -273,12 +273,12 @@ def confusion_matrix(predictions, *, ax=None):
     return ax
 
 
-def calibration(tables, *, ax=None):
+def calibration(tables):
     """Draw how often a classifier is right against how sure it says it is, in percent (notebooks 08 and 11).
 
     ``tables`` holds a label and a table from `evaluation.calibration` each. Larger markers: more decisions.
     """
-    ax = ax or plt.subplots(figsize=(7, 4.8))[1]
+    ax = plt.subplots(figsize=(7, 4.8))[1]
     ax.plot([0, 100], [0, 100], color=DARK, ls="--", lw=1.2, label="calibrated")
     for (name, table), color in zip(tables.items(), device_colors(tables).values(), strict=True):
         place, share = (100 * table["confidence"], 100 * table["accuracy"]), table["n"] / table["n"].sum()

@@ -13,7 +13,7 @@ import soxr
 
 from .encoders import transcode
 from .errors import ParameterError, check_name
-from .soundfield import GRID, SAMPLERATE, coloured_noise, filtered, go_on, minimum_phase, slowly, smooth_process
+from .soundfield import GRID, SAMPLERATE, coloured_noise, filtered, minimum_phase, slowly, smooth_process
 
 # --- Constants -------------------------------------------------------------------------------------------------------
 # Of datasheets, with their source, or "assumed". The assumed scales of the responses were set by the ripple table of
@@ -199,7 +199,6 @@ def _held(level, fall):
 
 def _quantised(y, bits, rng):
     """Return whole numbers of ``bits`` bits: with triangular dither, so that nothing is digitally silent."""
-    go_on()
     dither = rng.random(len(y), np.float32)
     dither -= rng.random(len(y), np.float32)
     dither += y * np.float32(2 ** (bits - 1))

@@ -9,7 +9,6 @@ voices and sentences of its own: who names the device has to find it behind room
 import csv
 import functools
 import json
-import threading
 import zlib
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from numbers import Real
@@ -39,11 +38,12 @@ SHARED = {  # what the devices or recordings of a corpus have in common, for con
 _MARKER = "simulation.json"  # what a corpus is made with and, once it is complete, its files
 _STATEMENT = "Simulated: the constants are from datasheets or were chosen; no real device made these recordings."
 _WAV_HEADER = 44  # [bytes]
+_JOBS = 2  # recordings made at a time, each in a thread: one takes about 0.8 GB for 6.5 minutes
 _MINUTES = (0.02, 60.0)  # shorter has hardly a segment, longer does not fit into memory
 
 
 # --- The corpus ------------------------------------------------------------------------------------------------------
-def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=None, n_jobs=2):
+def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=None):
     """Make the recordings of nine simulated recorders, three of each, once.
 
     Parameters
@@ -53,15 +53,13 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
         all are there. It has to be new, empty, or from an earlier call with the same settings, which is finished where
         it was left; what an older version of this library made is made anew.
     seed : int >= 0
-        The same seed gives the same samples, whatever ``n_jobs`` is; another one other devices, rooms and recordings.
+        The same seed gives the same samples; another one other devices, rooms and recordings.
     minutes : float
         Length of a recording, give or take ``LENGTH_SPREAD``, 0.02 to 60 [min].
     share : {"nothing", "unit", "model", "session"}
         What recordings have in common: see ``SHARED``.
     responses : dict of str: np.ndarray [shape=(2049,)], optional
         Of measured microphones, which take the place of the recorders' own: see `recorders.recorders`.
-    n_jobs : int >= 1
-        Number of recordings made at a time, each in a thread. One takes about 0.8 GB for 6.5 minutes.
 
     Returns
     -------
@@ -86,7 +84,6 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
     devid_lib.errors.ParameterError: minutes must be a number from 0.02 to 60, not 90
     """
     folder, settings = Path(folder), _settings(seed=seed, minutes=minutes, share=share, responses=responses)
-    n_jobs = check_count("n_jobs", n_jobs)
     with locked(folder.absolute().with_name(f".{folder.name}.lock")):  # of several, one makes it and the others wait
         files = _claim(folder, settings)
         for path, (digest, old) in files.items():
@@ -98,7 +95,7 @@ def simulate_corpus(folder, *, seed=0, minutes=6.5, share="nothing", responses=N
             return folder
         sweep(folder)
         _write_json(folder / _MARKER, settings)
-        _in_threads(functools.partial(_write_recording, folder, settings), tasks, n_jobs)
+        _in_threads(functools.partial(_write_recording, folder, settings), tasks)
         _write_manifest(folder, settings, responses)
         made = [folder / "manifest.csv", *folder.glob("*/*.wav")]
         made = {path.relative_to(folder).as_posix(): [sha256_of(path), *stamp(path)] for path in made}
@@ -227,20 +224,18 @@ def _write_json(path, content):
         temporary.write_text(json.dumps(content, indent=1) + "\n")
 
 
-def _in_threads(work, tasks, n_jobs):
-    """Do all tasks, some at a time; at the first error, or Ctrl-C, stop the others and wait until they have.
+def _in_threads(work, tasks):
+    """Do all tasks, some at a time; at the first error, or Ctrl-C, those that have begun are the last.
 
     Threads, because nearly all of the time goes into numpy, scipy and libsndfile, which run side by side: they are
     as fast as processes here, and need neither the import in every child nor a guarded main module.
     """
-    stop = threading.Event()
-    with ThreadPoolExecutor(n_jobs, initializer=_soundfield.stop_event.set, initargs=(stop,)) as pool:
+    with ThreadPoolExecutor(_JOBS) as pool:
         try:
             futures = [pool.submit(work, *task) for task in tasks]
             for future in progress(as_completed(futures), label="simulating, recordings", total=len(futures)):
                 future.result()
         except BaseException:
-            stop.set()
             pool.shutdown(wait=False, cancel_futures=True)
             raise
 

@@ -4,7 +4,6 @@ Three levels, each drawn from a generator of its own: a *session* is a day and a
 where one device stands on that day, with what is near it; a *recording* is who says what, while the background wanders.
 """
 
-import contextvars
 import functools
 import io
 import json
@@ -60,7 +59,6 @@ _SOUND = 343.0  # speed of sound [m/s]
 _FRAME = 441  # step of everything that varies slowly: 10 ms
 _KNOTS = np.arange(5.0, 15.0)  # where the colour of a background is given: octaves, 32 Hz to 16 kHz
 _SPEECH_DBFS = -26.0  # RMS of the sentences that ship with the library
-stop_event = contextvars.ContextVar("stop", default=None)  # the event that ends the work of this thread
 
 
 @dataclass(frozen=True)
@@ -248,16 +246,6 @@ def _ambient(n_samples, colour, loudness, rng):
 
 
 # --- Small tools -----------------------------------------------------------------------------------------------------
-def go_on():
-    """End the work of this thread when the others have been stopped; called once in a while."""
-    if (stop := stop_event.get()) and stop.is_set():
-        raise Stopped
-
-
-class Stopped(Exception):
-    """The rest of the corpus has failed or been interrupted."""
-
-
 def _amplitude(db):
     """Return decibels as a factor."""
     return np.float32(10) ** (np.asarray(db, np.float32) / np.float32(20))
@@ -275,7 +263,6 @@ def coloured_noise(n_samples, magnitude, rng):
     response = np.append(0.0, magnitude(f[1:]))
     fir = np.roll(np.fft.irfft(response), taps // 2) * np.hanning(taps)
     fir /= np.linalg.norm(fir)
-    go_on()
     white = rng.standard_normal(n_samples + taps - 1, np.float32)
     return filtered(white, fir.astype(np.float32))[taps - 1 :]  # no fade at either end
 
@@ -293,7 +280,6 @@ def filtered(y, fir):
     response, padded = scipy.fft.rfft(fir, size), np.pad(y, (len(fir) - 1, step))
     blocks = np.lib.stride_tricks.sliding_window_view(padded, size)[::step]
     for i in range(0, len(blocks), 8):
-        go_on()
         spectra = scipy.fft.rfft(blocks[i : i + 8])
         spectra *= response
         part = scipy.fft.irfft(spectra, size, overwrite_x=True)[:, len(fir) - 1 :].reshape(-1)

@@ -7,14 +7,12 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from .audio import load_recording
 from .convolution import quick
-from .dataset import held_out, represent
+from .dataset import held_out
 from .descent import callbacks, compile_model, fit_lbfgs, restore, state
-from .errors import AudioError, ParameterError, check_name
-from .evaluation import predictions_table, vote
+from .errors import ParameterError, check_name
+from .evaluation import predictions_table
 from .models import SYSTEMS, import_keras
-from .segments import regular_segments
 from .streams import batches, held, parts, scratch, taken
 from .whitening import SHARES, fold, input_maps, mapped
 
@@ -276,42 +274,3 @@ def predict(model, dataset):
     model = quick(model)
     probabilities = [model.predict(taken(dataset.X, part), batch_size=2048, verbose=0) for part in parts(chosen)]
     return predictions_table(np.concatenate(probabilities), dataset.segments.iloc[chosen], dataset.devices)
-
-
-def identify(model, path, *, devices, settings, samplerate):
-    """Name the device of a questioned recording: all its segments, one after the other, vote.
-
-    Parameters
-    ----------
-    model : keras.Model
-        Trained on spectra.
-    path : str or Path
-        The questioned recording.
-    devices : sequence of str
-        `Dataset.devices` of the training.
-    settings : dict
-        `Dataset.settings` of the training.
-    samplerate : int
-        The rate that the training recordings were brought to [Hz].
-
-    Returns
-    -------
-    posterior : pandas.Series
-        Mean probability of every device, largest first. The true device may be none of them, and the number is no
-        measure of that.
-
-    Raises
-    ------
-    AudioError
-        If the recording cannot be used.
-
-    Notes
-    -----
-    Notebook 90 measures its speed.
-    """
-    y, _ = load_recording(path, samplerate=samplerate)
-    if len(y) < settings["segment_length"]:
-        raise AudioError(f"{path}: {len(y)} samples, fewer than one segment of {settings['segment_length']}")
-    segments, _ = regular_segments(y, length=settings["segment_length"])
-    posterior = vote(model.predict(represent(segments, settings), batch_size=1024, verbose=0))
-    return pd.Series(posterior, index=list(devices)).sort_values(ascending=False)

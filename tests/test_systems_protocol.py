@@ -215,7 +215,7 @@ def coloured(names, seconds=2.0, seed=0):
 @pytest.mark.parametrize("network", ["softmax", "averaged-mlp-1"])
 def test_papers_network_as_an_estimator(network):
     train, test = coloured("12"), coloured("3", seed=1)
-    system = clone(PaperNetwork(network=network, settings=SETTINGS, epochs=5)).fit(train, [x.device for x in train])
+    system = clone(PaperNetwork(network=network, settings=SETTINGS)).fit(train, [x.device for x in train])
     assert system.predict(test).tolist() == ["ash", "beech"]
     first = pieces(test[0], seconds=256 / RATE)
     each = np.exp(system.decision_function(first))

@@ -5,12 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import soundfile as sf
 
 from devid_lib import descent, models, streams, training
 from devid_lib.dataset import Dataset, held_out
-from devid_lib.errors import AudioError, ParameterError
-from devid_lib.features import extract_features
+from devid_lib.errors import ParameterError
 from devid_lib.training import Recipe
 from devid_lib.whitening import KNOWN, SHARES, known_whitening, whitening
 
@@ -524,63 +522,3 @@ def test_predictions_stand_beside_their_segments():
     assert found.columns.tolist() == [*keys, *DEVICES]
     pd.testing.assert_frame_equal(found[keys], dataset.segments[rows][keys].reset_index(drop=True))
     np.testing.assert_array_equal(found[list(DEVICES)], model.predict(dataset.X[rows], batch_size=2048, verbose=0))
-
-
-@pytest.fixture(scope="module")
-def planted(tmp_path_factory):
-    """Noise of three colours, a model fitted to it, and a questioned recording of each."""
-    folder, rng = tmp_path_factory.mktemp("planted"), np.random.default_rng(0)
-    taps = {"ash": [1, 0.9, 0.5], "beech": [1, 0, 0], "cedar": [1, -0.9, 0.5]}
-    settings = {"segment_length": LENGTH, "noise": "wavelet", "window": "none", "wavelet": "sym4", "level": 5,
-                "threshold": "minimaxi", "mode": "soft", "rescale": "sln", "scale": 1000.0,
-                "representation": "spectrum"}  # fmt: skip
-    segments, tables = [], []
-    for device in DEVICES:
-        sf.write(folder / f"{device}.wav", 0.01 * np.convolve(rng.standard_normal(9001), taps[device], "same"), 8000)
-        for recording in ("one", "two"):
-            y = 0.01 * np.convolve(rng.standard_normal(LENGTH * 60), taps[device], "same")
-            segments.append(y.reshape(60, LENGTH))
-            tables.append(pd.DataFrame({"device": device, "recording": recording, "split": "train", "draw": 0,
-                                        "session": "", "start": np.arange(60) * LENGTH, "n_samples": LENGTH * 60}))
-    options = {name: value for name, value in settings.items() if name not in ("segment_length", "representation")}
-    X = extract_features(np.concatenate(segments).astype(np.float32), **options)
-    dataset = Dataset(X, pd.concat(tables, ignore_index=True), DEVICES, settings)
-    model = models.softmax(LENGTH // 2 + 1, 3)
-    training.fit(model, dataset, epochs=10)
-    return folder, model, settings
-
-
-@pytest.mark.parametrize("device", DEVICES)
-def test_identify_names_the_device(planted, device):
-    folder, model, settings = planted
-    posterior = training.identify(model, folder / f"{device}.wav", devices=DEVICES, settings=settings, samplerate=8000)
-    assert posterior.index[0] == device
-    assert posterior.is_monotonic_decreasing
-    assert posterior.sum() == pytest.approx(1)
-    y = sf.read(folder / f"{device}.wav", dtype="float32")[0][: 9001 // LENGTH * LENGTH].reshape(-1, LENGTH)
-    options = {name: value for name, value in settings.items() if name not in ("segment_length", "representation")}
-    x = extract_features(y, **options)
-    expected = model.predict(x, verbose=0).mean(axis=0)
-    np.testing.assert_allclose(posterior[list(DEVICES)], expected, atol=1e-5)
-
-
-def test_identify_brings_the_recording_to_the_rate_of_the_training(planted, monkeypatch):
-    folder, model, settings = planted
-    seen = {}
-
-    def load(path, *, samplerate):
-        seen["samplerate"] = samplerate
-        return np.random.default_rng(0).standard_normal(LENGTH * 3).astype(np.float32), samplerate
-
-    monkeypatch.setattr(training, "load_recording", load)
-    training.identify(model, folder / "ash.wav", devices=DEVICES, settings=settings, samplerate=4000)
-    assert seen == {"samplerate": 4000}
-
-
-@pytest.mark.parametrize("n", [None, 255], ids=["missing", "short"])
-def test_identify_names_the_recording_that_it_cannot_use(planted, tmp_path, n):
-    _, model, settings = planted
-    if n:
-        sf.write(tmp_path / "questioned.wav", np.random.default_rng(0).uniform(-0.1, 0.1, n), 8000)
-    with pytest.raises(AudioError, match=r"questioned\.wav"):
-        training.identify(model, tmp_path / "questioned.wav", devices=DEVICES, settings=settings, samplerate=8000)

@@ -12,7 +12,7 @@ from .excerpts import Excerpt
 
 # What the parameters of systems may be, by their names: whole numbers of at least so much; numbers above 0 of at most.
 LEAST = {"n_fft": 4, "n_coefficients": 1, "n_components": 1, "n_clusters": 1, "n_estimators": 1, "n_features": 1,
-         "n_nonzero": 1, "n_steps": 1, "frames_each": 1, "step": 1, "epochs": 0, "random_state": 0}  # fmt: skip
+         "n_nonzero": 1, "n_steps": 1, "frames_each": 1, "step": 1, "random_state": 0}  # fmt: skip
 MOST = {"C": np.inf, "alpha": np.inf, "gamma": np.inf, "piece_s": np.inf, "above_db": np.inf, "nu": 1}
 
 

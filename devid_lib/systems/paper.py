@@ -25,7 +25,6 @@ class PaperNetwork(System):
 
     network: str  # one of `models.SYSTEMS`
     settings: dict  # what `dataset.represent` does to a segment, and segment_length
-    epochs: int = 0  # 0 for those of the recipe
     random_state: int = 0
 
     def learns(self, unit):
@@ -41,7 +40,7 @@ class PaperNetwork(System):
         check_name("network", self.network, models.SYSTEMS)
         cut, family = self._segments(excerpts), models.SYSTEMS[self.network].family
         X, y = np.concatenate(list(self._inputs(cut))), np.repeat(codes, list(map(len, cut)))
-        recipe = training.recipe_for(family, "default", noise=self.settings.get("noise", ""), epochs=self.epochs)
+        recipe = training.recipe_for(family, "default", noise=self.settings.get("noise", ""))
         models.import_keras().utils.set_random_seed(self.random_state)
         self.model_ = trained = models.build(self.network, X.shape[1:], len(self.classes_), seed=self.random_state)
         every = np.ones(len(X), bool)

@@ -38,6 +38,7 @@ DESCRIPTORS = ("centroid", "spread", "skewness", "kurtosis", "flatness", "entrop
                "irregularity", "flux")  # fmt: skip
 TEXTURE = (*DESCRIPTORS, *(f"MFCC {i}" for i in range(1, 14)))
 TEXTURE_NAMES = tuple(f"{kind} {name}" for kind in ("mean", "sd") for name in TEXTURE)  # columns of wiener_descriptors
+WIENER = 15  # samples of the Wiener filter
 MAX_FRAMES = 5000  # of a recording that are clustered
 
 
@@ -165,16 +166,16 @@ class LeakageResidual(System):
 
 
 # --- [11] ------------------------------------------------------------------------------------------------------------
-def wiener_noise(y, *, size=15):
+def wiener_noise(y):
     """Return what the adaptive Wiener filter takes out of a signal [shape=(n,)], float64.
 
     The filter of Lim (1990), mean + (variance - noise) / variance (y - mean), takes local mean and variance over
-    ``size`` samples, and for the power of the noise the average of the variances. The result is that of
-    ``y - scipy.signal.wiener(y, size)``, four times as fast, and zero for a signal of zeros.
+    `WIENER` samples, and for the power of the noise the average of the variances. The result is that of
+    ``y - scipy.signal.wiener(y, 15)``, four times as fast, and zero for a signal of zeros.
     """
     y = np.asarray(y, np.float64)
-    mean = uniform_filter1d(y, size, mode="constant")
-    variance = uniform_filter1d(y**2, size, mode="constant") - mean**2
+    mean = uniform_filter1d(y, WIENER, mode="constant")
+    variance = uniform_filter1d(y**2, WIENER, mode="constant") - mean**2
     noise = variance.mean()
     # below the noise, the filter's output is the local mean; the offset keeps silence from being 0 / 0
     return (y - mean) * noise / (np.maximum(variance, noise) + 1e-30)

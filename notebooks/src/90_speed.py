@@ -35,10 +35,10 @@ from skimage.restoration import denoise_wavelet
 
 from devid_lib import evaluation, features, models, noise, plots, streams, training
 from devid_lib.audio import load_recording
-from devid_lib.dataset import build_dataset
+from devid_lib.dataset import build_dataset, represent
 from devid_lib.errors import DevidError
 from devid_lib.noise import select_threshold
-from devid_lib.segments import random_segments
+from devid_lib.segments import random_segments, regular_segments
 from devid_lib.workbook import describe, start
 from devid_lib.workbook.session import PROJECT, in_workspace
 
@@ -202,13 +202,21 @@ standing.style.format({"CPU h": "{:.2f}", "epochs": "{:.0f}"} | dict.fromkeys(sh
 # %%
 row = recordings[recordings["split"] == "test"].iloc[0]
 y, rate = load_recording(row.path, samplerate=int(row.samplerate))
-options = {"devices": dataset.devices, "settings": dataset.settings, "samplerate": rate}
+
+
+def identify(path):
+    """Return the device of a recording: all its segments, one after the other, vote."""
+    segments, _ = regular_segments(load_recording(path, samplerate=rate)[0], length=dataset.settings["segment_length"])
+    posterior = evaluation.vote(model.predict(represent(segments, dataset.settings), batch_size=1024, verbose=0))
+    return dataset.devices[posterior.argmax()]
+
+
 with tempfile.TemporaryDirectory() as place:
     questioned = os.path.join(place, "questioned.wav")
     sf.write(questioned, np.resize(y, 600 * rate), rate, subtype="PCM_16")
-    posterior = training.identify(model, questioned, **options)
-    identified = seconds(lambda: training.identify(model, questioned, **options))  # the second time: all is compiled
-print(f"{identified:.2f} s for 600 s of audio; decided {posterior.index[0]!r}, true device {row.device!r}")
+    decided = identify(questioned)
+    identified = seconds(lambda: identify(questioned))  # the second time: all is compiled
+print(f"{identified:.2f} s for 600 s of audio; decided {decided!r}, true device {row.device!r}")
 
 # %% [markdown]
 # ## Size
