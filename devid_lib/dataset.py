@@ -228,7 +228,11 @@ def cut(y, row, settings):
 
 
 def represent(segments, settings):
-    """Return one row of the dataset per segment."""
+    """Return one row of the dataset per segment.
+
+    >>> represent(np.zeros((3, 4096), np.float32), {"representation": "waveform"}).shape
+    (3, 4096)
+    """
     if settings["representation"] == "waveform":
         return segments
     if settings["representation"] == "halves":

@@ -59,7 +59,17 @@ def _trivial_numbers(frames):
 
 
 def probe_table(corpus):
-    """Return the `trivial_features` of every recording of a corpus, and its device, recording and split beside them."""
+    """Return the `trivial_features` of every recording of a corpus, and its device, recording and split beside them.
+
+    >>> import soundfile, tempfile
+    >>> with tempfile.NamedTemporaryFile(suffix=".wav") as file:
+    ...     soundfile.write(file.name, np.random.default_rng(0).normal(0, 0.1, 8000), 8000)
+    ...     row = {"path": file.name, "samplerate": 8000, "device": "a", "recording": "1", "split": "test"}
+    ...     probe_table(pd.DataFrame([row]))[["rms_db", "zero_share", "device"]].round(1)
+       rms_db  zero_share device
+    0   -20.0         0.0      a
+    1   -19.9         0.0      a
+    """
     parts = []
     for row in progress(list(corpus.itertuples()), label="leakage probe, recordings"):
         y, _ = load_recording(row.path, samplerate=row.samplerate)

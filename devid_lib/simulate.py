@@ -261,6 +261,12 @@ def recording(recorder, *, n_samples, rng, session=None, place=None, side="train
     -------
     y : np.ndarray [shape=(n_samples,)], int16
         The recording at 44.1 kHz.
+
+    Examples
+    --------
+    >>> y = recording(_recorders.RECORDERS[0], n_samples=4410, rng=np.random.default_rng(0))
+    >>> y.shape, y.dtype
+    ((4410,), dtype('int16'))
     """
     session = session or draw_session(rng)
     place = place or draw_place(session, rng)

@@ -139,6 +139,11 @@ def speech(n_samples, *, rng, samplerate=SAMPLERATE, side="train", voices=None):
     -------
     y : np.ndarray [shape=(n_samples,)], float32
         Speech without any background, sentences at -26 dBFS RMS, give or take ``UTTERANCE_DB``.
+
+    Examples
+    --------
+    >>> speech(8000, rng=np.random.default_rng(0), samplerate=8000, side="test").shape
+    (8000,)
     """
     check_name("side", side, VOICES)
     voices = VOICES[side] if voices is None else voices

@@ -19,6 +19,7 @@ from .warnings import FewFramesWarning, SingularCovarianceWarning
 VARIANCE_FLOOR = 1e-2  # of a mixture's component, in units of the feature's variance over all training frames
 BACKGROUND_FRAMES = 20_000  # drawn from all training recordings in equal shares
 MOST_PIECES = 40  # of a recording, where it is described in pieces
+RELEVANCE = 16.0  # of the background model, in frames (Reynolds, Quatieri & Dunn, 2000)
 TOP = 5  # components per frame that a likelihood ratio counts
 _CHUNK = 1024  # frames whose densities are computed at once
 
@@ -108,7 +109,7 @@ def statistics(mixture, x):
     return counts, first, second
 
 
-def map_adapt(mixture, counts, first, second=None, *, relevance=16.0):
+def map_adapt(mixture, counts, first, second=None, *, relevance=RELEVANCE):
     """Return a background model adapted to frames: maximum a posteriori estimate of means, or of all parameters.
 
     ``counts``, ``first`` and ``second`` are from `statistics`; without ``second`` only the means are adapted.
@@ -220,7 +221,7 @@ class AdaptedMixtures(System):
 
     feature: str = "mfcc"  # or "pncc", "lfcc", "gtcc", see `frames.cepstra`
     n_components: int = 64  # of the mixtures
-    relevance: float = 16.0  # of the background [frames]
+    relevance: float = RELEVANCE  # of the background [frames]
     random_state: int = 0
 
     def learns(self, unit):
@@ -317,7 +318,7 @@ class SupervectorSVM(VectorSystem):
 
     feature: str = "mfcc"  # or "lfcc", "pncc", "gtcc", see `frames.cepstra`
     n_components: int = 32  # of the background model
-    relevance: float = 16.0  # of the background [frames]
+    relevance: float = RELEVANCE  # of the background [frames]
     C: float = 10.0  # cost of an error
     random_state: int = 0
 
@@ -336,7 +337,7 @@ class SupervectorSVM(VectorSystem):
         return pairwise_machine(kernel="linear", C=self.C)
 
 
-def supervector(background, x, *, relevance=16.0):
+def supervector(background, x, *, relevance=RELEVANCE):
     """Return the supervector [shape=(k * d,)] of standardised frames [shape=(n, d)].
 
     It is the shift of the adapted means from those of the background, times sqrt(weight) / sigma, and has length one
