@@ -27,7 +27,7 @@ from .degrade import able, degrade
 from .errors import ParameterError
 from .features import BLOCK_S, log_spectra
 
-AXES, STATES, FACTORS = 40, 4, 30  # principal axes of a block, kinds of sound, numbers in h
+AXES, STATES, FACTORS = 40, 4, 45  # principal axes of a block, kinds of sound, numbers in h
 KNOWN_AXES = 24  # of them, the first ones tell the kind of sound
 INDEPENDENT = 0.3  # neighbouring blocks are alike: how many independent ones a block counts for
 GAIN_SD = 4.6  # of a gain that may differ from piece to piece: 20 dB [log power]
@@ -132,12 +132,14 @@ class Evidence:
         loud = (x @ model.axes.mean(axis=0) > level.min() - GAIN_SD)[:, None]  # a closed gate leaves less than pauses
         u, v, t = 0, 0, model.loadings
         for k in np.argsort(-level):
-            heard = u, v  # at last: of all but the quietest kind
+            heard = r * (level > level.min()), u, v  # at last: of all but the quietest kind
             white = r[:, k, None] * ((x - model.means[k]) @ model.whiten[k])
             u, v = u + white @ t[k], v + white @ gain[k, :, None]
+        if heard[0].sum() < len(x) / 2:  # a smooth recording may be of that kind for the most part
+            heard = r, u, v
         self.sums, self.heard = (
             [np.concatenate([np.zeros((1, a.shape[1])), np.cumsum(a, axis=0)]) for a in sums]
-            for sums in ((r, u, v), [a * loud for a in (r * (level > level.min()), *heard)])
+            for sums in ((r, u, v), [a * loud for a in heard])
         )
         pairs = [(t, t), (t, gain), (gain, gain)]
         self.parts = [np.stack([a.T @ b for a, b in zip(*pair, strict=True)]) for pair in pairs]
@@ -163,9 +165,13 @@ def log_evidence(precision, direction):
     >>> log_evidence(np.zeros((2, 2)), np.zeros(2)).round(3) + 0  # no sound, no evidence
     np.float64(0.0)
     """
-    c = np.linalg.cholesky(np.eye(precision.shape[-1]) + precision)
-    w = np.linalg.solve(c, direction[..., None])[..., 0]
-    return (0.5 * np.square(w).sum(-1) - np.log(np.diagonal(c, axis1=-2, axis2=-1)).sum(-1)) / np.log(10)
+    n = precision.shape[-1]
+    bordered = np.empty((*precision.shape[:-2], n + 1, n + 1))  # its factor's last row solves for the direction
+    bordered[..., :n, :n], bordered[..., n, :n] = precision + np.eye(n), direction
+    bordered[..., n, n] = 1 + np.square(direction).sum(-1)
+    c = np.linalg.cholesky(bordered)
+    gained = 0.5 * np.square(c[..., n, :n]).sum(-1)
+    return (gained - np.log(np.diagonal(c[..., :n, :n], axis1=-2, axis2=-1)).sum(-1)) / np.log(10)
 
 
 def cut_score(evidence, left, cut, right, **options):
@@ -228,7 +234,8 @@ def change_points(y, samplerate, *, model, threshold=None):
     of log likelihoods when every cut costs ``threshold``. Each is then moved by up to half a second to where it says
     most, and dropped if one device with two gains explains both sides better; if it does not show within `ABRUPT_S`,
     since a noise suppressor settles over seconds; or if what is louder than a pause does not reach `LEAST` by
-    itself: a gate, a suppressor or a fan changes pauses, another device speech as well.
+    itself: a gate, a suppressor or a fan changes pauses, another device speech as well. For a pause is taken what is
+    20 dB below the quietest kind of sound, and that kind, unless it is most of the recording.
     """
     return search(y, samplerate, model=model, threshold=threshold)[0]
 

@@ -1,7 +1,7 @@
 """splices and montage: known changes are found, nothing is found where nothing is, pieces are where they should be."""
 
 import zlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 import pandas as pd
@@ -89,6 +89,14 @@ def test_what_changes_in_pauses_alone_is_no_change(corpus, model, monkeypatch):
     of = splices.Evidence.of
     monkeypatch.setattr(splices.Evidence, "of", lambda *args, heard=False, **options: of(*args, **options))
     assert len(splices.change_points(y, RATE, model=model))
+
+
+def test_a_recording_that_is_all_of_the_quietest_kind_is_searched(corpus, model):
+    quietest = np.arange(len(model.means)) == np.argmin(model.means @ model.axes.mean(axis=0))
+    far = np.where(quietest[:, None], model.centres, 1e3)  # every block is of the kind that is left out elsewhere
+    y = montage.splice([corpus[1][24], corpus[1][30]], RATE, cuts=[4.0])
+    (at,) = splices.change_points(y, RATE, model=replace(model, centres=far))["time_s"]
+    assert abs(at - 4) <= 0.25
 
 
 def test_devices_are_left_out_of_what_searches_them(corpus):

@@ -112,7 +112,8 @@ if models:
 # of the curve of ratios as candidates and keeps those between which the pieces say most in sum, when every cut costs the
 # threshold. It drops a cut that one device with two gains explains as well; or that does not show in the sound just before and
 # after it, as when a noise suppressor settles over seconds; or that what is louder than a pause does not bear out by itself, with
-# a score of 5, since a gate or a fan changes pauses, and another device speech as well.
+# a score of 5, since a gate or a fan changes pauses, and another device speech as well. (The quietest kind of sound is taken for
+# the pauses, unless most of the recording is of that kind.)
 #
 # The threshold comes from the untouched training recordings, each searched by what *other* devices taught. Let $t_i$ be the
 # least threshold at which recording $i$ raises no alarm. What exceeds a floor of 5 is taken for exponential, and one excess of 5
