@@ -12,7 +12,7 @@
 # |---|---|
 # | you will learn | what the workbook does, what recordings look and sound like, how to use your own, which notebook answers which question |
 # | it needs | a corpus (simulated if you have none) |
-# | it makes | a table of the recordings, pictures, two players |
+# | it makes | a table of the recordings, pictures, recordings to listen to |
 # | it takes | less than a minute, the first time too |
 #
 # You only want to find your way? [The map](#The-map) is further down.

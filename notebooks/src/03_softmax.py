@@ -19,19 +19,17 @@ noise: str = "wavelet"  # noise extraction, wavelet or none
 recipe: str = "default"  # default, or published (selects on the test set)
 
 # %%
-from dataclasses import asdict
-
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
+from scipy.linalg import eigvalsh
 from scipy.optimize import check_grad, minimize
 from scipy.special import log_softmax
 from threadpoolctl import threadpool_limits
 
 from devid_lib import evaluation, models, plots, training
-from devid_lib.errors import DevidError
 from devid_lib.whitening import SHARES, whitening
-from devid_lib.workbook import describe, joined, show, start
+from devid_lib.workbook import describe, joined, show, signed, start, told
 
 session = start("03_softmax", globals())
 p = session.params
@@ -103,39 +101,61 @@ assert error < 1e-3
 #
 # ## Downhill
 #
-# L-BFGS, which the authors ran, takes cost and gradient and remembers its last steps to guess how the slope bends. We
-# start with weights of zero. Then all devices are equally likely, and the cost is $\log K$. Some of the segments are
+# The plainest way down is a step against the gradient, $\theta \leftarrow \theta - \eta\, \partial J / \partial \theta$, again
+# and again. How long may it be? No longer than $\eta = 1 / L$, where $L$ bounds how fast the slope changes: with $v_1$, the largest
+# eigenvalue of the inputs' $\frac{1}{m} \sum_i x^{(i)} x^{(i)\top}$, it is $L = v_1 / 2 + \lambda$ (Böhning 1992). So the direction
+# in which the inputs are largest sets the step for all, and in one whose eigenvalue is $v_j$ a step gets on by about $v_j / v_1$ of
+# the way. L-BFGS, which the authors ran, remembers its last steps to guess how the slope bends, and steps farther where it bends little.
+#
+# We start with weights of zero. Then all devices are equally likely, and the cost is $\log K$. Some of the segments are
 # enough to watch it, first on the spectra as they are, then on *whitened* ones, whose common swings are taken out
 # (notebook 04 shows how).
 
 
 # %%
+def steps(x, labels, decay=1e-3, n=40):
+    """Return the value of equation (5) after every one of n steps against the gradient, and the ten largest v."""
+    v = eigvalsh(x @ x.T / len(x), subset_by_index=[len(x) - 10, len(x) - 1])[::-1]  # x.T @ x has the same
+    theta, curve = np.zeros(x.shape[1] * len(devices)), []
+    for _ in range(n):
+        value, gradient = cost(theta, x, labels, decay)
+        curve.append(value)
+        theta -= gradient / (v[0] / 2 + decay)
+    return curve, v
+
+
 def minimised(x, labels, decay=1e-3):
     """Return where 100 steps of L-BFGS, or fewer, bring the weights, and the value of equation (5) after every step."""
     zeros, curve = np.zeros(x.shape[1] * len(devices)), [np.log(len(devices))]
     options = {"method": "L-BFGS-B", "jac": True, "options": {"maxiter": 100}}
     options["callback"] = lambda intermediate_result: curve.append(intermediate_result.fun)
-    with threadpool_limits(1):  # on vectors this short, several threads wait for each other
-        found = minimize(cost, zeros, (x, labels, decay), **options)
+    found = minimize(cost, zeros, (x, labels, decay), **options)
     return found.x.reshape(x.shape[1], -1), curve
 
 
+# %%
 mean, matrix = whitening(X[few], share=SHARES[p["noise"]])
-raw, raw_curve = minimised(with_one(X[few]), y[few])
-white, white_curve = minimised(with_one((X[few] - mean) @ matrix), y[few])
+inputs = {"spectra": with_one(X[few]), "whitened": with_one((X[few] - mean) @ matrix)}
+with threadpool_limits(1):  # on vectors this short, several threads wait for each other
+    found = {name: minimised(x, y[few]) for name, x in inputs.items()}
+    plain = {name: steps(x, y[few]) for name, x in inputs.items()}
+raw = found["spectra"][0]
+for name, (_, v) in plain.items():
+    print(f"{name}: the largest eigenvalue is {v[0] / v[1]:.3g} times the second, {v[0] / v[9]:.3g} times the tenth")
 
 # %%
-ax = pd.Series(raw_curve).plot(figsize=(7, 3.4), label=f"spectra, {len(raw_curve) - 1} steps")
-pd.Series(white_curve).plot(ax=ax, ls="--", label=f"whitened spectra, {len(white_curve) - 1} steps")
-ax.axhline(np.log(len(devices)), color="0.25", ls=":", lw=1.2, label="all devices equally likely")
-ax.set(xlabel="step of L-BFGS", ylabel="cost J", yscale="log")
-ax.legend()
-session.save_figure(ax, "downhill", f"The cost of softmax regression on {len(few)} segments while L-BFGS minimises it.")
+ax = plt.subplots(figsize=(7, 3.4))[1]
+for color, name in zip(("C0", "C1"), inputs, strict=True):
+    ax.plot(found[name][1], color=color, label=f"L-BFGS, {name}, {len(found[name][1]) - 1} steps")
+    ax.plot(plain[name][0], color=color, ls=":", label=f"gradient, {name}")
+ax.set(xlabel="step", ylabel="cost J", yscale="log")
+ax.legend(bbox_to_anchor=(1, 1), loc="upper left")
+session.save_figure(ax, "downhill", f"The cost of softmax regression on {len(few)} segments, step by step, in two ways.")
 
 # %% [markdown]
-# The two lines are two different problems, since a weight on a whitened spectrum is another weight. But they show why
-# inputs matter: where all frequencies rise and fall together, the cost is a narrow valley, and a minimiser walks along
-# it in small steps. One that took 100 was stopped on its way.
+# Spectra and whitened spectra are two different problems, since a weight on a whitened spectrum is another weight. But they
+# show why inputs matter: where all frequencies rise and fall together, the cost is a narrow valley: the gradient crawls along
+# it, and even L-BFGS needs many steps. One that took 100 was stopped on its way.
 #
 # ## The same in Keras
 #
@@ -151,7 +171,16 @@ loss = keras.losses.SparseCategoricalCrossentropy()(y[few], posterior) + sum(lay
 
 np.testing.assert_allclose(posterior, np.exp(log_softmax(with_one(X[few]) @ raw, axis=1)), atol=1e-4)
 np.testing.assert_allclose(float(loss), cost(raw.ravel(), with_one(X[few]), y[few], 1e-3)[0], rtol=1e-3)
-layer.summary(line_length=80)
+
+# %% [markdown]
+# What equation (4) makes of the scores of one segment, the first of these:
+
+# %%
+score = (with_one(X[few[:1]]) @ raw)[0]
+share = np.exp(score) / np.exp(score).sum()
+np.testing.assert_allclose(share, posterior[0], atol=1e-4)
+print("true:", devices[y[few[0]]])
+pd.DataFrame({"score": score, "exp(score)": np.exp(score), "posterior": share}, devices).style.format("{:.3f}")
 
 # %% [markdown]
 # ## The whole training set
@@ -175,7 +204,7 @@ model, history = session.fitted("softmax", recordings)
 axes = plots.learning_curve(history)
 session.save_figure(axes, "learning-curve", "Cost and accuracy of softmax regression while it is fitted.")
 print(describe(history))
-pd.Series(asdict(training.recipe_for("softmax", p["recipe"])), name=f"recipe {p['recipe']}").to_frame()
+training.recipe_for("softmax", p["recipe"])
 
 # %% [markdown]
 # How far is the fitted layer from where L-BFGS stopped? We put both weights into our function. A larger cost need not
@@ -183,19 +212,9 @@ pd.Series(asdict(training.recipe_for("softmax", p["recipe"])), name=f"recipe {p[
 
 # %%
 W, b = model.get_weights()
-fitted = np.vstack([b, W])
-table = pd.DataFrame(
-    {
-        name: {
-            "first term of (5)": cost(theta.ravel(), with_one(X[few]), y[few], 0)[0],
-            "weight decay": 1e-3 / 2 * np.sum(theta**2),
-        }
-        for name, theta in {"L-BFGS, these segments": raw, f"recipe {p['recipe']}, all segments": fitted}.items()
-    }
-).T
-J = table.sum(axis=1)
-print(f"Here the cost (5) of the recipe {p['recipe']} is {J.iloc[1] / J.iloc[0]:.2g} times that of L-BFGS.")
-table.assign(J=J).style.format("{:.4f}")
+for name, theta in {"L-BFGS, these segments": raw, f"recipe {p['recipe']}, all segments": np.vstack([b, W])}.items():
+    J, first_term = (cost(theta, with_one(X[few]), y[few], decay)[0] for decay in (1e-3, 0))
+    print(f"{name}: J = {J:.4f}, first term {first_term:.4f}, weight decay {J - first_term:.4f}")
 
 # %% [markdown]
 # ## What has it learned?
@@ -227,13 +246,13 @@ def patterns(x, W):
 
 frequency = pd.Index(np.linspace(0, samplerate / 2, X.shape[1]), name="frequency [Hz]")
 wide = max(1, round(200 / frequency[1]))  # features in 200 Hz
-shown = {"weight": W, "pattern [log magnitude]": patterns(X, W)}
+shown = {"weights": W, "pattern": patterns(X, W)}
 highlight = devices[:: max(1, len(devices) // 3)][:3]
 figure, axes = plt.subplots(2, 1, figsize=(9, 7), sharex=True, layout="constrained")
 for ax, (name, values) in zip(axes, shown.items(), strict=True):
     spectra = pd.DataFrame(values, frequency, devices).rolling(wide, center=True, min_periods=1).mean()
     plots.device_spectra(spectra, highlight=highlight, ax=ax)
-    ax.set(ylabel=name, xlabel="frequency [Hz]" if ax is axes[-1] else "")
+    ax.set(ylabel=name + " [log magnitude]" * (name == "pattern"), xlabel="frequency [Hz]" if ax is axes[-1] else "")
 axes[1].get_legend().remove()
 axes[0].set_title("above: how the answer is read out; below: what it is read from; smoothed over 200 Hz")
 session.save_figure(axes, "patterns", "Weights of softmax regression, and the patterns they read, over frequency.")
@@ -249,10 +268,9 @@ session.save_figure(axes, "patterns", "Weights of softmax regression, and the pa
 # %%
 contrast = np.stack([X[y == k].mean(axis=0) for k in range(len(devices))], axis=1) - X.mean(axis=0)[:, np.newaxis]
 likeness = pd.DataFrame(
-    {name: [np.corrcoef(v, c)[0, 1] for v, c in zip(values.T, contrast.T, strict=True)] for name, values in shown.items()},
-    index=devices,
-).rename(columns={"weight": "weights", "pattern [log magnitude]": "pattern"})
-likeness.describe().loc[["min", "50%", "max"]].rename({"50%": "median"}).style.format("{:.2f}")
+    {name: [np.corrcoef(v, c)[0, 1] for v, c in zip(values.T, contrast.T, strict=True)] for name, values in shown.items()}
+)
+likeness.agg(["min", "median", "max"]).style.format("{:.2f}")
 
 # %% [markdown]
 # ## Result
@@ -266,9 +284,6 @@ likeness.describe().loc[["min", "50%", "max"]].rename({"50%": "median"}).style.f
 posteriors = session.predictions("softmax", recordings)
 rows = session.score(posteriors, system="softmax", table="II", variant=session.variant)
 probe = session.score_probe(recordings)
-show(rows, probe)
-
-# %%
 ax = plots.accuracy_bars(joined(rows, probe))
 session.save_figure(ax, "accuracy", "Softmax regression beside chance, the leakage probe and the paper's figure.")
 
@@ -280,10 +295,9 @@ session.save_figure(ax, "accuracy", "Softmax regression beside chance, the leaka
 # %%
 lbfgs = evaluation.voted(training.predict(layer, dataset), unit="segment")
 alone = evaluation.voted(posteriors, unit="segment")
-test = evaluation.paired_difference(alone, lbfgs)
-pd.Series(test, name=f"recipe {p['recipe']} minus L-BFGS on {len(few)} segments").to_frame().T.style.format(
-    {"difference": "{:+.1%}", "low": "{:+.1%}", "high": "{:+.1%}", "p": "{:.2g}", "n": "{:.0f}"}
-)
+pair = f"The recipe {p['recipe']} on all {len(X)} segments", f"L-BFGS on {len(few)} of them"
+test = evaluation.compared({pair: (alone, lbfgs)}, names=["", "against"], better="is ahead of", worse="is behind")
+signed(test)
 
 # %% [markdown]
 # ## What can go wrong
@@ -297,38 +311,28 @@ with np.errstate(over="ignore", invalid="ignore"):
     print("as it stands      ", np.exp(scores) / np.exp(scores).sum())
 print("largest one is zero", np.exp(scores - scores.max()) / np.exp(scores - scores.max()).sum())
 
-try:
-    models.softmax(X.shape[1], 0)
-except DevidError as refused:
-    print(type(refused).__name__, "-", refused)
-
 # %% [markdown]
 # ## Results of this notebook
 
 # %%
-extra = [{"system": "softmax", "variant": f"{p['noise']}, equation (5), {len(few)} segments"} | evaluation.accuracy(lbfgs)]
-extra[0] |= {"unit": "segment", "metric": "accuracy"}
-own = session.finish(rows, session.figures(extra), probe)
-own[["table", "system", "variant", "unit", "value", "low", "high", "paper"]]
+extra = {"system": "softmax", "variant": f"{p['noise']}, equation (5), {len(few)} segments", "unit": "segment", "metric": "accuracy"}
+show(session.finish(rows, session.figures([extra | evaluation.accuracy(lbfgs)]), probe))
 
 # %% [markdown]
 # ## What we saw
 
 # %%
-segment, recording = rows.iloc[0], rows.iloc[-1]
-verdict = evaluation.verdict(test, better="is ahead of", worse="is behind").replace("apart", "apart from")
-paper = f"; the paper, on its own recorders, {segment['paper']:.0%}" if pd.notna(segment["paper"]) else ""
+(_, segment), (_, recording) = rows.iterrows()
+verdict = test["verdict"].iloc[0].replace("apart", "apart from")
 session.saw(
     f"One linear layer names {segment['value']:.1%} of the segments (95 % interval {segment['low']:.1%} to "
-    f"{segment['high']:.1%}, chance {segment['chance']:.1%}{paper}).",
-    f"When all segments of a recording vote, {recording['value']:.1%} of {recording['n']} recordings are right "
-    f"({recording['low']:.0%} to {recording['high']:.0%}).",
+    f"{segment['high']:.1%}, chance {segment['chance']:.1%}). When all segments of a recording vote, {recording['value']:.1%} of "
+    f"{recording['n']} recordings are right ({recording['low']:.0%} to {recording['high']:.0%}).",
     f"The leakage probe names {probe['value'].iloc[0]:.1%} of the excerpts and {probe['value'].iloc[-1]:.1%} of the "
     "recordings: that much needs no spectrum.",
-    f"L-BFGS took {len(white_curve) - 1} steps on whitened spectra; on the spectra as they are it had taken "
-    f"{len(raw_curve) - 1} when it stopped (at most 100).",
-    f"The recipe {p['recipe']} on all {len(X)} segments {verdict} L-BFGS on {len(few)} of them "
-    f"({100 * test['difference']:+.1f} points, {100 * test['low']:+.1f} to {100 * test['high']:+.1f}).",
+    f"L-BFGS took {len(found['whitened'][1]) - 1} steps on whitened spectra; on the spectra as they are it had taken "
+    f"{len(found['spectra'][1]) - 1} when it stopped (at most 100).",
+    f"{pair[0]} {verdict} {pair[1]} ({told(test.iloc[0])}).",
     f"What sets a device's mean spectrum apart looks most like its {likeness.median().idxmax()}: the median correlation is "
     f"{likeness['pattern'].median():.2f} with the pattern, {likeness['weights'].median():.2f} with the weights.",
 )

@@ -7,7 +7,7 @@
 # |---|---|
 # | you will learn | how posteriors are combined, what independent voters would reach, how many independent voters a recording holds |
 # | it needs | a corpus; the perceptron of notebook 04, or it trains it |
-# | it makes | table V, the curve behind it, a test of two rules |
+# | it makes | table V, the curve behind it, a test between rules of voting |
 # | it takes | seconds after notebook 04 |
 
 # %% tags=["parameters"]

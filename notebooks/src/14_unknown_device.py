@@ -7,7 +7,7 @@
 # |---|---|
 # | you will learn | why a softmax cannot decline, what can, how to draw and read ROC and DET curves, how a rule is fixed beforehand and what it costs |
 # | it needs | a corpus, best one of many devices |
-# | it makes | scores of known and of unknown devices by seven systems, AUROC, equal error rate, false acceptances, a rule with its error rates |
+# | it makes | scores of known and of unknown devices by several systems, AUROC, equal error rate, false acceptances, a rule with its error rates |
 # | it takes | a minute; at size `paper` some minutes |
 
 # %% tags=["parameters"]

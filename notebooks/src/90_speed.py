@@ -5,7 +5,7 @@
 #
 # | | |
 # |---|---|
-# | you will learn | how to measure speed on a noisy machine, what features cost above their FFT, how long an identification takes, where the authors' recipe stands after minutes and after hours, at size `paper` whether memory stays flat |
+# | you will learn | how to measure speed on a noisy machine, what features cost above their FFT, how long an identification takes, where the authors' recipe stands after minutes and after hours, at size `paper` what more segments take in time and memory |
 # | it needs | a corpus |
 # | it makes | a table of rates and ratios, learning curves |
 # | it takes | seconds at size `quick`; at size `paper` a minute or two |
@@ -222,10 +222,11 @@ print(f"{identified:.2f} s for 600 s of audio; decided {decided!r}, true device 
 # ## Size
 #
 # A million segments are 8 GB of spectra. So a dataset is written and read in blocks. One of more than half a gigabyte is
-# whitened, fitted and predicted from its file, in batches drawn from pools of neighbours (`streams`): time grows with the
-# number of segments, memory hardly. At size `paper` that is tried here with 4000 and 16 000 segments and one epoch of the
-# perceptron (fitted twice: for the choice of the epoch, and anew to all). The limit is 16 MB in place of half a gigabyte, so
-# that both are read from the file. What becomes of $10^5$ and $10^6$ segments stands in the README.
+# whitened, fitted and predicted from its file, in batches drawn from pools of neighbours (`streams`), so that it need not fit
+# into memory. At size `paper` that is tried here with 4000 and 16 000 segments and one epoch of the perceptron (fitted
+# twice: for the choice of the epoch, and anew to all). The limit is 16 MB in place of half a gigabyte, so that both are
+# read from the file. Pools, network and optimiser take memory of their own, too, so sizes as small as these cannot show
+# whether it stays flat. What was measured with $10^5$ and $10^6$ segments stands in the README.
 
 
 # %%
@@ -371,9 +372,11 @@ if stood:
 if sizes:
     spent, most = scale["seconds"].groupby(level=0).sum(), scale["GiB added"].groupby(level=0).max()
     few, many = spent.index
+    spectrum = 4 * (4096 // 2 + 1) / 2**30  # of one segment, in single precision [GiB]
     bullets.append(
         f"{many} segments take {spent[many] / spent[few]:.1f} times as long as {few} ({many / few:.1f} times as many), and add "
-        f"{most[many]:.2f} GiB of memory at most, against {most[few]:.2f}."
+        f"{most[many]:.2f} GiB of memory at most, against {most[few]:.2f}; their spectra alone would fill "
+        f"{many * spectrum:.2f} and {few * spectrum:.2f}."
     )
 session.saw(*bullets)
 
