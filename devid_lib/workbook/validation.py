@@ -95,11 +95,15 @@ def _models(case, same, different, named):
 
 
 def _changed(case, kind, name, vectors, of, measured):
-    """Return the cost where known recordings are asked about in another form; references stay as they are."""
+    """Return the cost where known recordings are asked about in another form; references stay as they are.
+
+    It may rise so far above that of the first side of the same recordings as they are.
+    """
     row = _row(kind, "Cllr", *rescored(case, np.asarray(vectors), np.asarray(of)), label=f"Cllr, {name}")
     if np.isnan(row[2]):
         return row
-    base, limit = likelihood.cllr(*bounded_pairs(case)[:2]), CRITERIA["rise of Cllr"]
+    rows, limit = np.unique(of), CRITERIA["rise of Cllr"]
+    base = likelihood.cllr(*rescored(case, case.vectors[np.searchsorted(case.of, rows)], rows)[:2])
     verdict = "met" if row[2] <= base + limit else "not met"
     if kind == "robustness":
         declined = np.mean([(case.check(facts)["verdict"] == "beyond").any() for facts in measured])
