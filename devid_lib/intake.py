@@ -59,8 +59,9 @@ def measure(y, samplerate):
     Returns
     -------
     facts : dict
-        ``peak_dbfs``, ``rms_dbfs`` [dBFS]; ``dc`` (mean, full scale = 1); ``clipped``, share of samples that are at the
-        largest magnitude together with the one before; ``silent``, share of frames of 20 ms of equal samples;
+        ``peak_dbfs``, ``rms_dbfs`` [dBFS], the second about the mean, ``dc`` (full scale = 1); ``clipped``, share of
+        samples that are at the largest magnitude together with the one before; ``silent``, share of frames of 20 ms of
+        equal samples;
         ``floor_dbfs`` and ``dynamics_db``, the 5th percentile of the frames' levels and how far the 95th lies above it;
         ``bandwidth_hz``, up to where the mean spectrum stands out of the rounding noise of 16 bit; ``bands_db``, levels
         in third-octave bands from 100 Hz on, np.ndarray [shape=(n_bands,)], as many as fit below half the rate.
@@ -94,7 +95,7 @@ def measure(y, samplerate):
     spectrum = mean_spectrum(y)
     return {
         "peak_dbfs": float(level_db(peak**2)),
-        "rms_dbfs": float(level_db(power / len(y))),
+        "rms_dbfs": float(level_db(power / len(y) - (total / len(y)) ** 2)),
         "dc": total / len(y),
         "clipped": clipped / len(y),
         "silent": silent / len(levels),
@@ -129,8 +130,7 @@ def _bandwidth(spectrum, samplerate):
 def _bands(spectrum, samplerate):
     """Return the levels of a mean spectrum in third-octave bands [dBFS]."""
     edges = BANDS_HZ[BANDS_HZ <= samplerate / 2 * 0.95]
-    sums = np.add.reduceat(spectrum, np.round(edges / samplerate * FFT).astype(int))[:-1]
-    return level_db(sums)
+    return level_db(np.add.reduceat(spectrum, np.round(edges / samplerate * FFT).astype(int))[:-1])
 
 
 def likeness(bands, others):
@@ -219,9 +219,9 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrow
     if rate != samplerate:
         verdict = "noted" if (resampled if rate > samplerate else narrowed) else "beyond"
     rows.append(["sample rate", f"{rate} Hz", f"{samplerate} Hz (compared at)", verdict])
-    codings = sorted(set(validated["coding"]))
-    verdict = "within" if facts["coding"] in codings else "noted"
-    rows.append(["coding", facts["coding"], ", ".join(codings), verdict])
+    codings = set.intersection(*validated.groupby("device")["coding"].agg(set))
+    verdict = "within" if facts["coding"] in codings else "noted" if narrowed else "beyond"
+    rows.append(["coding", facts["coding"], ", ".join(sorted(codings)) or "none that all devices have", verdict])
     return pd.DataFrame(rows, columns=["property", "file", "validated", "verdict"])
 
 

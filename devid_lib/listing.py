@@ -123,9 +123,11 @@ def is_audio(file):
 
 
 def _csv_table(file):
-    """Return the recordings of a CSV with ``path, device`` and optionally the others that are `LISTED`."""
+    """Return the recordings of a CSV, separated by what its first line has most of: commas, semicolons or tabs."""
     try:
-        table = pd.read_csv(file, dtype=str, keep_default_na=False, index_col=False).fillna("")
+        with open(file, encoding="utf-8-sig", errors="replace") as lines:
+            separator = max(",;\t", key=lines.readline().count)
+        table = pd.read_csv(file, sep=separator, dtype=str, keep_default_na=False, index_col=False).fillna("")
     except (OSError, ValueError) as error:
         raise CorpusError(f"{file}: cannot be read as a CSV: {error}") from None
     table = table.rename(columns=str.strip)
@@ -156,11 +158,9 @@ def _csv_table(file):
 
 def check_names(table):
     """Refuse two recordings of one name under one device, and devices named as a column of every prediction table."""
-    if clash := sorted(set(KEYS) & set(table["device"])):
-        names = ", ".join(map(repr, clash))
-        raise CorpusError(f"{table.attrs['name']}: a device cannot be named {names}: tables have columns of that name")
-    if clash := sorted({NO_ANSWER, NONE} & set(table["device"])):
-        raise CorpusError(f"{table.attrs['name']}: a device cannot be named {clash[0]!r}: that is an answer about one")
+    if clash := sorted({*KEYS, NO_ANSWER, NONE} & set(table["device"])):
+        why = "tables have columns of that name" if clash[0] in KEYS else "that is an answer about one"
+        raise CorpusError(f"{table.attrs['name']}: a device cannot be named {clash[0]!r}: {why}")
     double = table[table.duplicated(["device", "recording"], keep=False)]
     if len(double):
         lines = [f"{device}, {recording}: {', '.join(rows['path'])}"

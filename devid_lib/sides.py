@@ -10,6 +10,7 @@ from .segments import regular_segments
 from .training import feature_scale
 
 SEGMENT_LENGTH, PER = 4096, 20  # [samples], segments of a side
+OFFSET = 1e-3  # largest mean of a recording that may be its converter's: of ccnu_mobile and rounds 4e-4 [full scale]
 VIEWS = ((1, 400), (16, 60))  # what a side is described by: parts of a segment, cosine coefficients kept of their mean
 
 
@@ -39,7 +40,7 @@ def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None, edge=1
     vectors : np.ndarray [shape=(n_sides, d)], float32
         The first cosine coefficients of the mean of log(1 + m / m0), without the zeroth, the level: of whole segments,
         then of their sixteenths. m are the magnitudes after a Hann window, m0 what the rounding of 16 bit gives them,
-        so that digital silence is 0.
+        so that digital silence is 0. A recording's offset is taken off before if it is larger than ``OFFSET``.
 
     Examples
     --------
@@ -49,7 +50,9 @@ def side_vectors(y, *, segment_length=SEGMENT_LENGTH, per=PER, most=None, edge=1
     segments, _ = regular_segments(y, length=segment_length)
     parts = np.array_split(segments, max(1, len(segments) // per))
     chosen = np.linspace(0, len(parts) - 1, min(most or len(parts), len(parts))).round().astype(int)
-    sides = [np.concatenate([_view(parts[i], *view, edge) for view in VIEWS]) for i in chosen]
+    offset = np.float32(np.mean(y))
+    offset *= abs(offset) > OFFSET
+    sides = [np.concatenate([_view(parts[i] - offset, *view, edge) for view in VIEWS]) for i in chosen]
     return np.array(sides, np.float32)
 
 

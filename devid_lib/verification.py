@@ -134,11 +134,11 @@ class Comparison:
     @cached_property
     def model(self):
         """Function from a name to the `TwoCovariance` of all other devices, "" for all; each is fitted once."""
-        return lru_cache(maxsize=1000)(self._model)
+        def model(without=""):
+            known = self.devices != without
+            return fit_two_covariance(self.x[known], self.devices[known], self.sessions[known])
 
-    def _model(self, without=""):
-        known = self.devices != without
-        return fit_two_covariance(self.x[known], self.devices[known], self.sessions[known])
+        return lru_cache(maxsize=1000)(model)
 
     def log10_lr(self, references, questioned, *, device=""):
         """Return how strongly the sides speak for one device and against two, and how sure that is.
@@ -155,11 +155,7 @@ class Comparison:
         -------
         value, low, high : float
             log10 likelihood ratio and its 95 % interval over the devices that calibrated it, all within ``bounds``.
-
-        Raises
-        ------
-        ParameterError
-            If sides have another shape than those it was trained on, or are not finite.
+            Sides that are not finite, or of another length than those it was trained on, raise ParameterError.
         """
         return tuple(np.clip(self.unbounded(references, questioned, device=device), *self.bounds).tolist())
 
@@ -279,15 +275,18 @@ def compare_corpus(recordings, *, seed=0, **options):
 
 
 # --- none of these ---------------------------------------------------------------------------------------------------
-def open_set_threshold(validation, *, n_references, false_naming=0.05):
+def open_set_threshold(validation, *, n_references, models=None, false_naming=0.05):
     """Return the rule "none of these": the log10 likelihood ratio, unbounded, that the best of references must reach.
 
     Parameters
     ----------
     validation : Validation
     n_references : int
-        Devices that a case asks about, at most one fewer than the validation has: the more, the likelier one of them
-        resembles an unknown device.
+        Devices that a case asks about, at most as many as the validation has of other models than one device's: the
+        more, the likelier one of them resembles an unknown device.
+    models : dict, optional
+        Model of each device, empty or left out where it is not known: since a model is claimed, other units of the
+        unknown device's are no references.
     false_naming : float
         Share of unknown devices' sides, in the validation, that may get the name of a reference.
 
@@ -295,26 +294,25 @@ def open_set_threshold(validation, *, n_references, false_naming=0.05):
     -------
     rule : dict
         threshold, at least 0, n_references, and for each of unknown_named, known_declined and known_misnamed the
-        measured share of sides as (value, low, high), 95 % over devices; those of a device are counted at the threshold
-        that the other devices' sides ask for.
+        measured share of sides as (value, low, high), 95 % over models; those of a model are counted at the threshold
+        that the other models' sides ask for.
     """
-    table, truth, names = validation.log10_lr, validation.questioned, validation.references
-    n_references = min(n_references, len(names) - 1)
-    rng, unknown, known, named_right, device = np.random.default_rng(0), [], [], [], []
+    table, names = validation.log10_lr, validation.references
+    _, model = np.unique([(models or {}).get(name) or name for name in names], return_inverse=True)
+    n_references = min(n_references, len(names) - int(np.bincount(model).max()))
+    if not n_references:
+        raise ParameterError(f"the rule needs devices of two models, all {len(names)} are of one")
+    rng, found = np.random.default_rng(0), []
     for row in np.flatnonzero(np.isfinite(table).all(axis=1)):
-        own = np.flatnonzero(names == truth[row])[0]
-        others = np.delete(np.arange(len(names)), own)
+        own = np.searchsorted(names, validation.questioned[row])
+        others = np.flatnonzero(model != model[own])
         for _ in range(20):  # sets of references
-            drawn = rng.permutation(others)[:n_references]
-            best = table[row, drawn].max()
-            rival = table[row, drawn[1:]].max(initial=-np.inf)
-            unknown.append(best)
-            known.append(max(rival, table[row, own]))
-            named_right.append(table[row, own] > rival)
-            device.append(truth[row])
-    if not device:
+            drawn = table[row, rng.permutation(others)[:n_references]]
+            rival = drawn[1:].max(initial=-np.inf)
+            found.append((drawn.max(), max(rival, table[row, own]), table[row, own] > rival, model[own]))
+    if not found:
         raise ParameterError("the rule needs sides whose own device has another session to be its reference")
-    unknown, known, named_right, device = map(np.array, (unknown, known, named_right, device))
+    unknown, known, named_right, device = map(np.array, zip(*found, strict=True))
 
     def least(best):
         return max(0.0, float(np.nextafter(np.quantile(best, 1 - false_naming, method="higher"), np.inf)))

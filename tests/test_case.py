@@ -22,9 +22,8 @@ from scipy.signal import lfilter
 from devid_lib import intake
 from devid_lib.corpus import load_corpus, load_references
 from devid_lib.errors import CorpusError, DevidError, ParameterError
-from devid_lib.verification import Validation
 from devid_lib.workbook import case_page, command, execution, folder
-from devid_lib.workbook.case import load_case, one_unit, open_case, save_case, unlikeness
+from devid_lib.workbook.case import load_case, open_case, save_case, unlikeness
 from devid_lib.workbook.questions import ANSWERS, FAR, Asked, _checked, answer, answers_table, ask, find_files
 
 RATE, SECONDS = 16000, 4.0
@@ -199,9 +198,55 @@ def test_another_rate_is_brought_down_and_said(case, folders, quick, tmp_path):
     assert ask(again, path).answer == "ash" and "sample rate 48000 Hz" in ask(again, path).reason
 
 
-def test_an_unseen_codec_is_said(asked):
-    checks = asked(spoken("ash", 7), name="a.mp3").checks.set_index("property")
-    assert checks.loc["coding", "file"].startswith("MP3") and checks.loc["coding", "verdict"] == "noted"
+def test_an_unseen_codec_is_compared_by_what_copies_taught(case, asked):
+    one = asked(spoken("ash", 7), subtype="ULAW")
+    assert one.by is case.copies and "for its coding PCM mu-law" in one.reason and one.answer in ("ash", "no answer")
+    assert one.checks.set_index("property").loc["coding", "verdict"] == "noted"
+    one = Asked(one.facts, case.no_ratios(), y=one.y)
+    answer(replace(case, copies=None), one)
+    assert one.answer == "no answer" and one.reason.startswith("not validated for this: coding PCM mu-law")
+
+
+def test_recordings_as_they_are_are_within_what_copies_beside_them_are(case):
+    """What differs from the known recordings in its coding alone is near them, be it near a copy or not."""
+    far = []
+    for i, row in case.validated.iterrows():
+        checks = case.copies.check(row.to_dict() | {"coding": "MP3", "duration_s": SECONDS}).set_index("property")
+        assert checks.loc["distance to the nearest validated spectrum", "file"] == "0.0 dB"
+        sides = case.vectors[case.of == i]
+        far.append(unlikeness(case.copies, sides, without=case.known["device"][i]) / case.copies.rule["unlikeness"])
+    assert np.quantile(far, 0.9) <= FAR
+
+
+@pytest.mark.parametrize("offset", [0.2, -0.5])
+def test_an_offset_that_no_converter_has_says_nothing(asked, offset):
+    y = spoken("beech", 15)
+    y -= y.mean()
+    one, two = asked(y, subtype="FLOAT"), asked(y + np.float32(offset), subtype="FLOAT")
+    assert one.answer == two.answer == "beech" and two.facts["dc"] == pytest.approx(offset, abs=1e-3)
+    np.testing.assert_allclose(one.unbounded, two.unbounded, atol=1e-3)
+    assert one.checks["verdict"].equals(two.checks["verdict"])
+
+
+def test_none_of_these_has_to_stand_in_other_conditions(case, asked, monkeypatch):
+    y = spoken("stranger", 1)
+    assert asked(y).answer == "none of these"
+    monkeypatch.setitem(case.copies.rule, "threshold", -99.0)
+    one = asked(y)
+    assert one.answer == "no answer" and one.ratios["log10_lr"].isna().all()
+    assert re.search("none of these as recorded, (ash|beech|cedar) by what copies", one.reason)
+
+
+def test_where_references_differ_in_coding_copies_compare_and_it_is_said(folders, monkeypatch, tmp_path):
+    monkeypatch.setattr("devid_lib.workbook.case.MOST_SEARCHED", 4)
+    for take in (1, 2):
+        y, _ = sf.read(folders / "references" / "ash" / f"{take}.wav")
+        write(tmp_path / "references" / "ash" / f"{take}.wav", y, subtype="ULAW")
+        write(tmp_path / "references" / "beech" / f"{take}.wav", spoken("beech", take))
+    case = opened(tmp_path / "references", folders / "background", data_dir=tmp_path)
+    assert any("No coding of files is common" in note for note in case.notes)
+    one = ask(case, write(tmp_path / "a.wav", spoken("ash", 16)))
+    assert one.by is case.copies and one.answer in ("ash", "no answer")
 
 
 @pytest.mark.parametrize(("y", "reason"), [
@@ -313,6 +358,14 @@ def test_sessions_count_where_there_are_some(folders, quick, tmp_path):
     assert any("sessions that are told" in note for note in case.notes) and set(case.comparison.sessions) == {"1", "2"}
 
 
+def test_units_of_one_model_are_no_two_models(folders, quick, tmp_path):
+    table = load_references(folders / "background", data_dir=tmp_path, segment_length=1024)
+    case = opened(table.assign(model="one"), data_dir=tmp_path)
+    assert case.comparison is None and "all 7 are of one" in case.reason
+    table["model"] = ["one" if device < "other4" else "" for device in table["device"]]
+    assert opened(table, data_dir=tmp_path).rule["n_references"] == 3  # other than the four units of one model
+
+
 def test_the_matrix_holds_all_six_characteristics(case):
     table = case.matrix
     assert set(table["characteristic"]) == {"accuracy", "discrimination", "calibration", "robustness", "coherence",
@@ -325,19 +378,18 @@ def test_the_matrix_holds_all_six_characteristics(case):
     assert table["pairs"].str.fullmatch(r"\d+ \+ \d+").all()
 
 
+def test_conditions_that_mislead_and_may_pass_unnoticed_are_said(case):
+    rows = case.matrix.query("characteristic == 'robustness' and value > 1 and not verdict.str.contains('100%')")
+    (note,) = [note for note in case.notes if "ratios mislead" in note]
+    assert len(rows) and all(measure in note for measure in rows["measure"])
+
+
 def test_a_form_of_recordings_without_another_session_is_not_judged(folders, quick, monkeypatch, tmp_path):
     monkeypatch.setattr("devid_lib.workbook.case.MOST_ALTERED", 1)
     write(tmp_path / "references" / "alone" / "1.wav", spoken("alone", 1))
     case = opened(tmp_path / "references", folders / "background", data_dir=tmp_path)
     row = case.matrix.set_index("measure").loc["Cllr, half a side"]
     assert row["verdict"] == "too few devices to tell" and np.isnan(row["value"]) and len(case.matrix) > 6
-
-
-def test_the_rule_is_made_of_units_that_can_be_their_own_reference():
-    names, model = np.array([*"abcd"]), dict(zip("abcd", ["X", "X", "Y", ""], strict=True))
-    table = np.where(np.eye(4) * [1, 0, 0, 0], np.nan, 1.0)  # the first unit of X has one session
-    one = one_unit(Validation(table, table, names, names), model)
-    assert one.references.tolist() == one.questioned.tolist() == ["b", "c", "d"] and (one.log10_lr == 1).all()
 
 
 def test_units_and_models_apart(folders, quick, tmp_path):
@@ -475,6 +527,7 @@ def test_from_the_command_to_the_page(folders, monkeypatch, tmp_path, capsys):
     page = (out / "index.html").read_text()
     assert "a &lt;b&gt;.wav" in page and "<script" not in page and "data:audio/flac" in page and "Exercises" not in page
     assert page.count("data:image/png") == 2  # the validation, and the file that can be read
+    assert "note: Fewer than three devices have several sessions" in capsys.readouterr().out
     assert json.loads((out / "run.json").read_text())["timings"]
     assert folder.damaged(out, ["answers.csv"]) == []
     again = ["--run", str(out), "--out", str(tmp_path / "again")]

@@ -91,6 +91,18 @@ def test_csv_of_a_spreadsheet(load_corpus, tmp_path, folder):
         assert len(load_corpus(tmp_path / "list.csv")) == 4
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_csv_with_semicolons_or_tabs(load_corpus, tmp_path, folder, separator):
+    """As spreadsheets write it where a comma is a decimal point; a path may hold commas."""
+    shutil.copytree(folder, tmp_path / "a, b, c, d")
+    lines = [f'"a, b, c, d/{d}/clip{n}.wav"{separator}{d}, old{separator}' for d in ("ash", "beech") for n in (1, 2)]
+    if separator == ",":
+        lines = [line.replace(", old", " old") for line in lines]
+    file = write_csv(tmp_path / "list.csv", lines, "\ufeff" + separator.join(["path", "device", "model"]))
+    devices = set(load_corpus(file)["device"])
+    assert devices == ({"ash old", "beech old"} if separator == "," else {"ash, old", "beech, old"})
+
+
 @pytest.mark.parametrize(("name", "share"), SIMULATED.items())
 def test_simulated_corpora_have_their_own_folders(load_corpus, tmp_path, folder, monkeypatch, name, share):
     calls = []
@@ -520,7 +532,7 @@ def test_rows_of_nothing_but_separators_are_no_recordings(load_corpus, make_reco
     ("path,device\n", "lists no recordings"),
     ("path,device\n,\n", "lists no recordings"),
     ("path,label\nash/clip1.wav,ash\n", "no column device, only path, label"),
-    ("file;phone\nash/clip1.wav;ash\n", "no column path and no column device"),
+    ("file;phone\nash/clip1.wav;ash\n", "no column path and no column device, only file, phone"),
     ("path,device\nash/clip1.wav,ash\n,ash\n", "row 2 has no path"),
     ("path,device,split\nash/clip1.wav, ,train\n", "row 1 has no path or no device"),
     ("path,device,split\nash/clip1.wav,ash,train\nash/clip2.wav,ash,dev\n", "not 'dev'"),

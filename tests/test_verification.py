@@ -65,9 +65,12 @@ def test_digital_silence_is_zero_and_a_recording_shorter_than_a_segment_is_refus
         side_vectors(np.zeros(100, np.float32))
 
 
-def test_a_gain_does_not_count():
+def test_a_gain_does_not_count_nor_an_offset_that_no_converter_has():
     y = np.random.default_rng(0).normal(0, 0.1, 4 * 4096)
+    y -= y.mean()
     np.testing.assert_allclose(side_vectors(y), side_vectors(2 * y), atol=2e-4)
+    np.testing.assert_allclose(side_vectors(y), side_vectors(y + 0.2), atol=2e-4)
+    assert np.abs(side_vectors(0.01 * y) - side_vectors(0.01 * y + 4e-4)).max() > 1e-3
 
 
 def test_sides_of_a_corpus_know_their_recordings_and_are_spread_evenly(tmp_path):
@@ -348,6 +351,25 @@ def test_the_rule_lets_its_share_pass_and_more_references_ask_for_more():
     assert rules[2]["threshold"] == pytest.approx(np.quantile(best, 0.95), abs=0.2)
     known = (table[own] < rules[2]["threshold"]) & (best < rules[2]["threshold"])
     assert rules[2]["known_declined"][0] == pytest.approx(known.mean(), abs=0.01)
+
+
+def test_units_of_the_unknown_model_are_no_references():
+    names = np.array([*"abcdef"])
+    model = dict(zip(names, ["X", "X", "Y", "Y", "", ""], strict=True))
+    kind = np.array(["X", "X", "Y", "Y", "e", "f"])
+    table = np.where(kind[:, np.newaxis] == kind, 3.0, -3.0)  # units of a model look alike
+    rule = open_set_threshold(Validation(table, table, names, names), n_references=6, models=model)
+    assert rule["threshold"] == 0 and rule["n_references"] == 4  # devices, where two models have two units
+    assert open_set_threshold(Validation(table, table, names, names), n_references=6)["threshold"] > 3
+    with pytest.raises(ParameterError, match="devices of two models, all 6 are of one"):
+        open_set_threshold(Validation(table, table, names, names), n_references=6, models=dict.fromkeys(names, "X"))
+
+
+def test_a_unit_without_another_session_is_asked_about_in_no_rule():
+    names = np.array([*"abcd"])
+    table = np.where(np.eye(4) * [1, 0, 0, 0], np.nan, np.where(np.eye(4), 3.0, -3.0))
+    rule = open_set_threshold(Validation(table, table, names, names), n_references=9, models={"a": "X", "b": "X"})
+    assert rule["n_references"] == 2 and rule["known_declined"][0] == 0
 
 
 def test_the_rates_of_a_device_are_those_of_a_rule_that_others_made():

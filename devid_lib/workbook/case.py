@@ -26,7 +26,7 @@ EDGE = 0.9  # share of the band that is compared where rates differ: resamplers 
 MOST_SEARCHED, SEARCHED_S = 30, 8.0  # known recordings that splices are learnt from, and seconds of each
 FALSE_NAMING = 0.05, 0.01  # share of unknown devices that may be named; in other conditions, which may be others still
 LEAST = 0.3  # least log10 ratio that may name a device: below, neither side is supported (ENFSI 2015)
-FORMAT = 4  # of a saved case; raise it when its files hold something else, or something else is learnt from the same
+FORMAT = 5  # of a saved case; raise it when its files hold something else, or something else is learnt from the same
 KNOWN = ["role", "device", "recording", "session", "model", "checksum", "sha256"]
 
 
@@ -35,12 +35,12 @@ class Case:
     """Known recordings and the comparison trained and calibrated on them.
 
     ``copies`` is the same learnt, calibrated and validated on copies in other conditions beside the recordings as they
-    are, for questioned recordings in such conditions; `ready` trains it when it is needed.
+    are, for questioned recordings in such conditions.
     """
 
     settings: dict  # samplerate [Hz], segment_length [samples], per (segments a side), seed, edge (share of the band)
     known: pd.DataFrame  # one row per recording, columns `KNOWN`; the role is reference or background
-    validated: pd.DataFrame  # one row per recording, from `intake.validated_ranges`
+    validated: pd.DataFrame  # one row per recording, and per copy, from `intake.validated_ranges`
     vectors: np.ndarray  # [shape=(n_sides, d)], float32, from `sides.side_vectors`
     of: np.ndarray  # [shape=(n_sides,)], the row of ``known`` of each side
     copied: np.ndarray  # [shape=(n_sides,)], which are copies of known recordings in other conditions
@@ -65,9 +65,8 @@ class Case:
         """Return the conditions check of a file, from `intake.check_conditions`."""
         s = self.settings
         least = s["per"] * s["segment_length"] / s["samplerate"]
-        options = {"samplerate": s["samplerate"], "least_s": least, "resampled": s["edge"] < 1}
-        options["narrowed"] = bool(self.copied.any())
-        return check_conditions(facts, self.validated, **options)
+        options = {"least_s": least, "resampled": s["edge"] < 1, "narrowed": bool(self.copied.any())}
+        return check_conditions(facts, self.validated, samplerate=s["samplerate"], **options)
 
     def sides(self, device):
         """Return the vectors of a device, as it was recorded [shape=(n, d)]."""
@@ -115,11 +114,19 @@ def open_case(tables, *, segment_length=4096, seed=0, rates=()):
     if verification.crossed(known).name == "recording":
         case.notes.append("Fewer than three devices have several sessions that are told: recordings stand in for them, "
                           "and ratios know nothing of other days.")  # fmt: skip
+    if not set.intersection(*validated.groupby("device")["coding"].agg(set)):
+        case.notes.append("No coding of files is common to all known devices: everything is compared by what copies in "
+                          "other conditions taught. References that are alike in their coding allow more.")  # fmt: skip
     train(case)
     if case.comparison is not None:
         copies = altered.pop(COPIES, None)
         case.matrix = matrix(case, altered | {("coherence", "whole recordings"): (case.vectors, case.of, [])})
-        case.copies = _learnt_from(*copies, case) if copies else None
+        misled = case.matrix.query("characteristic == 'robustness' and value > 1")
+        told = [f"{row.measure}: {row.verdict}" for row in misled.itertuples() if "100%" not in row.verdict]
+        if told:
+            case.notes.append(f"In other conditions ratios mislead, {'. '.join(told)}. Let references be made as what "
+                              "is asked about was, and all alike.")  # fmt: skip
+        case.copies = _learnt_from(*copies, case, facts) if copies else None
     try:
         case.splices = splices.fit_detector(*zip(*heard, strict=True), samplerate, folds=2, seed=seed)
     except DevidError as error:
@@ -151,19 +158,16 @@ def _copies(y, settings, seed, turn):
             yield COPIES, degrade(y[start : start + stretch], settings["samplerate"], condition=name, seed=seed)
 
 
-def _learnt_from(vectors, rows, facts, case):
-    """Return the case of questioned recordings in other conditions, not trained yet."""
-    validated = validated_ranges(facts, case.known["device"].iloc[rows])
+def _learnt_from(vectors, rows, measured, case, facts):
+    """Return the case of questioned recordings in other conditions; none if nothing can be learnt."""
+    validated = validated_ranges(facts + measured, case.known["device"].iloc[[*range(len(facts)), *rows]])
     vectors, of = np.concatenate([case.vectors, vectors]), np.concatenate([case.of, rows])
-    return Case(case.settings, case.known, validated, vectors, of, np.arange(len(of)) >= len(case.of))
-
-
-def ready(case):
-    """Train the comparison of copies, if that has not been done."""
-    if case.comparison is None and not case.reason:
-        train(case)
-        if case.comparison is not None:
-            case.matrix = matrix(case, {})
+    copies = Case(case.settings, case.known, validated, vectors, of, np.arange(len(of)) >= len(case.of))
+    train(copies)
+    if copies.comparison is None:
+        return None
+    copies.matrix = matrix(copies, {})
+    return copies
 
 
 def at_rate(y, rate, samplerate):
@@ -178,8 +182,6 @@ def _merged(tables):
         notes += table.attrs.get("notes", [])
         notes += [f"{one['path']}: {one['reason']}" for one in table.attrs.get("skipped", [])]
         part = table.assign(role="background" if number else "reference")
-        if "model" not in part:
-            part["model"] = ""
         if number:  # the same device under two names would be taken for two that are very much alike
             taken = pd.concat(parts)
             again = sorted(set(part["device"][part["checksum"].isin(taken["checksum"])]))
@@ -200,36 +202,19 @@ def sides_of(y, settings, most):
 
 def train(case):
     """Train and calibrate the comparison on all known recordings, or say why that cannot be."""
-    known, of = case.known, case.of
-    options = {"seed": case.settings["seed"], "sessions": verification.crossed(known).to_numpy()[of]}
-    asked = case.copied if case.copied.any() else ~case.copied
+    known, of, options = case.known, case.of, {"seed": case.settings["seed"], "copied": case.copied}
+    options["sessions"] = verification.crossed(known).to_numpy()[of]
     try:
-        options["copied"] = case.copied
         case.comparison = verification.fit_comparison(case.vectors, known["device"].to_numpy()[of], **options)
-        validation = one_unit(case.comparison.validation, dict(zip(known["device"], known["model"], strict=True)))
         options = {"n_references": len(case.devices), "false_naming": FALSE_NAMING[bool(case.copied.any())]}
-        case.rule = verification.open_set_threshold(validation, **options)
-        if case.rule["threshold"] < LEAST:  # its rates are those of the lower one: fewer will be named wrongly
-            case.rule["threshold"] = LEAST
-        rows = np.unique(of[asked])
-        far = [unlikeness(case, case.vectors[(of == i) & asked], without=known["device"][i]) for i in rows]
+        options["models"] = dict(zip(known["device"], known["model"], strict=True))
+        case.rule = verification.open_set_threshold(case.comparison.validation, **options)
+        case.rule["threshold"] = max(LEAST, case.rule["threshold"])  # rates stay: fewer will be named wrongly
+        far = [unlikeness(case, case.vectors[(of == i) & (case.copied == copied)], without=known["device"][i])
+               for i, copied in set(zip(of.tolist(), case.copied.tolist(), strict=True))]  # fmt: skip
         case.rule["unlikeness"] = float(np.quantile(far, 0.95))
     except DevidError as error:
         case.comparison, case.reason = None, str(error)
-
-
-def one_unit(validation, model):
-    """Return a `verification.Validation` with one unit of each model, since a model is claimed.
-
-    It is the first that has another session to be its reference, else the first.
-    """
-    names = pd.Series({name: model[name] or name for name in validation.references})
-    own = validation.questioned[:, np.newaxis] == validation.references
-    alone = ~(own & np.isfinite(validation.log10_lr)).any(axis=0)
-    kept = set(names.iloc[np.argsort(alone, kind="stable")].drop_duplicates().index)
-    rows, columns = (np.isin(x, sorted(kept)) for x in (validation.questioned, validation.references))
-    tables = (table[np.ix_(rows, columns)] for table in (validation.scores, validation.log10_lr))
-    return verification.Validation(*tables, validation.questioned[rows], validation.references[columns])
 
 
 def unlikeness(case, vectors, *, without=""):

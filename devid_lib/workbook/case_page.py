@@ -189,7 +189,8 @@ def strip(asked, colors, ax):
 def cut_curve(asked, threshold, ax):
     """Draw how likely something else begins at a time, and where the recording as a whole says that it does."""
     ax.plot(*asked.curve, lw=1.2, color=plots.DARK, label="2 s before and after")
-    ax.plot(asked.changes["time_s"], asked.changes["score"], "o", color=plots.ORANGE, label="change found", clip_on=False)
+    at, score = asked.changes["time_s"], asked.changes["score"]
+    ax.plot(at, score, "o", color=plots.ORANGE, label="change found", clip_on=False)
     ax.axhline(threshold, color=plots.DARK, ls=":", lw=0.8, label="threshold of a change")
     ax.set(xlabel="time [s]", ylabel="score,\nsomething else", xlim=(0, asked.facts["duration_s"]))
     ax.set_yscale("symlog", linthresh=10)

@@ -177,6 +177,8 @@ def identify(questioned=(), *, references="", background=(), comparison="", out=
         pages = pool.submit(importlib.import_module, ".pages", __package__)  # takes seconds: beside the notebook
         failed = execute_all([NOTEBOOKS / f"{CASE}.ipynb"], folder, params, jobs=1)
         page = pages.result().write_case(folder)
+    for note in read_json(folder / "case" / "case.json").get("notes", []):
+        print(f"  note: {note}")
     print(page)
     return folder, failed
 

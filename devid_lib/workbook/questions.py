@@ -17,7 +17,7 @@ from ..errors import DevidError, ParameterError
 from ..files import readable, sha256_of, stderr_to
 from ..intake import examine
 from ..listing import NO_ANSWER, NONE, files_in, is_audio
-from .case import MOST_ASKED, Case, at_rate, load_case, open_case, ready, sides_of, unlikeness
+from .case import MOST_ASKED, Case, at_rate, load_case, open_case, sides_of, unlikeness
 from .made_case import make_case
 from .session import in_workspace, source_path
 
@@ -67,8 +67,6 @@ def case_of(params):
         name = tables[0].attrs["name"] if truth is None else name
         options = {key: params[key] for key in ("segment_length", "seed")}
         case = open_case(tables, rates=rates_of(find_files(map(in_workspace, questioned))), **options)
-    if not questioned and case.copies is not None:
-        ready(case.copies)  # asked about or not: it is validated
     return case, [ask(case, file) for file in find_files(map(in_workspace, questioned))], name, truth
 
 
@@ -118,7 +116,8 @@ def answer(case, asked):
     """Check the conditions of what was asked, compare it where they allow that, and fill in the answer.
 
     What lies beyond the known recordings as they are is compared with their copies in other conditions beside them, if
-    it is within what these are.
+    it is within what these are. "None of these" has to stand there, too: else a condition that no check noticed, or in
+    which a device's references alone were made, would speak against the device.
     """
     s = case.settings
 
@@ -134,10 +133,10 @@ def answer(case, asked):
         if not (checks["verdict"] == "beyond").any():
             asked.checks, asked.by = checks, case.copies
     found = "; ".join(f"{row.property} {row.file}" for row in beyond.itertuples())
-    if len(beyond) and asked.by is None:
-        asked.reason = f"not validated for this: {found}"
-    elif case.comparison is None:
+    if case.comparison is None:
         asked.reason = case.reason
+    elif len(beyond) and asked.by is None:
+        asked.reason = f"not validated for this: {found}"
     else:
         asked.by = asked.by or case
         y, vectors = sides()
@@ -146,31 +145,40 @@ def answer(case, asked):
             asked.changes, asked.curve = splices.search(y, s["samplerate"], model=case.splices)
         said = [f"compared by what copies in other conditions taught, for its {found}"] if found else []
         asked.answer, asked.reason = _decided(asked, said)
+        if asked.answer == NONE and asked.by is case and case.copies is not None:
+            others = _unbounded(case.copies, vectors)["log10_lr"]
+            if others.max() >= case.copies.rule["threshold"]:
+                asked.ratios[:], asked.answer = np.nan, NO_ANSWER
+                said.insert(0, f"undecided: none of these as recorded, {others.idxmax()} by what copies taught")
+                asked.reason = "; ".join(said)
 
 
 def _checked(case, asked, sides):
     """Return the conditions check, with how far the recording lies from known devices if nothing else is beyond."""
     checks = case.check(asked.facts)
-    if not (checks["verdict"] == "beyond").any():
-        ready(case)
-        if case.comparison is not None:
-            far, most = unlikeness(case, sides()[1]), FAR * case.rule["unlikeness"]
-            verdict = "beyond" if far > most else "within"
-            checks.loc[len(checks)] = ["distance from known devices", f"{far:.1f}", f"up to {most:.1f}", verdict]
+    if not (checks["verdict"] == "beyond").any() and case.comparison is not None:
+        far, most = unlikeness(case, sides()[1]), FAR * case.rule["unlikeness"]
+        verdict = "beyond" if far > most else "within"
+        checks.loc[len(checks)] = ["distance from known devices", f"{far:.1f}", f"up to {most:.1f}", verdict]
     return checks
 
 
 def _compare(case, asked, vectors):
     """Fill in the ratios of a file and of its stretches."""
-    s, seconds, columns = case.settings, asked.facts["duration_s"], {}
+    s, seconds, bounds = case.settings, asked.facts["duration_s"], case.comparison.bounds
     n = max(1, int(seconds * s["samplerate"]) // (s["segment_length"] * s["per"]))  # `sides_of` takes evenly of these
     middles = (np.linspace(0, n - 1, len(vectors)).round() + 0.5) * seconds / n
-    for device in case.devices:
-        ratio = functools.partial(case.comparison.unbounded, case.sides(device), device=device)
-        told, bounds = ratio(vectors), case.comparison.bounds
-        asked.unbounded[device], asked.ratios.loc[device] = told[0], np.clip(told, *bounds)
-        columns[device] = np.clip([ratio(one[np.newaxis])[0] for one in vectors], *bounds)
-    asked.strip = pd.DataFrame(columns, index=middles)
+    told = _unbounded(case, vectors)
+    asked.unbounded, asked.ratios = told["log10_lr"], told.clip(*bounds)
+    strip = {at: _unbounded(case, one[np.newaxis])["log10_lr"] for at, one in zip(middles, vectors, strict=True)}
+    asked.strip = pd.DataFrame(strip).T.clip(*bounds)
+
+
+def _unbounded(case, vectors):
+    """Return the ratios of sides and every reference device as calibrated, one row each as in `Case.no_ratios`."""
+    ratios = case.no_ratios()
+    ratios[:] = [case.comparison.unbounded(case.sides(name), vectors, device=name) for name in ratios.index]
+    return ratios
 
 
 def _copies(case, digest, y):

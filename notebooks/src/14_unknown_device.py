@@ -41,7 +41,6 @@ from devid_lib.evaluation import logit_t_interval
 from devid_lib.features import fourier_features
 from devid_lib.sides import PER
 from devid_lib.workbook import start
-from devid_lib.workbook.case import one_unit
 
 session = start("14_unknown_device", globals())
 p = session.params
@@ -450,18 +449,19 @@ plt.close()
 # A rule is made before the case is looked at, from devices that are left out: the best log10 likelihood ratio (notebook 15) of
 # several references must reach a threshold that at most 5 % of the unknown sides reach. Rates of a device's sides are counted
 # at the threshold that the *other* devices' sides ask for, so that `unknown_named` need not be 5 %. They
-# depend on how many references there are: of many, one will resemble the unknown device. Of several
-# units of a model the first alone takes part, since it is a model that a case claims (notebook 15). (Sides are described as in
+# depend on how many references there are: of many, one will resemble the unknown device. Another
+# unit of its model is never among them, since it is a model that a case claims (notebook 15). (Sides are described as in
 # a case, too: beside the mean log spectrum of segments stands that of their sixteenths, `sides.side_vectors`.)
 
 # %%
 rules, options = [], {"segment_length": p["segment_length"], "most": {"quick": 3, "paper": 6}[p["size"]]}
 try:
     comparison, _, _ = verification.compare_corpus(recordings, seed=p["seed"], **options)
-    v = one_unit(comparison.validation, model)
-    for n_references in sorted({1, 2, 4, 8, 16, len(v.references) - 1}):
-        if n_references < len(v.references):
-            rules.append(verification.open_set_threshold(v, n_references=n_references))
+    v, kind = comparison.validation, model.where(model != "", model.index)
+    for n_references in (1, 2, 4, 8, 16, len(v.references)):
+        rule = verification.open_set_threshold(v, n_references=n_references, models=kind.to_dict())
+        if rule["n_references"] not in [one["n_references"] for one in rules]:
+            rules.append(rule)
 except DevidError as error:
     print(error)
 rates = ["unknown_named", "known_declined", "known_misnamed"]
@@ -490,7 +490,7 @@ largest, start_at, bounds = {}, 0.0, ()
 if rules:
     bounds = comparison.bounds
     whole = np.isfinite(v.log10_lr).all(axis=1)
-    own = v.questioned[whole][:, np.newaxis] == v.references
+    own = kind[v.questioned[whole]].to_numpy()[:, np.newaxis] == kind[v.references].to_numpy()
     largest["known"] = v.log10_lr[whole].max(axis=1)
     largest["unknown"] = np.where(own, -np.inf, v.log10_lr[whole]).max(axis=1)
     start_at = rules[-1]["threshold"]

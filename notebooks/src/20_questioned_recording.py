@@ -116,7 +116,9 @@ counts
 #
 # There are two comparisons. One knows recordings as they are. The other has also learnt from copies of them, with noise, in
 # narrower bands, through codecs (*multi-condition training*, notebook 13). Its $\alpha$, $\beta$ and bounds are those of copies
-# against references as they are. It serves where a questioned recording lies beyond the known ones, but not beyond their copies.
+# against references as they are. It serves where a questioned recording lies beyond the known ones, or in a coding that not
+# every known device has, but not beyond their copies. *None of these* has to stand in both: if the second names a device,
+# there is no answer.
 
 
 # %%
@@ -154,8 +156,7 @@ if case.comparison is None:
     print(f"There is no comparison to validate: {case.reason}.")
 else:
     display(case_page.styled(case.matrix))
-copied = case.copies is not None and case.copies.comparison is not None
-if copied:
+if case.copies is not None:
     bounds = case.copies.comparison.bounds
     display(Markdown(f"The same for copies in other conditions; their log10 ratios lie between {bounds[0]:.2f} and {bounds[1]:.2f}:"))
     display(case_page.styled(case.copies.matrix))
@@ -169,8 +170,9 @@ if case.comparison is not None:
     session.save_figure(axes, "validation", "Ratios of pairs of known recordings, devices left out: Tippett and PAV plots.")
     shown = {"unknown_named": "of unknown devices' sides were named", "known_declined": "of known devices' sides were not named"}
     shown |= {"known_misnamed": "of known devices' sides got another device's name"}
-    print(f"a device is named if its log10 ratio, before the bounds, is the largest and at least {case.rule['threshold']:.2f}; with {case.rule['n_references']}"
-          " reference devices, among known recordings:")  # fmt: skip
+    n, all_of = case.rule["n_references"], f" (here {len(case.devices)}: no more of other models are known)"
+    print(f"a device is named if its log10 ratio, before the bounds, is the largest and at least {case.rule['threshold']:.2f}; with {n}"
+          f" reference devices{all_of if n < len(case.devices) else ''}, among known recordings:")  # fmt: skip
     for key, words in shown.items():
         print("  {:.1%} ({:.1%} to {:.1%})".format(*case.rule[key]), words)
     display(Markdown(
@@ -221,6 +223,7 @@ if readable and not session.headless:  # all were drawn above
 #   from elsewhere is less alike, one of another device from there more.
 # - **The conditions.** Another codec, an editor, a messenger, a denoiser between the device and the file change what is compared.
 #   The conditions check finds only what its lines measure; make references in the questioned recording's condition, if that is known.
+#   And make all of them alike: where each device's references have a codec or a noise of their own, that is learnt in its place.
 # - **Pieces.** A recording put together from several is only seen as one where they differ more than sound of one device does. A
 #   piece shorter than two seconds is not seen; a noise gate that opens, or another room, may be taken for a splice (notebook 16).
 #
@@ -254,9 +257,11 @@ said = [f"{len(asked)} recordings were asked about, {len(case.devices)} referenc
 if case.comparison is None:
     said += [f"No likelihood ratio was given: {case.reason}."]
 else:
-    met = case.matrix["verdict"].str.startswith("met")
-    failed = case.matrix["measure"][case.matrix["verdict"].str.startswith("not met")]
-    said += [f"{met.sum()} of the criteria of the validation were met; not met: {'; '.join(failed) or 'none'}."]
+    for what, matrix in {"validation": case.matrix, "validation by copies": getattr(case.copies, "matrix", None)}.items():
+        if matrix is not None:
+            failed = matrix["measure"][matrix["verdict"].str.startswith("not met")]
+            met = matrix["verdict"].str.startswith("met").sum()
+            said.append(f"Criteria of the {what}: {met} met; not met: {'; '.join(failed) or 'none'}.")
 counts = pd.Series([one.answer if one.answer in ("no answer", "none of these") else "a device" for one in asked], dtype=str).value_counts()
 said.append("Answers: " + (", ".join(f"{n} {answer}" for answer, n in counts.items()) or "none asked") + ".")
 if truth is not None:
