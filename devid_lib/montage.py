@@ -90,6 +90,15 @@ def montages(signals, table, samplerate, *, n, shortest_s, pieces=(2, 4), condit
     ------
     made : dict
         y, cuts [s], devices, fade_s, condition.
+
+    Examples
+    --------
+    >>> import pandas as pd
+    >>> signals = np.random.default_rng(0).normal(0, 0.1, (2, 64000))
+    >>> table = pd.DataFrame({"device": ["A", "B"], "recording": "1"})
+    >>> [(one["devices"].tolist(), one["cuts"].round(2).tolist())
+    ...  for one in montages(signals, table, 8000, n=1, shortest_s=3, conditions=["clean"])]
+    [(['A', 'B'], [3.54])]
     """
     rng = np.random.default_rng(seed)
     table = table.reset_index(drop=True)
@@ -134,6 +143,12 @@ def decoy(y, samplerate, *, kind, rng):
     changed : np.ndarray, float32
     at : float
         Where [s].
+
+    Examples
+    --------
+    >>> y, at = decoy(np.ones(24000) / 4, 8000, kind="gain", rng=np.random.default_rng(0))
+    >>> round(at, 2), y[[0, -1]].round(3)  # 6 dB up
+    (1.64, array([0.25 , 0.499], dtype=float32))
     """
     check_name("kind", kind, DECOYS)
     y = np.array(y, np.float32)

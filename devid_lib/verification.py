@@ -296,6 +296,14 @@ def open_set_threshold(validation, *, n_references, models=None, false_naming=0.
         threshold, at least 0, n_references, and for each of unknown_named, known_declined and known_misnamed the
         measured share of sides as (value, low, high), 95 % over models; those of a model are counted at the threshold
         that the other models' sides ask for.
+
+    Examples
+    --------
+    >>> names = np.array([*"ABCDEFGH"])
+    >>> ratios = np.where(np.eye(8, dtype=bool), 2.0, np.random.default_rng(0).normal(0, 0.3, (8, 8)))
+    >>> rule = open_set_threshold(Validation(ratios, ratios, names, names), n_references=4)
+    >>> round(rule["threshold"], 2), rule["known_declined"][0], round(rule["unknown_named"][0], 2)
+    (0.59, 0.0, 0.07)
     """
     table, names = validation.log10_lr, validation.references
     _, model = np.unique([(models or {}).get(name) or name for name in names], return_inverse=True)

@@ -196,7 +196,7 @@ print(describe(history))
 # another accuracy. So one fit each of one, two and three layers says little: the next seed may turn their order round.
 #
 # We train every network from several seeds, all on the same small training set for the same number of epochs. Without a
-# hidden layer it is softmax regression. For so few segments the layers are an eighth as wide as published.
+# hidden layer it is softmax regression. For so few segments the layers are a quarter as wide as published.
 #
 # In the same way we try equation (6). The paper's text writes the cost of a segment as half the squared distance
 # between the posterior, there called $y$, and the unit vector $d$ of the true device, summed over the devices $i$; its
@@ -252,7 +252,7 @@ def from_seeds(hidden, loss, numbers):
 
 systems = ("softmax", "mlp-1", "mlp-2", "mlp-3")
 numbers = range(p["seed"], p["seed"] + 5)
-hidden = {system: [units // 8 for units in models.SYSTEMS[system].hidden] for system in systems}
+hidden = {system: [units // 4 for units in models.SYSTEMS[system].hidden] for system in systems}
 answers = {system: from_seeds(hidden[system], "categorical_crossentropy", numbers) for system in systems}
 answers["mlp-1, squared error"] = from_seeds(hidden["mlp-1"], squared_error, numbers)
 
@@ -347,13 +347,14 @@ paper = {system: PAPER["II", system, "wavelet", "segment"] for system in ("mlp-3
 session.saw(
     f"One direction holds {shares['spectra'][0]:.0%} of the variance of the spectra, after whitening "
     f"{shares['whitened'][0]:.1%}.",
-    f"Trained from {len(numbers)} seeds on {len(few)} segments, layers an eighth as wide as published (p adjusted for "
+    f"Trained from {len(numbers)} seeds on {len(few)} segments, layers a quarter as wide as published (p adjusted for "
     f"several tests): {'; '.join(said[:-1])}.",
     f"A seed alone moves the accuracy by {100 * right.std().max():.1f} points (largest s.d. between seeds).",
     f"On all {len(train)} training segments, one seed, {said[-1]}; the paper prints {paper['mlp-3']:.0%} against "
     f"{paper['softmax']:.0%}.",
     f"Do hidden layers help, and how many? Of {depth.sum()} comparisons of a deeper network with a shallower one, the deeper "
-    f"wins {depth.get('beats', 0)} and loses {depth.get('loses to', 0)}; {full['n'].iloc[0]:.0f} test recordings do not tell the others apart.",
+    f"wins {depth.get('beats', 0)}, loses {depth.get('loses to', 0)}, and {depth.get('is not told apart', 0)} are not told apart by "
+    f"{full['n'].iloc[0]:.0f} test recordings.",
 )
 
 # %% [markdown]

@@ -74,9 +74,10 @@ axes[1].legend()
 session.save_figure(axes, "segment", "A test segment cut in two: the noise of its halves, and what the network sees of them.")
 
 # %% [markdown]
-# Both spectra have a shape in common, and each is ragged in its own way. More time would make them finer, not smoother: the
-# logarithm of the magnitude of noise scatters by $\pi / \sqrt{24} = 0.64$ in every frequency, however long the segment (two of
-# them differ by $0.91$). Smooth is what is averaged. So to cut a segment in two is to trade resolution for a second look.
+# Both spectra have the device in common, though speech may have left traces in one half alone, and each is ragged in its own
+# way. More time would make them finer, not smoother: the logarithm of the magnitude of noise scatters by
+# $\pi / \sqrt{24} = 0.64$ in every frequency, however long the segment (two of them differ by $0.91$). Smooth is what is
+# averaged. So to cut a segment in two is to trade resolution for a second look.
 #
 # ## Two branches in Keras
 #

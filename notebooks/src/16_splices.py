@@ -26,6 +26,7 @@ from scipy.stats import chi2, multivariate_normal
 from devid_lib import montage, plots, recorders, simulate, soundfield, splices, strips
 from devid_lib.audio import load_recording
 from devid_lib.errors import DevidError
+from devid_lib.intervals import holm
 from devid_lib.workbook import start
 
 session = start("16_splices", globals())
@@ -341,16 +342,25 @@ def words(one):
     return f"{made_of}, {better} chance ({one['chance']:.2f})"
 
 
-said = [refused] if refused else []
-for shortest_s, of in corpora.items():
-    if of:
-        without, informed_by = (one for one in figures if one["variant"].startswith(f"pieces of {shortest_s} s"))
-        drawn = rng.integers(len(of), size=(1000, len(of)))
-        gained = np.subtract(*(summed(results[shortest_s, name][drawn])[0] for name in ("with references", "without references")))
-        low, high = np.quantile(gained, [0.025, 0.975])
-        verdict = "help" if low > 0 else "hurt" if high < 0 else "are not told apart from none"
-        said.append(f"Pieces of {shortest_s} s and more, {len(of)} montages: without references {words(without)}; with references "
-                    f"{words(informed_by)}. References {verdict}: F1 by {low:+.2f} to {high:+.2f}.")  # fmt: skip
+def swapped_p(a, b):
+    """Return how often F1 differs as much where the counts of each montage change places at random (Yeh 2000)."""
+    swap = rng.random((4000, len(a), 1)) < 0.5
+    swap[0] = False
+    apart = np.abs(summed(np.where(swap, b, a))[0] - summed(np.where(swap, a, b))[0])
+    return np.mean(apart > apart[0] - 1e-9)
+
+
+# %%
+said, names = [refused] if refused else [], ("with references", "without references")
+made = {shortest_s: of for shortest_s, of in corpora.items() if of}
+p_values = holm([swapped_p(*(results[shortest_s, name] for name in names)) for shortest_s in made])
+for (shortest_s, of), p_value in zip(made.items(), p_values, strict=True):
+    without, informed_by = (one for one in figures if one["variant"].startswith(f"pieces of {shortest_s} s"))
+    drawn = rng.integers(len(of), size=(1000, len(of)))
+    low, high = np.quantile(np.subtract(*(summed(results[shortest_s, name][drawn])[0] for name in names)), [0.025, 0.975])
+    verdict = "are not told apart from none" if p_value > 0.05 or low <= 0 <= high else "help" if low > 0 else "hurt"
+    said.append(f"Pieces of {shortest_s} s and more, {len(of)} montages: without references {words(without)}; with references "
+                f"{words(informed_by)}. References {verdict}: F1 by {low:+.2f} to {high:+.2f}, p = {p_value:.2g} (swaps, Holm).")  # fmt: skip
 if models:
     said.append(f"Untouched: {untouched} false alarms in {60 * hours:.1f} minutes; up to {rate_of_alarms['high']:.1f} an hour are not excluded.")
     said.append("Decoys that raise an alarm in their place: " + ", ".join(f"{kind} {row['at the decoy']} of {row['recordings']}" for kind, row in fooled.iterrows()) + ".")
