@@ -11,7 +11,7 @@ verification", IEEE TASLP 19(4), 2011), with a gain that is free on either side 
 likelihood under "one device, one place", and a cut a likelihood ratio: two such stretches against one. The first use of
 channel estimates for splices of recordings is Cuccovillo et al. 2013 (MMSP), the first of the cited systems. Constants
 were chosen on clips 1-2 of 45 phones (ccnu_mobile) and on rounds 01-03, 08 and 13 of 16 recording chains (rounds),
-devices left out.
+devices left out (tools/choose_splices.py).
 """
 
 import warnings
