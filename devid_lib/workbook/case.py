@@ -122,9 +122,10 @@ def open_case(tables, *, segment_length=4096, seed=0, rates=()):
         copies = altered.pop(COPIES, None)
         case.matrix = matrix(case, altered | {("coherence", "whole recordings"): (case.vectors, case.of, [])})
         misled = case.matrix.query("characteristic == 'robustness' and value > 1")
-        told = [f"{row.measure}: {row.verdict}" for row in misled.itertuples() if "100%" not in row.verdict]
+        told = [f"{row.measure.removeprefix('Cllr, ')} ({row.verdict.split('; ')[-1]})" for row in misled.itertuples()
+                if "100%" not in row.verdict]  # fmt: skip
         if told:
-            case.notes.append(f"In other conditions ratios mislead, {'. '.join(told)}. Let references be made as what "
+            case.notes.append(f"In some conditions ratios mislead: {', '.join(told)}. Let references be made as what "
                               "is asked about was, and all alike.")  # fmt: skip
         case.copies = _learnt_from(*copies, case, facts) if copies else None
     try:
