@@ -61,8 +61,8 @@ def measure(y, samplerate):
     facts : dict
         ``peak_dbfs``, ``rms_dbfs`` [dBFS], the second about the mean, ``dc`` (full scale = 1); ``clipped``, share of
         samples that are at the largest magnitude together with the one before; ``silent``, share of frames of 20 ms of
-        equal samples;
-        ``floor_dbfs`` and ``dynamics_db``, the 5th percentile of the frames' levels and how far the 95th lies above it;
+        equal samples; ``floor_dbfs`` and ``dynamics_db``, the 5th percentile of the frames' levels and how far the 95th
+        lies above it;
         ``bandwidth_hz``, up to where the mean spectrum stands out of the rounding noise of 16 bit; ``bands_db``, levels
         in third-octave bands from 100 Hz on, np.ndarray [shape=(n_bands,)], as many as fit below half the rate.
 
@@ -187,6 +187,11 @@ def validated_ranges(table, devices):
     return table[[*CHECKS, "coding", "rate", "device", "bands_db"]]
 
 
+def shared_codings(validated):
+    """Return the codings that every device has recordings in, a set, by a table from `validated_ranges`."""
+    return set.intersection(*validated.groupby("device")["coding"].agg(set))
+
+
 def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrowed=False):
     """Return whether a file is within what a comparison was validated for.
 
@@ -219,7 +224,7 @@ def check_conditions(facts, validated, *, samplerate, least_s, resampled, narrow
     if rate != samplerate:
         verdict = "noted" if (resampled if rate > samplerate else narrowed) else "beyond"
     rows.append(["sample rate", f"{rate} Hz", f"{samplerate} Hz (compared at)", verdict])
-    codings = set.intersection(*validated.groupby("device")["coding"].agg(set))
+    codings = shared_codings(validated)
     verdict = "within" if facts["coding"] in codings else "noted" if narrowed else "beyond"
     rows.append(["coding", facts["coding"], ", ".join(sorted(codings)) or "none that all devices have", verdict])
     return pd.DataFrame(rows, columns=["property", "file", "validated", "verdict"])

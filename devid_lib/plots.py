@@ -1,7 +1,8 @@
 """The figures that notebooks share: each function draws a table or an array and returns the axes it drew on.
 
-``ax`` is where to draw; without it a function makes axes of a fitting size. `set_style` comes first: figures rely on
-its constrained layout. Names of devices are data and may hold anything: all functions draw them through `label`.
+Where there is an ``ax``, it is where to draw; else a function makes axes of a fitting size. `set_style` comes first:
+figures rely on its constrained layout. Names of devices are data and may hold anything: all functions draw them through
+`label`.
 """
 
 import functools

@@ -12,7 +12,7 @@ from .. import splices, verification
 from ..degrade import AUGMENT, able, degrade
 from ..errors import AudioError, CodecError, DevidError, ParameterError
 from ..files import atomic_path, check, read_json, sha256_of, write_json
-from ..intake import check_conditions, examine, measure, validated_ranges
+from ..intake import check_conditions, examine, measure, shared_codings, validated_ranges
 from ..sides import side_vectors
 from .validation import matrix
 
@@ -114,7 +114,7 @@ def open_case(tables, *, segment_length=4096, seed=0, rates=()):
     if verification.crossed(known).name == "recording":
         case.notes.append("Fewer than three devices have several sessions that are told: recordings stand in for them, "
                           "and ratios know nothing of other days.")  # fmt: skip
-    if not set.intersection(*validated.groupby("device")["coding"].agg(set)):
+    if not shared_codings(validated):
         case.notes.append("No coding of files is common to all known devices: everything is compared by what copies in "
                           "other conditions taught. References that are alike in their coding allow more.")  # fmt: skip
     train(case)
